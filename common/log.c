@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "common/log.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* The kernel refuses records over 1024 bytes, prefix included (printk's LOG_LINE_MAX). */
+#define KMSG_RECORD_MAX 1000
+
+/* The one piece of state: where a generator's records go. Set once, before anything is logged. */
+static struct {
+        int fd;
+        const char *tag;
+} kmsg = { .fd = -EBADF };
+
+void log_to_kmsg(const char *tag) {
+        kmsg.tag = tag;
+        kmsg.fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+}
+
+static void write_all(int fd, const char *s, size_t n) {
+        while (n > 0) {
+                ssize_t k = write(fd, s, n);
+
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k <= 0)
+                        return; /* there is nowhere left to tell it */
+                s += k;
+                n -= (size_t) k;
+        }
+}
+
+static void write_record(int fd, int level, const char *tag, const char *text, size_t max) {
+        char prefix[64], record[8192];
+        int n;
+
+        snprintf(prefix, sizeof(prefix), "%s%s", tag ? tag : "", tag ? ": " : "");
+        if (isatty(fd))
+                n = snprintf(record, sizeof(record), "%s%s\n", prefix, text);
+        else
+                n = snprintf(record, sizeof(record), "<%d>%s%s\n", level, prefix, text);
+        if (n < 0)
+                return;
+        if ((size_t) n >= MIN(sizeof(record), max)) { /* cut, and say so */
+                n = (int) MIN(sizeof(record), max) - 1;
+                memcpy(record + n - 5, " ...\n", 5);
+        }
+        write_all(fd, record, (size_t) n);
+}
+
+int log_full(int level, int error, const char *format, ...) {
+        int saved = errno;
+        char text[8192];
+        va_list ap;
+
+        errno = abs(error); /* for %m */
+        va_start(ap, format);
+        vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        /* One record is one line, whatever a hostile name in it holds. */
+        for (char *p = text; *p; p++)
+                if ((unsigned char) *p < ' ' || *p == 0x7f)
+                        *p = '?';
+
+        write_record(STDERR_FILENO, level, NULL, text, SIZE_MAX);
+        if (kmsg.fd >= 0)
+                write_record(kmsg.fd, level, kmsg.tag, text, KMSG_RECORD_MAX);
+        errno = saved;
+        return -abs(error);
+}
