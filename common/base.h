@@ -30,14 +30,14 @@
 
 /* Hands a local owner's value on, so that its cleanup finds nothing to free. */
 #define TAKE_PTR(p)                                      \
-        __extension__({                                  \
+        ({                                               \
                 __typeof__(p) *_take_from = &(p);        \
                 __typeof__(p) _take_value = *_take_from; \
                 *_take_from = NULL;                      \
                 _take_value;                             \
         })
 #define TAKE_FD(fd)                            \
-        __extension__({                        \
+        ({                                     \
                 int *_take_from = &(fd);       \
                 int _take_value = *_take_from; \
                 *_take_from = -EBADF;          \

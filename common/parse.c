@@ -37,7 +37,7 @@ static int take_digits(const char **s, uint64_t *ret) {
         return 0;
 }
 
-__extension__ typedef unsigned __int128 Wide;
+typedef unsigned __int128 Wide;
 
 /* Reads DIGITS[.DIGITS] at *s times scale, the fraction cut down to whole units. At most 9 fraction digits. */
 static int take_scaled(const char **s, uint64_t scale, uint64_t *ret) {

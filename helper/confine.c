@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/confine.h"
+
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/securebits.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#define BIT(capability) (UINT64_C(1) << (capability))
+
+uint64_t confine_default_capabilities(void) {
+        return BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) | BIT(CAP_KILL) |
+               BIT(CAP_SETGID) | BIT(CAP_SETUID) | BIT(CAP_SETPCAP) | BIT(CAP_NET_BIND_SERVICE) |
+               BIT(CAP_SYS_CHROOT) | BIT(CAP_SETFCAP);
+}
+
+static int set_capabilities(uint64_t permitted) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[2] = {
+                { .effective = (uint32_t) permitted, .permitted = (uint32_t) permitted },
+                { .effective = (uint32_t) (permitted >> 32), .permitted = (uint32_t) (permitted >> 32) },
+        };
+
+        /* Inheritable stays empty: with it, a file's inheritable bits would give back what was dropped. */
+        return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+static int drop_bounding(uint64_t keep) {
+        for (unsigned long capability = 0;; capability++) {
+                int r = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+
+                if (r < 0)
+                        return errno == EINVAL ? 0 : -errno; /* EINVAL: beyond the kernel's last */
+                if (r == 0 || (capability < 64 && (keep & BIT(capability))))
+                        continue;
+                if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
+                        return -errno;
+        }
+}
+
+int confine_apply(const Confinement *confinement) {
+        const User *user = confinement->user;
+        int r;
+
+        assert(user->n_groups > 0);
+
+        /* Unreadable before anything is dropped: from the first drop on, a process in the container with the
+         * same capabilities could otherwise open our descriptors and memory through /proc. exec(2) resets it. */
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+                return -errno;
+        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+                return -errno;
+        /* The bounding set while CAP_SETPCAP is still here; the ids while CAP_SETGID and CAP_SETUID are. */
+        r = drop_bounding(confinement->capabilities);
+        if (r < 0)
+                return r;
+        if (setgroups(user->n_groups, user->groups) < 0)
+                return -errno;
+        if (setresgid(user->gid, user->gid, user->gid) < 0)
+                return -errno;
+        if (setresuid(user->uid, user->uid, user->uid) < 0)
+                return -errno;
+        /* Root keeps through exec what the bounding set has; for another user exec would clear them as well,
+         * but nothing between here and there needs any. */
+        r = set_capabilities(user->uid == 0 ? confinement->capabilities : 0);
+        if (r < 0)
+                return r;
+        if (confinement->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return -errno;
+        return 0;
+}
+
+int confine_init(uint64_t keep) {
+        int r;
+
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+                return -errno;
+        r = drop_bounding(keep);
+        if (r < 0)
+                return r;
+        r = set_capabilities(keep);
+        if (r < 0)
+                return r;
+        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+int confine_descriptors(int first) {
+        return syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
+}

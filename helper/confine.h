@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+#include "helper/user.h"
+
+/* What a process may still do, fixed as the last thing before exec: credentials, capabilities, no_new_privs. The
+ * order inside is the module's secret. Does not log. */
+
+/* capabilities(7) as a bit set. The default: CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP
+ * NET_BIND_SERVICE SYS_CHROOT SETFCAP. */
+uint64_t confine_default_capabilities(void);
+
+typedef struct Confinement {
+        const User *user;
+        uint64_t capabilities; /* bounding set; root has them, other users have none */
+        bool no_new_privs;
+} Confinement;
+
+/* Takes the user's ids and drops everything else, for good. For the last process before exec only. */
+int confine_apply(const Confinement *confinement);
+
+/* Leaves the calling process, root in its user namespace, with no capability but those in keep, and makes its
+ * memory and descriptors unreadable for others (PR_SET_DUMPABLE). For the built-in init. */
+int confine_init(uint64_t keep);
+
+/* Marks every descriptor from first on close-on-exec. */
+int confine_descriptors(int first);

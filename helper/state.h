@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+
+/* What is known of a running container: /run/berth/containers/NAME/state (lines Key=Value), env and argv
+ * (NUL-separated), written once by launch, read by everyone else, believed only while the leader that they name
+ * lives. A kill -9 may leave a stale one; nothing here trusts it. Does not log. */
+
+typedef struct State { /* owns all of its pointers */
+        char *name;
+        char *unit;               /* NULL when launched by hand (--foreground) */
+        char *invocation_id;      /* NULL likewise */
+        pid_t pid;                /* the leader, as the host counts */
+        uint64_t start_time;      /* field 22 of /proc/PID/stat, clock ticks */
+        uint64_t pid_ns, user_ns; /* inode numbers; user_ns of the host's with PrivateUsers=no */
+        char *cgroup; /* of the leader, below the cgroup2 mount: "/machine.slice/web.service/payload" */
+        uint32_t uid_base,
+                        uid_count; /* host ids that the container's 0.. are; 0 and 0 with PrivateUsers=no */
+        char *image;               /* as the manifest names it */
+        char *user;                /* as the manifest names it, or "" */
+        uid_t uid;                 /* as resolved inside */
+        gid_t gid;
+        gid_t *groups;
+        size_t n_groups;
+        char *working_directory;
+        char *hostname;
+        uint64_t capabilities; /* bounding set */
+        bool no_new_privs;
+        bool init;             /* pid is the built-in init, the command its first child */
+        uint64_t created_usec; /* CLOCK_REALTIME at launch */
+        char **env;            /* without what passwd gives (HOME, USER, LOGNAME, SHELL) and TERM */
+        char **argv;           /* the command; empty for an idle leader */
+} State;
+
+void state_done(State *state);
+#define _cleanup_state_ _cleanup_(state_done)
+
+/* Opens (and makes) /run/berth/containers/NAME, 0700. */
+int state_open_directory(const char *name);
+
+/* Writes the three files, "state" last: its presence says that the others are whole. */
+int state_write(const State *state);
+
+/* Reads them. -ENOENT: no such container; -EBADMSG: damaged or of another format. */
+int state_read(const char *name, State *ret);
+
+/* Opens a pidfd of the leader and checks that it is still the process the state was written for (start time,
+ * pid and user namespace). -ESRCH if not: the state is stale. */
+int state_open_leader(const State *state);
+
+/* The names that have a state directory, stale ones too, sorted. */
+int state_list(char ***ret);
+
+/* Field 22 of /proc/PID/stat. */
+int state_start_time(pid_t pid, uint64_t *ret);
+
+/* st_ino of /proc/PID/ns/WHICH. */
+int state_namespace(pid_t pid, const char *which, uint64_t *ret);
