@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/verbs.h"
+
+#include "common/contract.h"
+
+/* clang-format off */
+const Option launch_options[] = {
+        [LAUNCH_NAME]               = { "name", 0, "NAME", "The container's name" },
+        [LAUNCH_IMAGE]              = { "image", 0, "IMAGE", "Image ID or absolute path" },
+        [LAUNCH_ENTRYPOINT]         = { "entrypoint", 0, "WORD", "A word of Entrypoint=, repeatable; empty: none" },
+        [LAUNCH_USER]               = { "user", 0, "USER", "User of the command" },
+        [LAUNCH_GROUP]              = { "group", 0, "GROUP", "Group of the command" },
+        [LAUNCH_WORKING_DIRECTORY]  = { "working-directory", 0, "DIR", "Working directory of the command" },
+        [LAUNCH_ENV]                = { "env", 0, "NAME=VALUE", "Environment variable, repeatable" },
+        [LAUNCH_ENV_FILE]           = { "env-file", 0, "FILE", "File of environment variables, repeatable" },
+        [LAUNCH_HOSTNAME]           = { "hostname", 0, "NAME", "Host name inside" },
+        [LAUNCH_INIT]               = { "init", 0, "BOOL", "Run the built-in init as PID 1" },
+        [LAUNCH_READ_ONLY]          = { "read-only", 0, "BOOL", "Read-only root" },
+        [LAUNCH_EPHEMERAL]          = { "ephemeral", 0, "BOOL", "Forget changes of the root at the end" },
+        [LAUNCH_PRIVATE_USERS]      = { "private-users", 0, "RANGE", "pick, identity, no or BASE:SIZE" },
+        [LAUNCH_MOUNT]              = { "mount", 0, "FIELDS", "A mount, repeatable" },
+        [LAUNCH_NETWORK]            = { "network", 0, "MODE", "none, host or private" },
+        [LAUNCH_REQUIRE_CONTROLLER] = { "require-controller", 0, "NAME", "Refuse to start without it, repeatable" },
+        [LAUNCH_DRY_RUN]            = { "dry-run", 0, NULL, "Check everything and print the plan" },
+        [LAUNCH_FOREGROUND]         = { "foreground", 0, NULL, "Wait for the end and return its exit status" },
+        [_LAUNCH_MAX]               = {},
+};
+
+const Option cleanup_options[] = {
+        [CLEANUP_NAME] = { "name", 0, "NAME", "The container's name" },
+        [_CLEANUP_MAX] = {},
+};
+
+#define EXEC_COMMON \
+        [EXEC_USER]     = { "user", 'u', "USER", "Name in the container's passwd, or number; USER:GROUP too" }, \
+        [EXEC_WORKDIR]  = { "workdir", 'w', "DIR", "Working directory inside" }, \
+        [EXEC_ENV]      = { "env", 'e', "NAME[=VALUE]", "Environment variable; NAME alone: the caller's value" }, \
+        [EXEC_ENV_FILE] = { "env-file", 0, "FILE", "File of NAME=VALUE lines" }, \
+        [EXEC_TTY_SIZE] = { "tty-size", 0, "ROWSxCOLS", "Size of the terminal; default: the caller's" }, \
+        [EXEC_TIMEOUT]  = { "timeout", 0, "TIME", "End it and all it started after this time, exit 124" }
+
+const Option exec_options[] = {
+        EXEC_COMMON,
+        [EXEC_TTY]    = { "tty", 't', NULL, "With a terminal, even if stdin or stdout is none" },
+        [EXEC_NO_TTY] = { "no-tty", 'T', NULL, "Without a terminal" },
+        [_EXEC_MAX]   = {},
+};
+
+const Option shell_options[] = {
+        EXEC_COMMON,
+        [EXEC_TIMEOUT + 1] = {},
+};
+
+const Option list_options[] = {
+        [LIST_JSON]      = { "json", 0, NULL, "As JSON" },
+        [LIST_NO_LEGEND] = { "no-legend", 0, NULL, "Without the heading" },
+        [_LIST_MAX]      = {},
+};
+
+const Option status_options[] = {
+        [STATUS_JSON] = { "json", 0, NULL, "As JSON" },
+        [_STATUS_MAX] = {},
+};
+
+const Option clean_options[] = {
+        [CLEAN_ALL]  = { "all", 0, NULL, "What no running container owns, kept root layers included" },
+        [_CLEAN_MAX] = {},
+};
+
+const Verb verbs[] = {
+        { "exec", "NAME [OPTION...] [--] COMMAND [WORD...]", "Run a command in a running container",
+          VERB_BERTH, .container = true, .options = exec_options },
+        { "shell", "NAME [OPTION...]", "Open a login shell in a running container",
+          VERB_BERTH, .container = true, .options = shell_options },
+        { "list", "[OPTION...]", "List running containers", VERB_MANAGE, .options = list_options },
+        { "status", "NAME [OPTION...]", "Show a container", VERB_MANAGE, .options = status_options },
+        { "clean", "[OPTION...]", "Remove what no running container owns", VERB_MANAGE, .options = clean_options },
+        { "check", "[OPTION...] [NAME|FILE...]", "Check manifests", VERB_MANIFEST },
+        { "preview", "[OPTION...] NAME|FILE", "Show the units of a manifest", VERB_MANIFEST },
+        { "diff", "[OPTION...] [NAME...]", "Compare running containers with their manifests", VERB_MANIFEST },
+        { "convert", "[OPTION...] FILE...", "Make manifests of .container and other files", VERB_MANIFEST },
+        { "enable", "[OPTION...] NAME...", "Start with the system", VERB_MANIFEST },
+        { "disable", "[OPTION...] NAME...", "Do not start with the system", VERB_MANIFEST },
+        { "launch", "--name=NAME --image=IMAGE [OPTION...] [-- WORD...]", "Assemble a container and start its leader",
+          VERB_BERTH, .internal = true, .container = true, .options = launch_options },
+        { "refuse", "--name=NAME -- MESSAGE...", "Fail with the errors of a manifest",
+          VERB_BERTH, .internal = true, .container = true, .options = cleanup_options },
+        { "cleanup", "--name=NAME", "Release what lives outside of the leader",
+          VERB_BERTH, .internal = true, .options = cleanup_options },
+        { "machine-register", "NAME", "Enter a running container into systemd-machined", VERB_MANAGE, .internal = true },
+        { "machine-unregister", "NAME", "Remove a container from systemd-machined", VERB_MANAGE, .internal = true },
+        {},
+};
+/* clang-format on */
+
+const Verb *verb_find(const char *name) {
+        for (const Verb *verb = verbs; verb->name; verb++)
+                if (streq(verb->name, name))
+                        return verb;
+        return NULL;
+}
+
+int verb_usage_status(const Verb *verb) {
+        return verb->container ? EXIT_BERTH : EXIT_USAGE;
+}
+
+int verb_help(const char *name) {
+        const Verb *verb = verb_find(name);
+
+        assert(verb);
+        printf("berth %s %s\n\n%s.\n\n", verb->name, verb->synopsis, verb->help);
+        options_print(stdout, verb->options);
+        return 0;
+}
+
+int verbs_dump(void) {
+        static const char *const programs[] = {
+                [VERB_BERTH] = "berth", [VERB_MANAGE] = "berth-manage", [VERB_MANIFEST] = "berth-manifest"
+        };
+
+        for (const Verb *verb = verbs; verb->name; verb++) {
+                printf("%s\t%s\t%s\n", verb->name, programs[verb->program],
+                       verb->internal ? "internal" : "");
+                for (const Option *o = verb->options; o && o->name; o++)
+                        printf("%s\t%s\t--%s\t%c\t%s\n", verb->name, programs[verb->program], o->name,
+                               o->letter ? o->letter : '-', o->argument ? o->argument : "");
+        }
+        return 0;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+#include "helper/options.h"
+
+/* Every verb of the command and every option of it, as rows: dispatch, parsing, --help, completion and the check
+ * of the man page read them and nothing else. Data only; which function a verb is stands in main.c and manage.c. */
+
+typedef enum VerbProgram {
+        VERB_BERTH,    /* the command itself */
+        VERB_MANAGE,   /* libexecdir/berth-manage, which may load libraries */
+        VERB_MANIFEST, /* libexecdir/berth-manifest, which knows manifests; its options are its own */
+} VerbProgram;
+
+typedef struct Verb {
+        const char *name;
+        const char *synopsis;
+        const char *help;
+        VerbProgram program;
+        bool internal;  /* what units and our own programs call: not in --help */
+        bool container; /* exits as exec does (125 for wrong usage), not as other verbs (2) */
+        const Option *options;
+} Verb;
+
+extern const Verb verbs[]; /* ends at a row without a name */
+
+const Verb *verb_find(const char *name);
+
+/* What a verb exits with on wrong usage. */
+int verb_usage_status(const Verb *verb);
+
+/* Prints "berth VERB SYNOPSIS", what it does and its options to standard output. Returns 0. */
+int verb_help(const char *name);
+
+/* One line of tab-separated fields for each verb and each of its options: verb, program, option, letter, value. */
+int verbs_dump(void);
+
+/* The functions: argv[0] is the verb; the return value is the program's exit status. Each in the file of its name. */
+int verb_launch(int argc, char *argv[]);
+int verb_cleanup(int argc, char *argv[]);
+int verb_refuse(int argc, char *argv[]);
+int verb_exec(int argc, char *argv[]);
+int verb_shell(int argc, char *argv[]);
+int verb_list(int argc, char *argv[]);
+int verb_status(int argc, char *argv[]);
+int verb_clean(int argc, char *argv[]);
+int verb_machine_register(int argc, char *argv[]);
+int verb_machine_unregister(int argc, char *argv[]);
+
+/* Indices into the tables, as options_next() returns them. */
+typedef enum LaunchOption { /* common/contract.h says what each means */
+                            LAUNCH_NAME,
+                            LAUNCH_IMAGE,
+                            LAUNCH_ENTRYPOINT,
+                            LAUNCH_USER,
+                            LAUNCH_GROUP,
+                            LAUNCH_WORKING_DIRECTORY,
+                            LAUNCH_ENV,
+                            LAUNCH_ENV_FILE,
+                            LAUNCH_HOSTNAME,
+                            LAUNCH_INIT,
+                            LAUNCH_READ_ONLY,
+                            LAUNCH_EPHEMERAL,
+                            LAUNCH_PRIVATE_USERS,
+                            LAUNCH_MOUNT,
+                            LAUNCH_NETWORK,
+                            LAUNCH_REQUIRE_CONTROLLER,
+                            LAUNCH_DRY_RUN,
+                            LAUNCH_FOREGROUND,
+                            _LAUNCH_MAX,
+} LaunchOption;
+extern const Option launch_options[];
+
+typedef enum CleanupOption { CLEANUP_NAME, _CLEANUP_MAX } CleanupOption;
+extern const Option cleanup_options[]; /* refuse takes the same */
+
+typedef enum ExecOption {
+        EXEC_USER,
+        EXEC_WORKDIR,
+        EXEC_ENV,
+        EXEC_ENV_FILE,
+        EXEC_TTY_SIZE,
+        EXEC_TIMEOUT,
+        EXEC_TTY,    /* exec alone */
+        EXEC_NO_TTY, /* exec alone */
+        _EXEC_MAX,
+} ExecOption;
+extern const Option exec_options[], shell_options[];
+
+typedef enum ListOption { LIST_JSON, LIST_NO_LEGEND, _LIST_MAX } ListOption;
+extern const Option list_options[];
+
+typedef enum StatusOption { STATUS_JSON, _STATUS_MAX } StatusOption;
+extern const Option status_options[];
+
+typedef enum CleanOption { CLEAN_ALL, _CLEAN_MAX } CleanOption;
+extern const Option clean_options[];
