@@ -28,16 +28,10 @@ static int set_capabilities(uint64_t permitted) {
 }
 
 static int drop_bounding(uint64_t keep) {
-        for (unsigned long capability = 0;; capability++) {
-                int r = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
-
-                if (r < 0)
+        for (unsigned long capability = 0; capability < 64; capability++)
+                if (!(keep & BIT(capability)) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
                         return errno == EINVAL ? 0 : -errno; /* EINVAL: beyond the kernel's last */
-                if (r == 0 || (capability < 64 && (keep & BIT(capability))))
-                        continue;
-                if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
-                        return -errno;
-        }
+        return 0;
 }
 
 int confine_apply(const Confinement *confinement) {

@@ -212,6 +212,15 @@ int state_write(const State *state) {
         return r;
 }
 
+int state_remove(const char *name) {
+        _cleanup_close_ int fd = open(BERTH_CONTAINER_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        assert(name_valid(name, false));
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        return remove_tree(fd, name);
+}
+
 static int read_groups(char *value, State *state) {
         char *word, *rest = value;
 

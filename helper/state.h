@@ -42,6 +42,9 @@ int state_open_directory(const char *name);
 /* Writes the three files, "state" last: its presence says that the others are whole. */
 int state_write(const State *state);
 
+/* Removes the directory of container name. */
+int state_remove(const char *name);
+
 /* Reads them. -ENOENT: no such container; -EBADMSG: damaged or of another format. */
 int state_read(const char *name, State *ret);
 

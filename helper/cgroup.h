@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+
+/* The unit's delegated control group: payload (the leader), guard and exec-* (see exec), beside each other, so that
+ * each can be limited and killed whole. Paths are as in /proc/PID/cgroup, below the cgroup2 mount. */
+
+#define CGROUP_PAYLOAD "payload"
+
+/* Opens the cgroup2 mount; -EMEDIUMTYPE if there is none (cgroups(7)). */
+int cgroup_open_mount(void);
+
+/* Our own cgroup2 path, "/machine.slice/web.service". */
+int cgroup_self(char **ret);
+
+/* Opens a cgroup by its path. */
+int cgroup_open(const char *path);
+
+/* Is name listed in cgroup.controllers of cgroup_fd? 1, 0 or negative errno. */
+int cgroup_has_controller(int cgroup_fd, const char *name);
+
+/* Makes (again) an empty child and opens it. */
+int cgroup_make(int cgroup_fd, const char *name);
+
+/* Hands the controllers to the children of cgroup_fd and repeats its limits on child_fd, so that a program inside
+ * reads its own memory.max, cpu.max and pids.max. Moves the calling process into the child named aside, as a cgroup
+ * with processes of its own cannot have controlled children (no internal processes, cgroups(7)). */
+int cgroup_delegate(int cgroup_fd, int child_fd, const char *aside, char *const controllers[]);

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+
+/* Environment files: lines KEY=VALUE, the first "=" splits, "#" in column 1 is a comment, empty lines are skipped,
+ * quotes are kept as they are. Anything else is an error. */
+
+/* Adds what the file at path (on the host) sets to env, later lines win. Logs "PATH:LINE: ...". */
+int environment_load(const char *path, char ***env);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+
+/* The writable layer over an image: a directory with the overlay's up/ and work/, on disk (a tmpfs cannot be
+ * idmapped before Linux 6.3). Kept ones are layers/NAME, ephemeral ones layers/NAME.ephemeral. */
+
+/* Makes and opens the layer of container name over the image image_fd; up/ takes mode and owner of the image's
+ * root. An ephemeral one starts empty, whatever a killed launch left. A kept one made over another image is
+ * refused (-ESTALE). Logs. */
+int layer_open(const char *name, bool ephemeral, const char *image, int image_fd);
+
+/* Removes the ephemeral layer. */
+int layer_remove_ephemeral(const char *name);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+#include "helper/plan.h"
+#include "helper/root.h"
+
+/* The container's first process, from clone to exec. It tells the launcher over one pipe who it has become, and
+ * whether it got there. */
+
+/* First on the report pipe: the ids found in the container's own files, followed by n_groups of gid_t. */
+typedef struct LeaderReport {
+        uid_t uid;
+        gid_t gid;
+        size_t n_groups;
+} LeaderReport;
+
+typedef struct Leader { /* borrows */
+        const Plan *plan;
+        Root root;
+        char **command; /* whole, NULL-terminated; empty: idle */
+        char **env;     /* its own copy after the clone */
+        uint64_t capabilities;
+        bool own_users;                  /* has a user namespace */
+        bool own_network;                /* has a network namespace */
+        mode_t umask;                    /* of the command */
+        char **argv;                     /* our own, which the init blanks */
+        uint64_t soft_files, hard_files; /* RLIMIT_NOFILE of the command */
+        int go_fd; /* from the launcher: 'G' start, 'M' the mounts are mapped, 'R' ready; closed: it died */
+        int report_fd; /* to the launcher; closed by the exec that succeeds, else a byte with the exit status */
+} Leader;
+
+/* Runs in the new namespaces; returns only what to exit with. Failures are logged. */
+int leader_run(Leader *leader);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/mount.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
+
+int mount_clone(int dir_fd, const char *path) {
+        _cleanup_close_ int fd = -EBADF;
+        struct mount_attr attr = { .propagation = MS_PRIVATE };
+
+        fd = open_tree(dir_fd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+        if (fd < 0)
+                return -errno;
+        if (mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+int mount_set(int mount_fd, uint64_t attributes) {
+        struct mount_attr attr = { .attr_set = attributes };
+
+        return mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+int mount_map_ids(int mount_fd, int userns_fd) {
+        struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) userns_fd };
+
+        return mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+int mount_attach(int mount_fd, int target_fd) {
+        unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+
+        return move_mount(mount_fd, "", target_fd, "", flags) < 0 ? -errno : 0;
+}
+
+static int configure(int fs_fd, const char *option) {
+        char key[64];
+        const char *eq = strchr(option, '=');
+        size_t n = eq ? (size_t) (eq - option) : strlen(option);
+
+        if (n >= sizeof(key))
+                return -EINVAL;
+        memcpy(key, option, n);
+        key[n] = '\0';
+        if (fsconfig(fs_fd, eq ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, eq ? eq + 1 : NULL, 0) < 0)
+                return -errno;
+        return 0;
+}
+
+int mount_new(const char *type, const char *const options[], uint64_t attributes) {
+        _cleanup_close_ int fs_fd = -EBADF;
+        int mount_fd, r;
+
+        fs_fd = fsopen(type, FSOPEN_CLOEXEC);
+        if (fs_fd < 0)
+                return -errno;
+        for (size_t i = 0; options && options[i]; i++) {
+                r = configure(fs_fd, options[i]);
+                if (r < 0)
+                        return r;
+        }
+        if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                return -errno;
+        mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, (unsigned) attributes);
+        return mount_fd < 0 ? -errno : mount_fd;
+}
+
+bool mount_is(int fd, long magic) {
+        struct statfs fs;
+
+        return fstatfs(fd, &fs) == 0 && (long) fs.f_type == magic;
+}

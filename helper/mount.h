@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+
+#include <linux/mount.h>
+
+/* Thin words over the descriptor-based mount calls (open_tree(2), fsopen(2), mount_setattr(2), move_mount(2)): a
+ * mount is a descriptor until it is attached, and attached to a descriptor. Return a descriptor or 0, or negative
+ * errno; nothing logs. */
+
+/* Clones the one mount (no submounts) that path below dir_fd is on, as a detached tree. With path "" dir_fd itself.
+ * The clone is made private at once: left in a shared peer group, what is mounted on it later would appear on the
+ * host (tried). */
+int mount_clone(int dir_fd, const char *path);
+
+/* Sets attributes (MOUNT_ATTR_RDONLY, _NOSUID, ...) on a detached or attached mount. */
+int mount_set(int mount_fd, uint64_t attributes);
+
+/* Maps ids on a detached mount as the user namespace does. -EINVAL: the file system cannot (see mount_setattr(2)). */
+int mount_map_ids(int mount_fd, int userns_fd);
+
+/* Attaches a detached mount on target_fd, a directory or file. */
+int mount_attach(int mount_fd, int target_fd);
+
+/* A new instance of a file system, detached. options: "key=value" or "flag", NULL-terminated, or NULL. */
+int mount_new(const char *type, const char *const options[], uint64_t attributes);
+
+/* Is fd on a file system of that type (statfs(2) magic)? */
+bool mount_is(int fd, long magic);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+#include "common/parse.h"
+
+/* Making the leader's namespaces in one clone3(2), and the id maps of user namespaces. */
+
+typedef struct Clone {
+        bool new_user;    /* a user namespace of its own */
+        bool new_network; /* a network namespace of its own */
+        bool sibling;     /* child of our parent: systemd reaps it, we may exit (CLONE_PARENT) */
+        int cgroup_fd;    /* the cgroup it starts in, the root of its cgroup namespace */
+} Clone;
+
+/* As fork(2): 0 in the child, the pid in the parent (with a pidfd in *ret_pidfd), or negative errno. */
+pid_t namespaces_clone(const Clone *how, int *ret_pidfd);
+
+/* Writes uid_map and gid_map of process pid: ids 0..count-1 inside are base.. outside. */
+int namespaces_map(pid_t pid, uint32_t base, uint32_t count);
+
+/* Opens the user namespace of process pid. */
+int namespaces_open_user(pid_t pid);
+
+/* Makes a user namespace for an idmapped mount only: ranges relate ids on disk (host) to ids inside (container),
+ * which are uid_base + container for the kernel. An id inside beyond uid_count is -ERANGE. */
+int namespaces_for_mount(const IdRange *ranges, size_t n_ranges, uint32_t uid_base, uint32_t uid_count);

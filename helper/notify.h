@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+
+/* sd_notify(3)'s protocol by hand: one datagram to $NOTIFY_SOCKET. libsystemd would cost more to map than the
+ * launch takes. */
+
+/* Sends text, as from process pid (0: ourselves; another needs CAP_SYS_ADMIN, see sd_pid_notify(3)).
+ * -ENOENT if NOTIFY_SOCKET is not set. */
+int notify_send(pid_t pid, const char *text);
+
+/* sd_notify_barrier(3): returns when systemd has read all that was sent before; -ETIMEDOUT after timeout_ms. */
+int notify_barrier(int timeout_ms);

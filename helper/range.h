@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+
+/* Which host ids a container's ids are, with PrivateUsers=pick: a range of 65536 chosen by name, so that it is the
+ * same at every start, and reserved while it is in use. */
+
+#define RANGE_SIZE 65536
+
+/* Picks and reserves the range of container name. It lies in the ids that systemd sets aside for containers
+ * (524288..1878982655, UIDS-GIDS.md), overlaps no range of /etc/subuid and /etc/subgid, no process of machined's
+ * machines, and no other container's reservation. Logs. */
+int range_pick(const char *name, uint32_t *ret_base);
+
+/* Gives the reservation back; nothing to do if there is none. */
+int range_release(const char *name);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <poll.h>
+
+#include "common/base.h"
+
+/* Copies between descriptors in a poll loop, where handing over the descriptor itself is not possible: terminals.
+ * Never blocks for one direction while the other could go on. */
+
+#define RELAY_STREAMS 3
+
+typedef struct Stream {
+        int from, to;
+        bool own_from, own_to; /* close them at their end */
+        bool input;            /* towards the command: over when it is over */
+        bool eof;              /* from has ended */
+        size_t start, end;     /* what of buffer is still to be written */
+        char last;             /* byte written */
+        char buffer[16384];
+} Stream;
+
+typedef struct Relay {
+        size_t n;
+        int master_fd; /* pty, or negative; closed by relay_done(): the container's processes get their hang-up */
+        bool hung_up;  /* our own terminal went away */
+        Stream streams[RELAY_STREAMS];
+} Relay;
+
+void relay_done(Relay *relay);
+#define _cleanup_relay_ _cleanup_(relay_done)
+
+/* Adds a stream. The ends that are ours are made non-blocking; the caller's own descriptors are left as they are,
+ * as they are shared with others. */
+int relay_add(Relay *relay, int from, int to, bool own_from, bool own_to, bool input);
+
+/* Adds what to wait for to set (room for 2 * RELAY_STREAMS); returns how many. */
+size_t relay_prepare(const Relay *relay, struct pollfd *set);
+
+/* Moves what can be moved, after poll(). */
+void relay_run(Relay *relay, const struct pollfd *set, size_t n);
+
+/* After the command's end: what it has written is still read, until the end or until nothing comes for a moment, as
+ * a background process may hold the other end for ever. */
+void relay_drain(Relay *relay);

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/root.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+
+#include "common/fs.h"
+#include "common/log.h"
+#include "common/strv.h"
+#include "helper/mount.h"
+
+#define API_ATTRIBUTES (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
+static int attach(Root *root, int mount_fd, int target_fd) {
+        int r = mount_attach(mount_fd, target_fd);
+
+        if (r >= 0)
+                root->attached++;
+        return r;
+}
+
+/* Opens directory name of dir_fd as the place of a mount, making it if it is missing; a link is refused. */
+static int open_place(int dir_fd, const char *name) {
+        int fd = open_beneath(dir_fd, name, O_PATH | O_DIRECTORY);
+
+        if (fd != -ENOENT)
+                return fd;
+        if (mkdirat(dir_fd, name, 0755) < 0)
+                return -errno;
+        return open_beneath(dir_fd, name, O_PATH | O_DIRECTORY);
+}
+
+static int attach_at(Root *root, int mount_fd, int dir_fd, const char *name) {
+        _cleanup_close_ int place_fd = -EBADF;
+
+        place_fd = open_place(dir_fd, name);
+        if (place_fd < 0)
+                return place_fd;
+        return attach(root, mount_fd, place_fd);
+}
+
+/* Mounts a new file system at name below dir_fd; the mount's descriptor goes to *ret_fd if wanted. */
+static int mount_at(Root *root, int dir_fd, const char *name, const char *type, const char *const options[],
+                    uint64_t attributes, int *ret_fd) {
+        _cleanup_close_ int mount_fd = -EBADF;
+        int r;
+
+        mount_fd = mount_new(type, options, attributes);
+        r = mount_fd < 0 ? mount_fd : attach_at(root, mount_fd, dir_fd, name);
+        if (r < 0)
+                return log_error_errno(r, "Cannot mount %s at %s in the container: %m", type, name);
+        if (ret_fd)
+                *ret_fd = TAKE_FD(mount_fd);
+        return 0;
+}
+
+static int detach_lower(int fd) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        return umount2(path, MNT_DETACH) < 0 ? -errno : 0;
+}
+
+static int stack(Root *root) {
+        char lower[64], upper[64], work[64];
+        const char *const options[] = { lower, upper, work, "userxattr", NULL };
+
+        /* By descriptor: no path of the host ends up in the container's mountinfo, and none is looked up twice. */
+        snprintf(lower, sizeof(lower), "lowerdir=/proc/self/fd/%d", root->image_fd);
+        snprintf(upper, sizeof(upper), "upperdir=/proc/self/fd/%d/up", root->layer_fd);
+        snprintf(work, sizeof(work), "workdir=/proc/self/fd/%d/work", root->layer_fd);
+        return mount_new("overlay", options, MOUNT_ATTR_NODEV);
+}
+
+int root_overlay(Root *root) {
+        int r, fd;
+
+        /* Private first: what is mounted from here on must not travel back to the host. */
+        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                return log_error_errno(errno, "Cannot make the mounts private: %m");
+        /* Before Linux 6.6 or so overlayfs refuses layers that are attached nowhere (tried on 6.1). */
+        r = move_mount(root->image_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+        if (r >= 0 && move_mount(root->layer_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                r = -errno;
+        if (r < 0)
+                return log_error_errno(r, "Cannot attach image and layer: %m");
+        fd = stack(root);
+        if (fd < 0)
+                return log_error_errno(fd, "Cannot stack the writable layer over the image: %m");
+        root->fd = fd;
+        /* Gone again before the root changes: stacked on "/", they would keep the host's root alive below them,
+         * because the last step of root_enter() detaches only the top of a stack (tried). */
+        r = detach_lower(root->layer_fd);
+        if (r >= 0)
+                r = detach_lower(root->image_fd);
+        if (r >= 0 && move_mount(root->fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                r = -errno;
+        if (r < 0)
+                return log_error_errno(r, "Cannot attach the root: %m");
+        root->attached = 1;
+        return 0;
+}
+
+/* What procfs lets the host's root write or read, wherever it runs: closed where uid 0 inside is that root. */
+static int close_proc(Root *root) {
+        static const char *const read_only[] = { "irq", "bus", "fs", "sysrq-trigger", "acpi", "scsi" };
+        static const char *const hidden[] = { "kcore", "keys", "timer_list", "latency_stats", "kmsg" };
+        int r;
+
+        for (size_t i = 0; i < ARRAY_LEN(read_only); i++) {
+                _cleanup_close_ int tree_fd = mount_clone(root->proc_fd, read_only[i]);
+
+                if (tree_fd == -ENOENT)
+                        continue;
+                r = tree_fd < 0 ? tree_fd : mount_set(tree_fd, MOUNT_ATTR_RDONLY);
+                if (r >= 0)
+                        r = attach_at(root, tree_fd, root->proc_fd, read_only[i]);
+                if (r == -ENOTDIR) { /* a file: its place is itself */
+                        _cleanup_close_ int place_fd = open_beneath(root->proc_fd, read_only[i], O_PATH);
+
+                        r = place_fd < 0 ? place_fd : attach(root, tree_fd, place_fd);
+                }
+                if (r < 0)
+                        return log_error_errno(r, "Cannot make /proc/%s read-only: %m", read_only[i]);
+        }
+        for (size_t i = 0; i < ARRAY_LEN(hidden); i++) {
+                _cleanup_close_ int null_fd = -EBADF, place_fd = -EBADF;
+
+                place_fd = open_beneath(root->proc_fd, hidden[i], O_PATH);
+                if (place_fd == -ENOENT)
+                        continue;
+                null_fd = mount_clone(root->device_fd, "null");
+                r = place_fd < 0 ? place_fd : null_fd < 0 ? null_fd : attach(root, null_fd, place_fd);
+                if (r < 0)
+                        return log_error_errno(r, "Cannot hide /proc/%s: %m", hidden[i]);
+        }
+        return 0;
+}
+
+/* Ports below 1024 of a private network are nobody's but the container's: any user of it may have them. */
+static int open_low_ports(const Root *root) {
+        int r;
+
+        if (root->plan->network == NETWORK_HOST)
+                return 0;
+        r = write_string_at(root->proc_fd, "sys/net/ipv4/ip_unprivileged_port_start", "0");
+        return r < 0 && r != -ENOENT ? log_error_errno(r, "Cannot open the ports below 1024: %m") : 0;
+}
+
+static int fill_proc(Root *root) {
+        _cleanup_close_ int sys_fd = -EBADF;
+        int r;
+
+        r = mount_at(root, root->fd, "proc", "proc", NULL, API_ATTRIBUTES, &root->proc_fd);
+        if (r < 0)
+                return r;
+        r = open_low_ports(root);
+        if (r < 0)
+                return r;
+        /* Cloned after /proc is attached: clones of detached mounts are refused by some kernels. */
+        sys_fd = mount_clone(root->proc_fd, "sys");
+        r = sys_fd < 0 ? sys_fd : mount_set(sys_fd, MOUNT_ATTR_RDONLY);
+        if (r >= 0)
+                r = attach_at(root, sys_fd, root->proc_fd, "sys");
+        if (r < 0)
+                return log_error_errno(r, "Cannot make /proc/sys read-only: %m");
+        return root->host_root ? close_proc(root) : 0;
+}
+
+static int fill_sys(Root *root) {
+        _cleanup_close_ int own_fd = -EBADF;
+        int fd = root->sys_fd, r;
+
+        if (fd < 0) {
+                fd = own_fd = mount_new("sysfs", NULL, API_ATTRIBUTES | MOUNT_ATTR_RDONLY);
+                if (fd < 0)
+                        return log_error_errno(fd, "Cannot make a sysfs: %m");
+        }
+        r = attach_at(root, fd, root->fd, "sys");
+        if (r < 0)
+                return log_error_errno(r, "Cannot mount /sys in the container: %m");
+        return mount_at(root, fd, "fs/cgroup", "cgroup2", NULL, API_ATTRIBUTES | MOUNT_ATTR_RDONLY, NULL);
+}
+
+static int fill_dev(Root *root) {
+        static const char *const shm[] = { "mode=1777", "size=64M", NULL };
+        const char *const pts[] = { "newinstance", "ptmxmode=0666", "mode=0620",
+                                    root->small ? "gid=0" : "gid=5", NULL };
+        int r;
+
+        r = attach_at(root, root->device_fd, root->fd, "dev");
+        if (r < 0)
+                return log_error_errno(r, "Cannot mount /dev in the container: %m");
+        r = mount_at(root, root->device_fd, "pts", "devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+                     NULL);
+        if (r >= 0)
+                r = mount_at(root, root->device_fd, "shm", "tmpfs", shm, API_ATTRIBUTES, NULL);
+        if (r >= 0)
+                r = mount_at(root, root->device_fd, "mqueue", "mqueue", NULL, API_ATTRIBUTES, NULL);
+        return r;
+}
+
+/* A read-only root still needs a place for sockets and scratch files. */
+static int fill_scratch(Root *root) {
+        static const char *const run[] = { "mode=0755", NULL }, *const tmp[] = { "mode=1777", NULL };
+        int r;
+
+        if (!root->plan->read_only)
+                return 0;
+        r = mount_at(root, root->fd, "run", "tmpfs", run, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, NULL);
+        return r < 0 ? r
+                     : mount_at(root, root->fd, "tmp", "tmpfs", tmp, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+                                NULL);
+}
+
+/* Makes and opens the parent of a target; its last component goes to *ret_name. */
+static int open_parent(const Root *root, const char *path, char **ret_name) {
+        _cleanup_free_ char *parent = strdup(path);
+        char *slash;
+        int fd;
+
+        if (!parent)
+                return -ENOMEM;
+        for (size_t n = strlen(parent); n > 1 && parent[n - 1] == '/'; n--)
+                parent[n - 1] = '\0';
+        slash = strrchr(parent, '/');
+        *slash = '\0';
+        fd = make_path_in_root(root->fd, parent);
+        if (fd < 0)
+                return fd;
+        *ret_name = strdup(slash + 1);
+        if (*ret_name)
+                return fd;
+        close_fd(fd);
+        return -ENOMEM;
+}
+
+/* Opens target as the place for a mount of a directory or file. What is missing is made; an empty file in the way
+ * of a directory, and the other way round, is replaced. */
+static int open_target(const Root *root, const char *target, bool directory) {
+        _cleanup_close_ int fd = -EBADF, parent_fd = -EBADF;
+        _cleanup_free_ char *name = NULL;
+        struct stat st;
+
+        fd = open_in_root(root->fd, target, O_PATH);
+        if (fd >= 0) {
+                if (fstat(fd, &st) < 0)
+                        return -errno;
+                if (S_ISDIR(st.st_mode) == directory)
+                        return TAKE_FD(fd);
+        } else if (fd != -ENOENT)
+                return fd;
+
+        parent_fd = open_parent(root, target, &name);
+        if (parent_fd < 0)
+                return parent_fd;
+        if (fd >= 0) {
+                if (!directory && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0)
+                        return -EISDIR;
+                if (directory &&
+                    (!S_ISREG(st.st_mode) || st.st_size > 0 || unlinkat(parent_fd, name, 0) < 0))
+                        return -ENOTDIR;
+                fd = close_fd(fd);
+        }
+        if (directory)
+                return make_path(parent_fd, name, 0755);
+        fd = openat(parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        return fd < 0 ? -errno : TAKE_FD(fd);
+}
+
+static int make_tmpfs(const MountSpec *mount) {
+        _cleanup_strv_ char **options = NULL;
+        _cleanup_free_ char *copy = strdup(mount->options ? mount->options : "");
+        char *rest = copy, *word;
+        int r;
+
+        if (!copy)
+                return -ENOMEM;
+        while ((word = strsep(&rest, ","))) {
+                r = *word ? strv_append(&options, word) : 0;
+                if (r < 0)
+                        return r;
+        }
+        return mount_new("tmpfs", (const char *const *) options,
+                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (mount->read_only ? MOUNT_ATTR_RDONLY : 0));
+}
+
+static int fill_mount(Root *root, const MountSpec *mount, int fd) {
+        _cleanup_close_ int tmpfs_fd = -EBADF, target_fd = -EBADF;
+        struct stat st;
+        int r;
+
+        if (mount->type == MOUNT_TMPFS) {
+                fd = tmpfs_fd = make_tmpfs(mount);
+                if (fd < 0)
+                        return log_error_errno(fd, "mount '%s': tmpfs with options '%s' failed: %m",
+                                               mount->target, mount->options ? mount->options : "");
+        }
+        if (fstat(fd, &st) < 0)
+                return log_error_errno(errno, "mount '%s': %m", mount->target);
+        target_fd = open_target(root, mount->target, S_ISDIR(st.st_mode));
+        if (target_fd < 0)
+                return log_error_errno(
+                                target_fd,
+                                "mount '%s': the target cannot be made in the image: %m; something else (a "
+                                "link that leads nowhere, a file, a filled directory) is in the way",
+                                mount->target);
+        r = attach(root, fd, target_fd);
+        return r < 0 ? log_error_errno(r, "mount '%s': cannot be attached: %m", mount->target) : 0;
+}
+
+int root_fill(Root *root) {
+        int r;
+
+        r = fill_proc(root);
+        if (r >= 0)
+                r = fill_sys(root);
+        if (r >= 0)
+                r = fill_dev(root);
+        if (r >= 0)
+                r = fill_scratch(root);
+        for (size_t i = 0; r >= 0 && i < root->plan->n_mounts; i++)
+                r = fill_mount(root, &root->plan->mounts[i], root->mount_fds[i]);
+        return r;
+}
+
+/* Counts what the kernel lists against what was attached: a mount more is one of the host's, and would be a way
+ * out. */
+static int check_mounts(const Root *root) {
+        _cleanup_free_ char *text = NULL;
+        unsigned lines = 0;
+        int r;
+
+        r = read_file_at(root->proc_fd, "self/mountinfo", 16 * 1024 * 1024, &text, NULL);
+        if (r < 0)
+                return log_error_errno(r, "Cannot read /proc/self/mountinfo: %m");
+        for (const char *p = text; (p = strchr(p, '\n')); p++)
+                lines++;
+        if (lines != root->attached)
+                return log_error_errno(EUCLEAN,
+                                       "The container would see %u mounts where %u were made for it", lines,
+                                       root->attached);
+        return 0;
+}
+
+int root_enter(Root *root) {
+        struct statfs fs;
+        int r;
+
+        if (fchdir(root->fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+                return log_error_errno(errno, "Cannot change the root: %m");
+        if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+                return log_error_errno(errno, "Cannot detach the host's root: %m");
+        r = check_mounts(root);
+        if (r < 0)
+                return r;
+        /* An overlay whose layer cannot be written comes up read-only without a word (tried). */
+        if (fstatfs(root->fd, &fs) < 0)
+                return log_error_errno(errno, "Cannot examine the root: %m");
+        if (fs.f_flags & ST_RDONLY)
+                return log_error_errno(EROFS, "The writable layer came up read-only; see the kernel's log");
+        if (root->plan->read_only) {
+                r = mount_set(root->fd, MOUNT_ATTR_RDONLY);
+                if (r < 0)
+                        return log_error_errno(r, "Cannot make the root read-only: %m");
+        }
+        return 0;
+}

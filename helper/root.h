@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+#include "helper/plan.h"
+
+/* The container's root file system, built by the leader in its own mount namespace out of descriptors that the helper
+ * opened. The order of the steps is the module's secret. Everything logs. */
+
+typedef struct Root { /* borrows; the descriptors are the helper's */
+        const Plan *plan;
+        int image_fd;      /* detached clone, ids mapped */
+        int layer_fd;      /* detached clone of a directory holding up/ and work/, ids mapped */
+        int device_fd;     /* detached tmpfs for /dev */
+        int sys_fd;        /* detached read-only clone of the host's /sys, or negative: a sysfs of its own */
+        int *mount_fds;    /* one per plan->mounts, detached, ids mapped; negative for a tmpfs */
+        bool host_root;    /* the host's uid 0 is in the container: kernel files must be closed to it */
+        bool small;        /* fewer than 6 ids: no group tty inside */
+        unsigned attached; /* mounts made so far */
+        int fd;            /* the new root, once root_overlay() has made it */
+        int proc_fd;       /* its /proc, once root_fill() has mounted it */
+} Root;
+
+/* Stacks the layer over the image and attaches that above the old root; root->fd is it from then on. */
+int root_overlay(Root *root);
+
+/* Mounts /dev, /proc, /sys, cgroup and the plan's mounts below it. */
+int root_fill(Root *root);
+
+/* Makes it the root, detaches the old one, and checks that nothing of the host is left to be seen. */
+int root_enter(Root *root);

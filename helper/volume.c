@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/volume.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/contract.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "helper/copy.h"
+#include "helper/mount.h"
+
+#define VOLUMES BERTH_DATA_DIR "/volumes"
+
+/* Makes the volume beside its place and renames it in, so that a kill leaves either none or a whole one. */
+static int make_volume(int dir_fd, const char *volume, const MountSpec *mount, int image_fd) {
+        _cleanup_free_ char *unfinished = NULL;
+        _cleanup_close_ int new_fd = -EBADF, model_fd = -EBADF;
+        int r;
+
+        if (asprintf(&unfinished, ".new-%s", volume) < 0)
+                return -ENOMEM;
+        r = remove_tree(dir_fd, unfinished);
+        if (r < 0)
+                return r;
+        new_fd = make_path(dir_fd, unfinished, 0755);
+        if (new_fd < 0)
+                return new_fd;
+        model_fd = open_in_root(image_fd, mount->target, O_RDONLY | O_DIRECTORY);
+        if (model_fd >= 0) {
+                r = copy_directory(model_fd, new_fd);
+                if (r < 0)
+                        return r;
+        } else if (model_fd != -ENOENT && model_fd != -ENOTDIR && model_fd != -ELOOP)
+                return model_fd;
+        if (renameat2(dir_fd, unfinished, dir_fd, volume, RENAME_NOREPLACE) < 0)
+                return -errno;
+        return 0;
+}
+
+static int open_volume(const char *name, const MountSpec *mount, int image_fd) {
+        const char *colon = strchr(mount->source, ':'), *volume = colon ? colon + 1 : mount->source;
+        char owner[NAME_LENGTH_MAX + 1];
+        _cleanup_close_ int data_fd = -EBADF, volumes_fd = -EBADF, dir_fd = -EBADF;
+        int r, fd;
+
+        snprintf(owner, sizeof(owner), "%s", name);
+        if (colon)
+                snprintf(owner, sizeof(owner), "%.*s", (int) (colon - mount->source), mount->source);
+        if (!name_valid(owner, false))
+                return -EINVAL;
+        data_fd = make_path(AT_FDCWD, BERTH_DATA_DIR, 0755);
+        if (data_fd < 0)
+                return data_fd;
+        volumes_fd = make_path(data_fd, "volumes", 0700);
+        if (volumes_fd < 0)
+                return volumes_fd;
+        dir_fd = make_path(volumes_fd, owner, 0700);
+        if (dir_fd < 0)
+                return dir_fd;
+        if (faccessat(dir_fd, volume, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+                r = make_volume(dir_fd, volume, mount, image_fd);
+                if (r < 0)
+                        return r;
+        }
+        fd = openat(dir_fd, volume, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static int make_bind_source(const MountSpec *mount) {
+        _cleanup_close_ int fd = -EBADF, parent_fd = -EBADF;
+        _cleanup_free_ char *parent = NULL;
+        char *slash;
+
+        if (mount->file_type != FILE_FILE) {
+                fd = make_path(AT_FDCWD, mount->source, 0755);
+                return MIN(fd, 0);
+        }
+        parent = strdup(mount->source);
+        if (!parent)
+                return -ENOMEM;
+        slash = strrchr(parent, '/');
+        *slash = '\0';
+        parent_fd = make_path(AT_FDCWD, *parent ? parent : "/", 0755);
+        if (parent_fd < 0)
+                return parent_fd;
+        fd = openat(parent_fd, slash + 1, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        return fd < 0 ? -errno : 0;
+}
+
+static int open_bind(const MountSpec *mount) {
+        int fd, r;
+
+        fd = open(mount->source, O_PATH | O_CLOEXEC);
+        if (fd >= 0)
+                return fd;
+        if (errno != ENOENT || !mount->create)
+                return -errno;
+        r = make_bind_source(mount);
+        if (r < 0)
+                return r;
+        fd = open(mount->source, O_PATH | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+int volume_open(const char *name, const MountSpec *mount, int image_fd) {
+        _cleanup_close_ int source_fd = -EBADF, tree_fd = -EBADF;
+        uint64_t attributes =
+                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (mount->read_only ? MOUNT_ATTR_RDONLY : 0);
+        const char *kind = mount->type == MOUNT_VOLUME ? "volume" : "bind source";
+        struct stat st;
+        int r;
+
+        source_fd = mount->type == MOUNT_VOLUME ? open_volume(name, mount, image_fd) : open_bind(mount);
+        if (source_fd == -ENOENT && mount->type == MOUNT_BIND)
+                return log_error_errno(
+                                source_fd,
+                                "bind source '%s' does not exist; make it, or set Create=yes in the mount",
+                                mount->source);
+        if (source_fd < 0)
+                return log_error_errno(source_fd, "%s '%s' cannot be opened: %m", kind, mount->source);
+        if (fstat(source_fd, &st) < 0)
+                return log_error_errno(errno, "%s '%s': %m", kind, mount->source);
+        if ((mount->file_type == FILE_FILE && !S_ISREG(st.st_mode)) ||
+            (mount->file_type == FILE_DIRECTORY && !S_ISDIR(st.st_mode)))
+                return log_error_errno(EINVAL, "%s '%s' is not a %s, as FileType= says", kind, mount->source,
+                                       mount->file_type == FILE_FILE ? "regular file" : "directory");
+        tree_fd = mount_clone(source_fd, "");
+        if (tree_fd < 0)
+                return log_error_errno(tree_fd, "%s '%s' cannot be bound: %m", kind, mount->source);
+        r = mount_set(tree_fd, attributes);
+        if (r < 0)
+                return log_error_errno(r, "%s '%s': setting mount attributes failed: %m", kind,
+                                       mount->source);
+        return TAKE_FD(tree_fd);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+#include "helper/plan.h"
+
+/* The sources of a container's mounts on the host: volumes made at first use, bound paths checked. */
+
+/* Opens the source of a volume or bind as a detached clone, read-only if so asked, ids not mapped yet. A missing
+ * volume is made, whole or not at all, with owner, mode and content of what the image has at the target; a missing
+ * bind source only with create. Logs. */
+int volume_open(const char *name, const MountSpec *mount, int image_fd);
