@@ -89,6 +89,12 @@ RECIPES: dict[str, Recipe] = {
                   "iproute2", "libcap2-bin", "socat"),
     ),
     "nginx": Recipe(packages=("nginx-light:bookworm", "nginx:trixie")),
+    # Only unpacked: a kernel needs no root to be installed in to be started by an emulator.
+    "kernel": Recipe(
+        packages=("linux-image-cloud-amd64",),
+        variant="extract",
+        after='depmod -b "$1" "$(ls "$1/lib/modules")"',
+    ),
     "redis": Recipe(packages=("redis-server",)),
     "postgresql": Recipe(
         packages=("postgresql",),
@@ -123,9 +129,9 @@ def get(name: str, suite: str = DEFAULT_SUITE, progress: Progress = say) -> Path
     Never write into it: every test of every run shares it."""
     recipe = RECIPES[name]
     packages = _packages(recipe, suite)
-    key = _key(RECIPE_VERSION, name, suite, packages, recipe.variant,
+    tag = key(RECIPE_VERSION, name, suite, packages, recipe.variant,
                recipe.before_configure, recipe.after, _UNNEEDED)
-    return cached(f"{name}-{suite}-{key}", f"{suite} root '{name}'",
+    return cached(f"{name}-{suite}-{tag}", f"{suite} root '{name}'",
                   lambda path: _build(path, recipe, suite, packages), progress)
 
 
@@ -177,7 +183,8 @@ def _build(path: Path, recipe: Recipe, suite: str, packages: list[str]) -> None:
     # The machine fills these in; what the build machine had must not show through.
     for file in ("etc/hostname", "etc/resolv.conf", "etc/machine-id", "var/lib/dbus/machine-id"):
         (path / file).unlink(missing_ok=True)
-    (path / "etc/machine-id").touch()
+    if recipe.variant != "extract":
+        (path / "etc/machine-id").touch()
 
 
 def sources(suite: str) -> str:
@@ -248,7 +255,8 @@ def _packages(recipe: Recipe, suite: str) -> list[str]:
     return names
 
 
-def _key(*parts: object) -> str:
+def key(*parts: object) -> str:
+    """A short name for whatever these are, for a cache entry."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 

@@ -86,6 +86,8 @@ class System(abc.ABC):
     name: str
     #: images to be found in it
     images: tuple[str, ...]
+    #: by how much all timeouts are longer here
+    patience: float = 1.0
 
     def __init__(self) -> None:
         self._manifests: set[str] = set()
@@ -134,11 +136,12 @@ class System(abc.ABC):
             words = ["sh", "-c", _AS_USER, user, *words]
             env = {"USER": user, "LOGNAME": user, "HOME": "/", **(env or {})}
         stdin = input.encode() if isinstance(input, str) else input or b""
+        timeout *= self.patience
         started = time.monotonic()
         try:
             rc, out, err = self._execute(words, stdin, {**ENVIRONMENT, **(env or {})}, timeout)
         except TimeoutError as error:
-            raise CommandFailed(f"{self.name}: not done after {timeout} s: {shlex.join(words)}\n"
+            raise CommandFailed(f"{self.name}: not done after {timeout:g} s: {shlex.join(words)}\n"
                                 f"{error}") from None
         result = Result(tuple(str(word) for word in argv), rc, out, err, time.monotonic() - started)
         if check and rc != 0:
@@ -222,7 +225,7 @@ class System(abc.ABC):
     def wait_for(self, condition: Callable[[], T], what: str, timeout: float = 10) -> T:
         """Asks until the answer is true and returns it. For what nothing can be waited for
         in a better way: `start`, `stop` and the like wait by themselves."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * self.patience
         pause = 0.005
         while True:
             answer = condition()
@@ -256,7 +259,7 @@ class System(abc.ABC):
                             timeout: float = 3) -> None:
         """Fails, and names it, if something is there that was not `before`. Some things go a
         moment after the unit stopped (machined's entry), hence the timeout."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * self.patience
         while True:
             left = self.leaks_snapshot().since(before, frozenset(ignore))
             if not left:
@@ -351,8 +354,7 @@ for unit in "${units[@]}"; do
 done
 patterns+=('berth-run-*' 'berth-job-*' 'berth-session-*')
 # patterns match only what is loaded; exact names that are not are no error here
-systemctl stop "${patterns[@]}" 2>/dev/null
-systemctl kill --signal=KILL "${patterns[@]}" 2>/dev/null
+systemctl stop "${patterns[@]}" 2>/dev/null || systemctl kill --signal=KILL "${patterns[@]}" 2>/dev/null
 rm -rf {/etc,/run,/usr/local/lib,/usr/lib}/berth/*.berth{,.d} /etc/berth/berth.d
 for unit in "${units[@]}"; do
     rm -rf "/etc/systemd/system/$unit.service" "/etc/systemd/system/$unit.service.d"
