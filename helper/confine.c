@@ -8,6 +8,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "helper/filter.h"
+
 #define BIT(capability) (UINT64_C(1) << (capability))
 
 uint64_t confine_default_capabilities(void) {
@@ -63,7 +65,8 @@ int confine_apply(const Confinement *confinement) {
                 return r;
         if (confinement->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
-        return 0;
+        /* Last, as it would refuse some of the above. */
+        return filter_load(confinement->restrict_suid_sgid);
 }
 
 int confine_init(uint64_t keep) {

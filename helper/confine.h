@@ -4,8 +4,8 @@
 #include "common/base.h"
 #include "helper/user.h"
 
-/* What a process may still do, fixed as the last thing before exec: credentials, capabilities, no_new_privs. The
- * order inside is the module's secret. Does not log. */
+/* What a process may still do, fixed as the last thing before exec: credentials, capabilities, no_new_privs, the
+ * system call filter. The order inside is the module's secret. Does not log. */
 
 /* capabilities(7) as a bit set. The default: CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP
  * NET_BIND_SERVICE SYS_CHROOT SETFCAP. */
@@ -15,6 +15,7 @@ typedef struct Confinement {
         const User *user;
         uint64_t capabilities; /* bounding set; root has them, other users have none */
         bool no_new_privs;
+        bool restrict_suid_sgid; /* no set-uid or set-gid files may be made */
 } Confinement;
 
 /* Takes the user's ids and drops everything else, for good. For the last process before exec only. */

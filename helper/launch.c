@@ -206,16 +206,14 @@ static int prepare_environment(Launch *launch) {
         return 0;
 }
 
-/* A container that can create files of the disk's uid 0 in a place that the host sees must not be able to leave a
- * file there that gives a host process root: no file capabilities. (Set-uid bits: the mounts are nosuid inside, and
- * no_new_privs holds; on the host the directory's owner decides who may come near.) */
-static uint64_t choose_capabilities(const Plan *plan) {
-        uint64_t capabilities = confine_default_capabilities();
-
+/* Does the host see files that the container writes? Such a file must not be able to give a process of the host
+ * root, or another user (tried: both a set-uid file and one with file capabilities do). Volumes and layers lie in
+ * directories that only root can enter. */
+static bool writes_to_host(const Plan *plan) {
         for (size_t i = 0; i < plan->n_mounts; i++)
                 if (plan->mounts[i].type == MOUNT_BIND && !plan->mounts[i].read_only)
-                        capabilities &= ~(UINT64_C(1) << CAP_SETFCAP);
-        return capabilities;
+                        return true;
+        return false;
 }
 
 static int fill_state(Launch *launch) {
@@ -227,7 +225,10 @@ static int fill_state(Launch *launch) {
         clock_gettime(CLOCK_REALTIME, &now);
         name_to_machine(plan->name, hostname);
         state->created_usec = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
-        state->capabilities = choose_capabilities(plan);
+        state->capabilities = confine_default_capabilities();
+        state->restrict_suid_sgid = writes_to_host(plan);
+        if (state->restrict_suid_sgid)
+                state->capabilities &= ~(UINT64_C(1) << CAP_SETFCAP);
         state->no_new_privs = true;
         state->init = plan->init;
         if (set_string(&state->name, plan->name) < 0 || set_string(&state->image, plan->image) < 0 ||
@@ -353,6 +354,7 @@ static int run_leader(Launch *launch) {
         leader->command = launch->command;
         leader->env = launch->env;
         leader->capabilities = launch->state.capabilities;
+        leader->restrict_suid_sgid = launch->state.restrict_suid_sgid;
         leader->own_users = launch->plan.private_users != PRIVATE_USERS_NO;
         leader->own_network = launch->plan.network != NETWORK_HOST;
         leader->argv = launch->argv;

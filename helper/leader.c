@@ -101,6 +101,7 @@ static int become_command(Leader *leader, const User *user) {
                 .user = user,
                 .capabilities = leader->capabilities,
                 .no_new_privs = true,
+                .restrict_suid_sgid = leader->restrict_suid_sgid,
         };
         const char *directory = leader->plan->working_directory ? leader->plan->working_directory : "/";
         int r;

@@ -21,6 +21,7 @@ typedef struct Leader { /* borrows */
         char **command; /* whole, NULL-terminated; empty: idle */
         char **env;     /* its own copy after the clone */
         uint64_t capabilities;
+        bool restrict_suid_sgid;
         bool own_users;                  /* has a user namespace */
         bool own_network;                /* has a network namespace */
         mode_t umask;                    /* of the command */

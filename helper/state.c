@@ -74,6 +74,7 @@ static const struct Field {
         { "Hostname",         FIELD_STRING, offsetof(State, hostname), false },
         { "Capabilities",     FIELD_U64,    offsetof(State, capabilities), false },
         { "NoNewPrivileges",  FIELD_BOOL,   offsetof(State, no_new_privs), false },
+        { "RestrictSUIDSGID", FIELD_BOOL,   offsetof(State, restrict_suid_sgid), false },
         { "Init",             FIELD_BOOL,   offsetof(State, init), false },
         { "Created",          FIELD_U64,    offsetof(State, created_usec), false },
 };

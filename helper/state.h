@@ -27,10 +27,11 @@ typedef struct State { /* owns all of its pointers */
         char *hostname;
         uint64_t capabilities; /* bounding set */
         bool no_new_privs;
-        bool init;             /* pid is the built-in init, the command its first child */
-        uint64_t created_usec; /* CLOCK_REALTIME at launch */
-        char **env;            /* without what passwd gives (HOME, USER, LOGNAME, SHELL) and TERM */
-        char **argv;           /* the command; empty for an idle leader */
+        bool restrict_suid_sgid; /* see Confinement */
+        bool init;               /* pid is the built-in init, the command its first child */
+        uint64_t created_usec;   /* CLOCK_REALTIME at launch */
+        char **env;              /* without what passwd gives (HOME, USER, LOGNAME, SHELL) and TERM */
+        char **argv;             /* the command; empty for an idle leader */
 } State;
 
 void state_done(State *state);
