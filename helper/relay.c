@@ -5,22 +5,24 @@
 #include <termios.h>
 
 /* poll(2) says that a pipe takes PIPE_BUF bytes without blocking, no more. */
-#define CHUNK_MAX 4096
-#define QUIET_MS  50
+#define CHUNK_MAX   4096
+#define BUFFER_SIZE 16384
+#define QUIET_MS    50
 
 static void end_stream(Stream *stream) {
         if (stream->own_from)
                 close_fd(stream->from);
         if (stream->own_to)
                 close_fd(stream->to);
-        stream->from = stream->to = -EBADF;
-        stream->own_from = stream->own_to = false;
+        free(stream->buffer);
+        *stream = (Stream){ .from = -EBADF, .to = -EBADF };
 }
 
 void relay_done(Relay *relay) {
         for (size_t i = 0; i < relay->n; i++)
                 end_stream(&relay->streams[i]);
         relay->n = 0;
+        relay->slave_fd = close_fd(relay->slave_fd);
         relay->master_fd = close_fd(relay->master_fd);
 }
 
@@ -43,15 +45,11 @@ int relay_add(Relay *relay, int from, int to, bool own_from, bool own_to, bool i
                 r = make_nonblocking(to);
         if (r < 0)
                 return r;
-        /* Not the buffer: 16 KiB of zeroes nobody reads */
-        stream->from = from;
-        stream->to = to;
-        stream->own_from = own_from;
-        stream->own_to = own_to;
-        stream->input = input;
-        stream->eof = false;
-        stream->start = stream->end = 0;
+        *stream = (Stream){ .from = from, .to = to, .own_from = own_from, .own_to = own_to, .input = input };
         stream->last = '\n';
+        stream->buffer = malloc(BUFFER_SIZE);
+        if (!stream->buffer)
+                return -ENOMEM;
         relay->n++;
         return 0;
 }
@@ -95,7 +93,7 @@ static void put_eof(Relay *relay, Stream *stream) {
 }
 
 static void read_some(Relay *relay, Stream *stream) {
-        ssize_t n = read(stream->from, stream->buffer, sizeof(stream->buffer));
+        ssize_t n = read(stream->from, stream->buffer, BUFFER_SIZE);
 
         if (n > 0) {
                 stream->start = 0;
@@ -128,6 +126,14 @@ static int write_some(Stream *stream) {
         return 0;
 }
 
+/* Whoever reads this stream is gone. The pipe's writer shall learn it as well; a terminal cannot be closed for one
+ * direction, so there it is a hang-up. */
+static void lose_reader(Relay *relay, Stream *stream) {
+        if (!stream->input && stream->from == relay->master_fd)
+                relay->hung_up = true;
+        end_stream(stream);
+}
+
 void relay_run(Relay *relay, const struct pollfd *set, size_t n) {
         for (size_t i = 0; i < relay->n; i++) {
                 Stream *stream = &relay->streams[i];
@@ -140,20 +146,21 @@ void relay_run(Relay *relay, const struct pollfd *set, size_t n) {
                 if (stream->start == stream->end && !stream->eof && (from & (POLLIN | POLLHUP | POLLERR)))
                         read_some(relay, stream);
                 else if (stream->start < stream->end && (to & (POLLOUT | POLLERR)) && write_some(stream) < 0)
-                        end_stream(stream); /* EPIPE: its writer shall have it as well */
+                        lose_reader(relay, stream);
                 else if ((to & POLLERR) && stream->to != relay->master_fd)
-                        end_stream(stream);
+                        lose_reader(relay, stream);
                 if (stream->from >= 0 && stream->eof && stream->start == stream->end)
                         end_stream(stream);
         }
 }
 
-void relay_drain(Relay *relay) {
+void relay_drain(Relay *relay, int stop_fd) {
+        relay->slave_fd = close_fd(relay->slave_fd);
         for (size_t i = 0; i < relay->n; i++)
                 if (relay->streams[i].input)
                         end_stream(&relay->streams[i]);
         for (;;) {
-                struct pollfd set[2 * RELAY_STREAMS];
+                struct pollfd set[2 * RELAY_STREAMS + 1];
                 size_t n = relay_prepare(relay, set);
                 bool pending = false;
 
@@ -162,7 +169,8 @@ void relay_drain(Relay *relay) {
                 for (size_t i = 0; i < relay->n; i++)
                         pending |= relay->streams[i].from >= 0 &&
                                    relay->streams[i].start < relay->streams[i].end;
-                if (poll(set, n, pending ? -1 : QUIET_MS) <= 0)
+                set[n] = (struct pollfd){ .fd = stop_fd, .events = POLLIN };
+                if (poll(set, n + 1, pending ? -1 : QUIET_MS) <= 0 || set[n].revents)
                         return;
                 relay_run(relay, set, n);
         }

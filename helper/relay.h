@@ -17,15 +17,22 @@ typedef struct Stream {
         bool eof;              /* from has ended */
         size_t start, end;     /* what of buffer is still to be written */
         char last;             /* byte written */
-        char buffer[16384];
+        char *buffer;
 } Stream;
 
 typedef struct Relay {
         size_t n;
         int master_fd; /* pty, or negative; closed by relay_done(): the container's processes get their hang-up */
-        bool hung_up;  /* our own terminal went away */
+        int slave_fd; /* kept open until relay_drain(), or a command that closes its terminal for a moment would
+                        * look like the end of it */
+        bool hung_up; /* our side of the terminal went away */
         Stream streams[RELAY_STREAMS];
 } Relay;
+
+#define RELAY_NONE                                      \
+        (Relay) {                                       \
+                .master_fd = -EBADF, .slave_fd = -EBADF \
+        }
 
 void relay_done(Relay *relay);
 #define _cleanup_relay_ _cleanup_(relay_done)
@@ -40,6 +47,6 @@ size_t relay_prepare(const Relay *relay, struct pollfd *set);
 /* Moves what can be moved, after poll(). */
 void relay_run(Relay *relay, const struct pollfd *set, size_t n);
 
-/* After the command's end: what it has written is still read, until the end or until nothing comes for a moment, as
- * a background process may hold the other end for ever. */
-void relay_drain(Relay *relay);
+/* After the command's end: what it has written is still read, until the end, until nothing comes for a moment (as a
+ * background process may hold the other end for ever), or until stop_fd can be read. */
+void relay_drain(Relay *relay, int stop_fd);
