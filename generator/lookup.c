@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "generator/lookup.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/fs.h"
+#include "common/log.h"
+#include "common/strv.h"
+#include "generator/lines.h"
+
+#define SUFFIX ".berth"
+
+static void closedirp(DIR **d) {
+        if (*d)
+                closedir(*d);
+}
+
+void lookup_done(Lookup *l) {
+        for (size_t i = 0; i < l->n; i++) {
+                free(l->list[i].name);
+                free(l->list[i].path);
+        }
+        free(l->list);
+        for (size_t i = 0; i < l->n_directories; i++)
+                close_fd(l->directories[i]);
+        free(l->directories);
+        strv_free(l->units);
+        strv_free(l->dropins);
+        close_fd(l->root_fd);
+        *l = (Lookup){ .root_fd = -EBADF };
+}
+
+/* Is it a link to /dev/null? */
+static bool is_mask(int dir_fd, const char *name) {
+        static const char null[] = "/dev/null";
+        char target[sizeof(null)];
+
+        return readlinkat(dir_fd, name, target, sizeof(target)) == sizeof(null) - 1 &&
+               memcmp(target, null, sizeof(null) - 1) == 0;
+}
+
+/* Adds a source, of which it takes the strings' copies. */
+static int add_source(Lookup *l, int dir_fd, const char *directory, const struct dirent *entry) {
+        Source s = { .directory = l->n_directories - 1, .regular = entry->d_type == DT_REG };
+
+        s.state = !s.regular && is_mask(dir_fd, entry->d_name) ? SOURCE_MASKED : SOURCE_MANIFEST;
+
+        if ((l->n & (l->n + 1)) == 0) {
+                Source *grown = reallocarray(l->list, (l->n + 1) * 2, sizeof(Source));
+
+                if (!grown)
+                        return -ENOMEM;
+                l->list = grown;
+        }
+        s.name = strndup(entry->d_name, strlen(entry->d_name) - strlen(SUFFIX));
+        if (!s.name)
+                return -ENOMEM;
+        if (asprintf(&s.path, "%s/%s", directory, entry->d_name) < 0) {
+                free(s.name);
+                return -ENOMEM;
+        }
+        l->list[l->n++] = s;
+        return 0;
+}
+
+/* Does a directory of drop-ins hold any? What cannot be looked at may. */
+static bool holds_dropins(int dir_fd, const char *name) {
+        _cleanup_(closedirp) DIR *dir = NULL;
+        struct dirent *entry;
+        int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+
+        if (fd < 0)
+                return errno != ENOTDIR && errno != ENOENT;
+        dir = fdopendir(fd);
+        if (!dir) {
+                close_fd(fd);
+                return true;
+        }
+        while ((entry = readdir(dir)))
+                if (entry->d_name[0] != '.' && endswith(entry->d_name, ".conf"))
+                        return true;
+        return false;
+}
+
+/* Sorts one entry of a manifest directory in. Names that begin with a dot are editors' and not looked at. */
+static int add_entry(Lookup *l, int dir_fd, const char *directory, const struct dirent *entry) {
+        const char *name = entry->d_name;
+
+        if (name[0] == '.')
+                return 0;
+        if (endswith(name, SUFFIX))
+                return add_source(l, dir_fd, directory, entry);
+        if ((endswith(name, SUFFIX ".d") || streq(name, "berth.d")) && holds_dropins(dir_fd, name))
+                return strv_append(&l->dropins, name);
+        return 0;
+}
+
+static int read_manifest_directory(Lookup *l, int fd, const char *path) {
+        _cleanup_(closedirp) DIR *dir = NULL;
+        int again, *grown;
+
+        grown = reallocarray(l->directories, l->n_directories + 1, sizeof(int));
+        if (!grown) {
+                close_fd(fd);
+                return -ENOMEM;
+        }
+        l->directories = grown;
+        l->directories[l->n_directories++] = fd;
+        again = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        dir = again < 0 ? NULL : fdopendir(again);
+        if (!dir) {
+                (void) log_error_errno(errno, "Failed to read the directory '%s': %m", path);
+                close_fd(again);
+                return 0;
+        }
+        for (;;) {
+                struct dirent *entry;
+                int r;
+
+                errno = 0;
+                entry = readdir(dir);
+                if (!entry) {
+                        if (errno != 0)
+                                (void) log_error_errno(errno, "Failed to read the directory '%s': %m", path);
+                        return 0;
+                }
+                r = add_entry(l, fd, path, entry);
+                if (r < 0)
+                        return r;
+        }
+}
+
+/* Unit names while they are read. */
+typedef struct Names {
+        char **list;
+        size_t n, room;
+        struct {
+                dev_t device;
+                ino_t inode;
+        } seen[16]; /* directories: /lib is /usr/lib on most systems */
+        size_t n_seen;
+} Names;
+
+/* Was that directory read already? */
+static bool names_seen(Names *names, int fd) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return false;
+        for (size_t i = 0; i < names->n_seen; i++)
+                if (names->seen[i].device == st.st_dev && names->seen[i].inode == st.st_ino)
+                        return true;
+        if (names->n_seen < ARRAY_LEN(names->seen)) {
+                names->seen[names->n_seen].device = st.st_dev;
+                names->seen[names->n_seen++].inode = st.st_ino;
+        }
+        return false;
+}
+
+/* Appends without counting: a system has hundreds of units. */
+static int names_add(Names *names, const char *s) {
+        if (names->n + 1 >= names->room) {
+                size_t room = names->room > 0 ? names->room * 2 : 512;
+                char **grown = reallocarray(names->list, room, sizeof(char *));
+
+                if (!grown)
+                        return -ENOMEM;
+                names->list = grown;
+                names->room = room;
+        }
+        names->list[names->n] = strdup(s);
+        if (!names->list[names->n])
+                return -ENOMEM;
+        names->list[++names->n] = NULL;
+        return 0;
+}
+
+/* Takes fd. Masks are no units: "systemctl mask" of ours must not look like a conflict. */
+static int read_unit_directory(Names *names, int fd) {
+        _cleanup_(closedirp) DIR *dir = NULL;
+        struct dirent *entry;
+
+        if (!names_seen(names, fd))
+                dir = fdopendir(fd);
+        if (!dir) {
+                close_fd(fd);
+                return 0;
+        }
+        while ((entry = readdir(dir))) {
+                int r;
+
+                if (!endswith(entry->d_name, ".service") ||
+                    (entry->d_type != DT_REG && is_mask(dirfd(dir), entry->d_name)))
+                        continue;
+                r = names_add(names, entry->d_name);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Calls step for each directory of a path that is there. step takes fd. */
+static int each_directory(const char *path, Lookup *l, int (*step)(Lookup *, void *, int, const char *),
+                          void *data) {
+        for (const char *s = path; *s; s += strspn(s, ":")) {
+                _cleanup_free_ char *directory = strndup(s, strcspn(s, ":"));
+                size_t n;
+                int fd, r;
+
+                if (!directory)
+                        return -ENOMEM;
+                s += strlen(directory);
+                n = strlen(directory);
+                while (n > 1 && directory[n - 1] == '/')
+                        directory[--n] = '\0';
+                for (const char *c = directory; *c; c++)
+                        if (directory[0] != '/' || (unsigned char) *c < ' ' || *c == 0x7f || n > 1024)
+                                return log_error_errno(EINVAL,
+                                                       "'%s' is no absolute path of a directory; write "
+                                                       "/DIR:/DIR...",
+                                                       directory);
+                fd = open_in_root(l->root_fd, directory, O_RDONLY | O_DIRECTORY);
+                if (fd < 0) {
+                        if (fd != -ENOENT)
+                                (void) log_error_errno(fd, "Failed to open the directory '%s': %m",
+                                                       directory);
+                        continue;
+                }
+                r = step(l, data, fd, directory);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int manifest_step(Lookup *l, void *data _unused_, int fd, const char *path) {
+        return read_manifest_directory(l, fd, path);
+}
+
+static int unit_step(Lookup *l _unused_, void *data, int fd, const char *path _unused_) {
+        return read_unit_directory(data, fd);
+}
+
+static int compare_sources(const void *a, const void *b) {
+        const Source *x = a, *y = b;
+        int r = strcmp(x->name, y->name);
+
+        return r != 0 ? r : x->directory < y->directory ? -1 : x->directory > y->directory;
+}
+
+static int compare_strings(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* Does a directory of drop-ins apply to a manifest? berth.d; NAME.berth.d; of an instance, the template's; of
+ * A-B, that of A-. */
+static bool dropin_applies(const char *directory, const char *name) {
+        size_t n;
+
+        if (streq(directory, "berth.d"))
+                return true;
+        n = strlen(directory) - strlen(SUFFIX ".d");
+        if (n == 0 || strncmp(directory, name, n) != 0)
+                return false;
+        return name[n] == '\0' || directory[n - 1] == '-' || directory[n - 1] == '@';
+}
+
+static void mark_sources(Lookup *l) {
+        for (size_t i = 0; i < l->n; i++) {
+                Source *s = &l->list[i];
+
+                if (i > 0 && streq(s->name, l->list[i - 1].name)) {
+                        s->state = SOURCE_SHADOWED;
+                        continue;
+                }
+                for (size_t j = 0; l->dropins && l->dropins[j] && !s->dropins; j++)
+                        s->dropins = dropin_applies(l->dropins[j], s->name);
+        }
+}
+
+int lookup_open(Lookup *l, const char *root, const char *manifest_path, const char *unit_path) {
+        Names units = { 0 };
+        int r;
+
+        *l = (Lookup){ .root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC) };
+        if (l->root_fd < 0)
+                return log_error_errno(errno, "Failed to open the root directory '%s': %m", root);
+        r = each_directory(manifest_path, l, manifest_step, NULL);
+        if (r < 0)
+                return r;
+        r = each_directory(unit_path, l, unit_step, &units);
+        l->units = units.list;
+        l->n_units = units.n;
+        if (r < 0)
+                return r;
+        if (l->n > 1)
+                qsort(l->list, l->n, sizeof(Source), compare_sources);
+        if (l->n_units > 1)
+                qsort(l->units, l->n_units, sizeof(char *), compare_strings);
+        if (l->dropins)
+                qsort(l->dropins, strv_length(l->dropins), sizeof(char *), compare_strings);
+        mark_sources(l);
+        return 0;
+}
+
+const Source *lookup_find(const Lookup *l, const char *name) {
+        size_t low = 0, high = l->n;
+
+        while (low < high) { /* the first of that name */
+                size_t middle = low + (high - low) / 2;
+
+                if (strcmp(l->list[middle].name, name) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low < l->n && streq(l->list[low].name, name) ? &l->list[low] : NULL;
+}
+
+static bool units_contain(const Lookup *l, const char *unit) {
+        size_t low = 0, high = l->n_units;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                int r = strcmp(l->units[middle], unit);
+
+                if (r == 0)
+                        return true;
+                if (r < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return false;
+}
+
+bool lookup_foreign(const Lookup *l, const char *unit) {
+        const char *at = strchr(unit, '@');
+        char template[256 + 16];
+
+        if (units_contain(l, unit))
+                return true;
+        if (!at || at[1] == '.' || strlen(unit) >= 256)
+                return false;
+        /* A file for one instance would take the place of what the system's template makes. */
+        snprintf(template, sizeof(template), "%.*s.service", (int) (at - unit) + 1, unit);
+        return units_contain(l, template);
+}
+
+/* Reads a file whose size is known in one call. */
+static int read_sized(int fd, char **ret, size_t *ret_size, const char **reterr) {
+        _cleanup_free_ char *data = NULL;
+        struct stat st;
+        ssize_t n;
+
+        *reterr = "cannot be read";
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (S_ISDIR(st.st_mode))
+                *reterr = "is a directory, not a manifest; rename or remove it";
+        else if (!S_ISREG(st.st_mode))
+                *reterr = "is no regular file; rename or remove it";
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        if (st.st_size > LINES_FILE_MAX) {
+                *reterr = "is larger than 4 MiB, which no manifest is; remove it";
+                return -EFBIG;
+        }
+        /* One byte more than there should be: if it comes, the file grows under our hands. */
+        data = malloc((size_t) st.st_size + 2);
+        if (!data)
+                return -ENOMEM;
+        n = read(fd, data, (size_t) st.st_size + 1);
+        if (n < 0)
+                return -errno;
+        if (n > st.st_size) {
+                *reterr = "changed while it was read; reload again";
+                return -EAGAIN;
+        }
+        data[n] = '\0';
+        *ret_size = (size_t) n;
+        *ret = TAKE_PTR(data);
+        return 0;
+}
+
+/* The words for what open_regular_in_root() could not open. */
+static const char *describe(int error) {
+        switch (error) {
+        case -ENOENT:
+                return "is a link to nothing; mend or remove it";
+        case -ELOOP:
+                return "is a link that leads in a circle; mend or remove it";
+        case -EACCES:
+        case -EPERM:
+                return "may not be read; change its mode";
+        case -EINVAL:
+        case -EISDIR:
+                return "is no regular file; rename or remove it";
+        default:
+                return "cannot be opened";
+        }
+}
+
+/* Opens a manifest that is no plain file, if it leads to one: looked at through O_PATH first, since opening a
+ * device or a FIFO can act or block. */
+static int open_odd(const Lookup *l, const Source *source, const char *name, const char **reterr) {
+        struct stat st;
+        int fd;
+
+        if (fstatat(l->directories[source->directory], name, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+            S_ISDIR(st.st_mode)) {
+                *reterr = "is a directory, not a manifest; rename or remove it";
+                return -EISDIR;
+        }
+        fd = open_regular_in_root(l->root_fd, source->path);
+        if (fd < 0)
+                *reterr = describe(fd);
+        return fd;
+}
+
+int lookup_read(const Lookup *l, const Source *source, char **ret, size_t *ret_size, const char **reterr) {
+        _cleanup_close_ int fd = -EBADF;
+        const char *name = strrchr(source->path, '/') + 1;
+
+        if (source->regular) {
+                /* O_NONBLOCK for what may have taken its place since */
+                fd = openat(l->directories[source->directory], name,
+                            O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+                if (fd < 0) {
+                        fd = -errno;
+                        *reterr = describe(fd);
+                }
+        } else
+                fd = open_odd(l, source, name, reterr);
+        return fd < 0 ? fd : read_sized(fd, ret, ret_size, reterr);
+}
+
+int lookup_read_path(const char *path, char **ret, size_t *ret_size, const char **reterr) {
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st;
+
+        if (stat(path, &st) < 0) {
+                *reterr = errno == ENOENT ? "does not exist" : describe(-errno);
+                return -errno;
+        }
+        if (!S_ISREG(st.st_mode)) {
+                *reterr = describe(-EINVAL);
+                return -EINVAL;
+        }
+        fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (fd < 0) {
+                *reterr = describe(-errno);
+                return -errno;
+        }
+        return read_sized(fd, ret, ret_size, reterr);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* berth-generator: systemd.generator(7) for manifests. Policy stands here and only here: one bad manifest never
+ * touches another, and what is wrong is told in its unit, on stderr and, when systemd runs us, in the kernel's
+ * log. */
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "common/log.h"
+#include "generator/command.h"
+#include "generator/output.h"
+#include "generator/set.h"
+
+/* Lines for the log of one file, and in all: the kernel's log is small, and the units hold every one. */
+#define LOGGED_OF_FILE 5
+#define LOGGED_MAX     200
+
+typedef struct Run {
+        SetOptions set;
+        const char *normal;
+        bool offline; /* run by a person on other directories: nothing goes to the kernel's log */
+        unsigned logged, unlogged;
+        int result;
+} Run;
+
+static void usage(FILE *f) {
+        fputs("berth-generator [OPTION...] NORMAL [EARLY LATE]\n\n"
+              "Makes a systemd service in the directory NORMAL of each manifest *.berth.\n\n"
+              "  --manifest-path=DIR:...  look for manifests here, first wins, in the place of\n"
+              "                           " LOOKUP_MANIFEST_PATH "\n"
+              "  --unit-path=DIR:...      look for units of the system here, which no manifest replaces\n"
+              "  --root=DIR               take both kinds of directories below DIR\n"
+              "  --help                   print this\n"
+              "  --version                print the version\n",
+              f);
+}
+
+/* Is there room for one more line in the log? */
+static bool run_may_log(Run *run) {
+        if (run->logged < LOGGED_MAX) {
+                run->logged++;
+                return true;
+        }
+        run->unlogged++;
+        return false;
+}
+
+static void log_diags(Run *run, const Manifest *m) {
+        char message[COMMAND_MESSAGE_SIZE];
+        unsigned told = 0;
+
+        for (size_t i = 0; i < m->diags.n; i++) {
+                if (told == LOGGED_OF_FILE) {
+                        if (run_may_log(run))
+                                log_error("%s: and %zu more; run: berth check %s", m->path,
+                                          m->diags.errors + m->diags.warnings - told, m->name);
+                        return;
+                }
+                command_message(m, &m->diags.list[i], message);
+                if (run_may_log(run))
+                        (void) log_full(m->diags.list[i].level == DIAG_ERROR ? LOG_ERR : LOG_WARNING, 0,
+                                        "%s", message);
+                told++;
+        }
+}
+
+static int run_one(Run *run, Set *set, const Source *source, int dir_fd) {
+        _cleanup_manifest_ Manifest m = { 0 };
+        _cleanup_(service_done) Service service = { 0 };
+        _cleanup_free_ char *error = NULL;
+        int r;
+
+        r = set_wanted(set, source, &error);
+        if (r < 0)
+                return log_oom();
+        if (r == 0) {
+                if (error && run_may_log(run))
+                        log_error("%s: %s", source->path, error);
+                return 0;
+        }
+        r = set_compile(set, source, source->name, NULL, &m, &service);
+        if (r < 0)
+                return log_error_errno(r, "%s: %m", source->path);
+        log_diags(run, &m);
+        return output_write(dir_fd, &service); /* logs */
+}
+
+static int run_all(Run *run) {
+        _cleanup_set_ Set *set = NULL;
+        _cleanup_close_ int dir_fd = -EBADF;
+        int r;
+
+        r = set_open(&run->set, &set);
+        if (r < 0)
+                return r;
+        dir_fd = open(run->normal, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (dir_fd < 0)
+                return log_error_errno(errno, "Failed to open the directory '%s': %m", run->normal);
+        for (size_t i = 0; i < set_lookup(set)->n; i++) {
+                int k = run_one(run, set, &set_lookup(set)->list[i], dir_fd);
+
+                if (k < 0)
+                        r = k;
+        }
+        if (run->unlogged > 0)
+                log_error("%u more messages are not shown; run: berth check", run->unlogged);
+        return r;
+}
+
+/* 1: go on; 0: done; negative: told to be wrong. */
+static int parse_arguments(int argc, char *argv[], Run *run) {
+        int positional = 0;
+
+        for (int i = 1; i < argc; i++) {
+                if (streq(argv[i], "--help")) {
+                        usage(stdout);
+                        return 0;
+                }
+                if (streq(argv[i], "--version")) {
+                        puts("berth-generator " BERTH_VERSION);
+                        return 0;
+                }
+                if (set_option(&run->set, argv[i])) {
+                        run->offline = true;
+                        continue;
+                }
+                if (argv[i][0] == '-')
+                        return log_error_errno(EINVAL, "Unknown option '%s', see --help", argv[i]);
+                /* systemd.generator(7): units that are not to override the administrator's go to the first. */
+                if (positional++ == 0)
+                        run->normal = argv[i];
+        }
+        if (positional != 1 && positional != 3)
+                return log_error_errno(EINVAL, "Expected one directory or three, see --help");
+        return 1;
+}
+
+int main(int argc, char *argv[]) {
+        const char *initrd = getenv("SYSTEMD_IN_INITRD");
+        Run run = { 0 };
+        int r;
+
+        /* Manifests are those of the system that is being booted, not of the initrd. */
+        if (initrd && streq(initrd, "1"))
+                return EXIT_SUCCESS;
+        r = parse_arguments(argc, argv, &run);
+        if (r <= 0)
+                return r < 0 ? 2 : EXIT_SUCCESS;
+        if (!run.offline)
+                log_to_kmsg("berth-generator");
+        return run_all(&run) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "generator/manifest.h"
+
+#include <stdio.h>
+
+#include "common/names.h"
+#include "common/strv.h"
+#include "generator/keys.h"
+#include "generator/lines.h"
+#include "generator/policy.h"
+
+#define NOT_YET "is not supported by this version of Berth (" BERTH_VERSION "); remove it"
+
+/* The walk over one manifest. */
+typedef struct Walk {
+        Manifest *m;
+        Diags *diags;
+        const Section *section; /* NULL: none yet, or one to skip */
+        bool skip;              /* settings here are not looked at: X-, or told to be wrong */
+        char store_section[32]; /* where values of this section go */
+        char **mounts;          /* NAME of each [Mount NAME] */
+        unsigned mount_lines[STORE_VALUES_MAX];
+        size_t n_mounts;
+        bool full;
+} Walk;
+
+static void walk_done(Walk *w) {
+        strv_free(w->mounts);
+}
+
+void manifest_done(Manifest *m) {
+        free(m->name);
+        free(m->path);
+        store_free(m->store);
+        mounts_done(&m->mounts);
+        diags_done(&m->diags);
+        *m = (Manifest){ 0 };
+}
+
+int manifest_init(Manifest *m, const char *name, const char *path) {
+        _cleanup_manifest_ Manifest made = { 0 };
+        int r;
+
+        made.name = strdup(name);
+        made.path = strdup(path);
+        if (!made.name || !made.path)
+                return -ENOMEM;
+        r = store_new(&made.store);
+        if (r < 0)
+                return r;
+        *m = made;
+        made = (Manifest){ 0 };
+        return 0;
+}
+
+/* Tells, once, that the rest is not read. */
+static void walk_full(Walk *w, const Line *line) {
+        if (!w->full)
+                diag_error(w->diags, line->line, line->key_column,
+                           "the manifest holds more than %d settings; use EnvironmentFile= or a second manifest",
+                           STORE_VALUES_MAX);
+        w->full = true;
+}
+
+static int walk_store(Walk *w, const char *key, const char *text, const Line *line) {
+        int r = store_add(w->m->store, w->store_section, key, text, line->line, line->value_column);
+
+        if (r != -E2BIG)
+                return r;
+        walk_full(w, line);
+        return 0;
+}
+
+/* [Mount NAME]: the same NAME again goes on with the same mount. */
+static int enter_mount(Walk *w, const char *name, const Line *line) {
+        size_t i = 0;
+        int r;
+
+        if (!volume_name_valid(name)) {
+                diag_error(w->diags, line->line, line->key_column,
+                           "'%s' is no name of a mount: letters, digits, '.', '_' and '-', a letter or digit first",
+                           DIAG_CLIP(name));
+                w->skip = true;
+                return 0;
+        }
+        while (i < w->n_mounts && !streq(w->mounts[i], name))
+                i++;
+        if (i == w->n_mounts) {
+                if (i == ARRAY_LEN(w->mount_lines)) {
+                        walk_full(w, line);
+                        return 0;
+                }
+                r = strv_append(&w->mounts, name);
+                if (r < 0)
+                        return r;
+                w->mount_lines[w->n_mounts++] = line->line;
+        }
+        snprintf(w->store_section, sizeof(w->store_section), "Mount %zu", i);
+        return 0;
+}
+
+static void unknown_section(Walk *w, const char *name, const Line *line) {
+        const char *meant = section_suggest(name);
+
+        w->skip = true;
+        if (meant)
+                diag_error(w->diags, line->line, line->key_column,
+                           "unknown section [%s] (did you mean [%s]?)", DIAG_CLIP(name), meant);
+        else
+                diag_error(w->diags, line->line, line->key_column,
+                           "unknown section [%s]; remove it, or call it [X-%s] to have it ignored",
+                           DIAG_CLIP(name), DIAG_CLIP(name));
+}
+
+static int enter_section(Walk *w, const Line *line) {
+        _cleanup_free_ char *word = strndup(line->key, strcspn(line->key, " \t"));
+        const char *rest = line->key + strcspn(line->key, " \t");
+
+        if (!word)
+                return -ENOMEM;
+        rest += strspn(rest, " \t");
+        w->section = NULL;
+        w->skip = false;
+        if (startswith(word, "X-")) {
+                w->skip = true;
+                return 0;
+        }
+        w->section = section_find(word);
+        if (!w->section || (w->section->kind != SECTION_NAMED && *rest != '\0')) {
+                unknown_section(w, w->section ? line->key : word, line);
+                return 0;
+        }
+        snprintf(w->store_section, sizeof(w->store_section), "%s", word);
+        if (w->section->kind == SECTION_LATER) {
+                diag_error(w->diags, line->line, line->key_column, "the section [%s] " NOT_YET, word);
+                w->skip = true;
+                return 0;
+        }
+        return w->section->kind == SECTION_NAMED ? enter_mount(w, rest, line) : 0;
+}
+
+static void unknown_key(Walk *w, const char *name, bool optional, const Line *line) {
+        const char *section = w->section->name, *meant = key_suggest(section, name);
+        const Key *elsewhere = key_find_elsewhere(name);
+
+        if (optional)
+                diag_warning(w->diags, line->line, line->key_column,
+                             "unknown key '%s' in [%s] is ignored, as '?' asks", DIAG_CLIP(name), section);
+        else if (elsewhere)
+                diag_error(w->diags, line->line, line->key_column,
+                           "unknown key '%s' in [%s]; it belongs in [%s]", DIAG_CLIP(name), section,
+                           elsewhere->section);
+        else if (meant)
+                diag_error(w->diags, line->line, line->key_column,
+                           "unknown key '%s' in [%s] (did you mean '%s'?)", DIAG_CLIP(name), section, meant);
+        else
+                diag_error(w->diags, line->line, line->key_column,
+                           "unknown key '%s' in [%s]; remove it, or call it 'X-%s' to have it ignored",
+                           DIAG_CLIP(name), section, DIAG_CLIP(name));
+}
+
+/* Tells what is wrong with a value. */
+static void bad_value(Walk *w, const Key *key, const char *error, const Line *line) {
+        if (error)
+                diag_error(w->diags, line->line, line->value_column, "%s=: %s", key->name, error);
+        else if (line->value[0] == '\0')
+                diag_error(w->diags, line->line, line->value_column, "%s= is empty: expected %s", key->name,
+                           key->type->expected);
+        else
+                diag_error(w->diags, line->line, line->value_column, "%s= is '%s': expected %s", key->name,
+                           DIAG_CLIP(line->value), key->type->expected);
+}
+
+/* A setting of a key that the table has and this version supports. */
+static int known_setting(Walk *w, const Key *key, const Line *line) {
+        _cleanup_free_ char *canonical = NULL, *error = NULL;
+        Store *store = w->m->store;
+        StoreValue before;
+        int r;
+
+        if (key->list && line->value[0] == '\0')
+                return store_reset(store, w->store_section, key->name, line->line, line->value_column);
+        if (!key->list && store_count(store, w->store_section, key->name) != -ENOENT) {
+                if (store_get(store, w->store_section, key->name, 0, &before))
+                        diag_error(w->diags, line->line, line->key_column,
+                                   "%s= stands on line %u already; give it once", key->name, before.line);
+                else
+                        diag_error(w->diags, line->line, line->key_column,
+                                   "%s= is given twice; give it once", key->name);
+                return 0;
+        }
+        r = key->type->parse(line->value, &canonical, &error);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0) {
+                bad_value(w, key, error, line);
+                /* A key that was given a wrong value is not a key that is missing. */
+                if (store_count(store, w->store_section, key->name) == -ENOENT)
+                        return store_reset(store, w->store_section, key->name, line->line,
+                                           line->value_column);
+                return 0;
+        }
+        return walk_store(w, key->name, canonical, line);
+}
+
+static int key_setting(Walk *w, const char *name, bool optional, const Line *line) {
+        const Key *key = key_find(w->section->name, name);
+
+        if (!key) {
+                unknown_key(w, name, optional, line);
+                return 0;
+        }
+        if (key->type)
+                return known_setting(w, key, line);
+        if (optional)
+                diag_warning(w->diags, line->line, line->key_column,
+                             "%s= in [%s] is not supported by this version of "
+                             "Berth and is ignored, as '?' asks",
+                             DIAG_CLIP(name), w->section->name);
+        else
+                diag_error(w->diags, line->line, line->key_column, "%s= in [%s] " NOT_YET, DIAG_CLIP(name),
+                           w->section->name);
+        return 0;
+}
+
+/* A line whose end is an odd backslash would swallow the unit's next line. */
+static bool ends_in_backslash(const char *s) {
+        size_t n = strlen(s), k = 0;
+
+        while (k < n && s[n - 1 - k] == '\\')
+                k++;
+        return k % 2 == 1;
+}
+
+/* May systemd's directive be passed on? Tells if not. */
+static bool pass_allowed(Walk *w, const char *name, const Line *line) {
+        const char *section = w->section->name, *instead = policy_refusal(section, name);
+        const Key *ours;
+
+        if (streq(section, "Service") && streq(name, "Type") && streq(line->value, "oneshot"))
+                instead = NULL;
+        if (instead) {
+                diag_error(w->diags, line->line, line->key_column, "%s= may not be set in [%s]: %s", name,
+                           section, instead);
+                return false;
+        }
+        ours = key_find_elsewhere(name);
+        if (ours) {
+                diag_error(w->diags, line->line, line->key_column,
+                           "'%s' is no key of [%s]; it belongs in [%s]", name, section, ours->section);
+                return false;
+        }
+        if (ends_in_backslash(line->value)) {
+                diag_error(w->diags, line->line, line->value_column,
+                           "%s= ends in a backslash; remove the blanks behind it to continue the line, or write two",
+                           name);
+                return false;
+        }
+        return true;
+}
+
+static int pass_setting(Walk *w, const char *name, bool optional, const Line *line) {
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        if (!pass_allowed(w, name, line))
+                return 0;
+        if (streq(w->section->name, "Install")) {
+                size_t errors = w->diags->errors;
+
+                r = key_setting(w, name, optional, line);
+                if (r < 0 || w->diags->errors > errors || !key_find("Install", name))
+                        return r;
+        }
+        if (asprintf(&text, "%s=%s", name, line->value) < 0)
+                return -ENOMEM;
+        return walk_store(w, "*", text, line);
+}
+
+static bool key_well_formed(const char *s) {
+        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+        return *s != '\0' && strchr(letters, *s) &&
+               strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                         "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(s);
+}
+
+static int setting(Walk *w, const Line *line) {
+        bool optional = line->key[0] == '?';
+        const char *name = line->key + optional;
+
+        if (w->skip)
+                return 0;
+        if (!w->section) {
+                diag_error(w->diags, line->line, line->key_column,
+                           "'%s' stands before any section; put [Container] first", DIAG_CLIP(line->key));
+                return 0;
+        }
+        if (startswith(name, "X-"))
+                return 0;
+        if (!key_well_formed(name)) {
+                diag_error(w->diags, line->line, line->key_column, "'%s' is no key: letters, digits and '-'",
+                           DIAG_CLIP(line->key));
+                return 0;
+        }
+        return w->section->kind == SECTION_PASS ? pass_setting(w, name, optional, line)
+                                                : key_setting(w, name, optional, line);
+}
+
+int manifest_directive(const Manifest *m, const char *section, const char *directive, StoreValue *ret) {
+        size_t n = strlen(directive);
+        StoreValue v;
+
+        for (int i = store_count(m->store, section, "*") - 1; i >= 0; i--)
+                if (store_get(m->store, section, "*", (unsigned) i, &v) &&
+                    strncmp(v.text, directive, n) == 0 && v.text[n] == '=') {
+                        v.text += n + 1;
+                        *ret = v;
+                        return 0;
+                }
+        return -ENOENT;
+}
+
+bool manifest_oneshot(const Manifest *m) {
+        StoreValue v;
+
+        return manifest_directive(m, "Service", "Type", &v) >= 0; /* no other value passes */
+}
+
+/* A limit of ours and a directive that sets the same one. */
+static void check_limits(Manifest *m) {
+        static const struct {
+                const char *key, *directive;
+        } pairs[] = {
+                { "CPUs", "CPUQuota" },      { "Memory", "MemoryMax" },     { "Memory", "MemoryLimit" },
+                { "Swap", "MemorySwapMax" }, { "Memory", "MemorySwapMax" }, { "Tasks", "TasksMax" },
+                { "Runtime", NULL },
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+                const char *directive = pairs[i].directive;
+                StoreValue limit, other;
+
+                if (!directive)
+                        directive = manifest_oneshot(m) ? "TimeoutStartSec" : "RuntimeMaxSec";
+                if (store_get(m->store, "Limits", pairs[i].key, 0, &limit) &&
+                    manifest_directive(m, "Service", directive, &other) >= 0)
+                        diag_error(&m->diags, other.line, 1,
+                                   "%s= and %s= of [Limits] on line %u set the same limit; "
+                                   "remove one of them",
+                                   directive, pairs[i].key, limit.line);
+        }
+}
+
+static int manifest_check(Manifest *m, const Walk *w) {
+        if (store_count(m->store, "Container", "Image") == -ENOENT)
+                diag_error(&m->diags, 0, 0,
+                           "there is no Image= in [Container]; add the id of an image, or an absolute "
+                           "path to one");
+        check_limits(m);
+        return mounts_build(m->store, w->mounts, w->mount_lines, &m->mounts, &m->diags);
+}
+
+int manifest_parse(Manifest *m, char *data, size_t size) {
+        _cleanup_(walk_done) Walk w = { .m = m, .diags = &m->diags };
+        Lines lines;
+        Line line;
+        int r;
+
+        lines_open(&lines, data, size);
+        for (;;) {
+                lines_next(&lines, &line, &m->diags);
+                if (line.kind == LINE_END || w.full)
+                        break;
+                r = line.kind == LINE_SECTION ? enter_section(&w, &line) : setting(&w, &line);
+                if (r < 0)
+                        return r;
+        }
+        r = manifest_check(m, &w);
+        if (r < 0)
+                return r;
+        return m->diags.failed ? -ENOMEM : 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "generator/diag.h"
+#include "generator/mounts.h"
+#include "generator/store.h"
+
+/* One manifest: bytes to values that were looked at, and everything that is wrong with them. Hides the walk
+ * over lines and the rules of each section; knows no unit. */
+
+typedef struct Manifest { /* owns all of it */
+        char *name;       /* NAME, NAME@ or NAME@INSTANCE; valid */
+        char *path;       /* as messages and SourcePath= show it */
+        Store *store;     /* canonical values; directives to pass on are "KEY=VALUE" of the key "*" */
+        Mounts mounts;
+        Diags diags;
+} Manifest;
+
+void manifest_done(Manifest *m);
+#define _cleanup_manifest_ _cleanup_(manifest_done)
+
+/* Makes an empty one: what a manifest is that cannot be read. 0 or -ENOMEM. */
+int manifest_init(Manifest *m, const char *name, const char *path);
+
+/* Reads data, size bytes and one behind them, all writable, into m, which was made by manifest_init(). What is
+ * wrong with it is in m->diags. 0 or -ENOMEM. */
+int manifest_parse(Manifest *m, char *data, size_t size);
+
+/* The last directive of that name in [Unit], [Service] or [Install]: 0 and *ret with its value, or -ENOENT. */
+int manifest_directive(const Manifest *m, const char *section, const char *directive, StoreValue *ret);
+
+/* Is the service a job, Type=oneshot? */
+bool manifest_oneshot(const Manifest *m);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "generator/report.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "generator/utf8.h"
+
+struct Report {
+        json_object *findings; /* NULL: lines */
+        size_t errors, warnings;
+        bool failed;
+};
+
+Report *report_free(Report *r) {
+        if (r)
+                json_object_put(r->findings);
+        free(r);
+        return NULL;
+}
+
+int report_new(bool json, Report **ret) {
+        _cleanup_report_ Report *r = NULL;
+
+        r = calloc(1, sizeof(Report));
+        if (!r)
+                return -ENOMEM;
+        if (json) {
+                r->findings = json_object_new_array();
+                if (!r->findings)
+                        return -ENOMEM;
+        }
+        *ret = TAKE_PTR(r);
+        return 0;
+}
+
+/* Takes value. */
+static void set(Report *r, json_object *object, const char *key, json_object *value) {
+        if (!value || json_object_object_add(object, key, value) < 0)
+                r->failed = true;
+}
+
+/* JSON is UTF-8; a file's name need not be. */
+static json_object *new_text(const char *s) {
+        _cleanup_free_ char *copy = strdup(s);
+
+        if (!copy)
+                return NULL;
+        for (size_t n = strlen(copy), i; (i = utf8_valid_prefix(copy, n)) < n;)
+                copy[i] = '?';
+        return json_object_new_string(copy);
+}
+
+static void add_object(Report *r, const char *path, DiagLevel level, unsigned line, unsigned column,
+                       const char *message) {
+        json_object *object = json_object_new_object();
+
+        if (!object) {
+                r->failed = true;
+                return;
+        }
+        set(r, object, "file", new_text(path));
+        set(r, object, "line", json_object_new_int64(line));
+        set(r, object, "column", json_object_new_int64(column));
+        set(r, object, "level", json_object_new_string(level == DIAG_ERROR ? "error" : "warning"));
+        set(r, object, "message", new_text(message));
+        if (json_object_array_add(r->findings, object) < 0) {
+                json_object_put(object);
+                r->failed = true;
+        }
+}
+
+/* Prints text that may hold anything on one line of a terminal. */
+static void print_clean(const char *s) {
+        for (; *s; s++)
+                putchar((unsigned char) *s < ' ' || *s == 0x7f ? '?' : *s);
+}
+
+void report_add(Report *r, const char *path, DiagLevel level, unsigned line, unsigned column,
+                const char *message) {
+        if (level == DIAG_ERROR)
+                r->errors++;
+        else
+                r->warnings++;
+        if (r->findings) {
+                add_object(r, path, level, line, column, message);
+                return;
+        }
+        print_clean(path);
+        if (line > 0)
+                printf(":%u:%u", line, column);
+        printf(": %s: ", level == DIAG_ERROR ? "error" : "warning");
+        print_clean(message);
+        putchar('\n');
+}
+
+int report_finish(Report *r) {
+        if (r->findings && !r->failed) {
+                json_object *object = json_object_new_object();
+
+                if (!object)
+                        return -ENOMEM;
+                set(r, object, "errors", json_object_new_int64((int64_t) r->errors));
+                set(r, object, "warnings", json_object_new_int64((int64_t) r->warnings));
+                set(r, object, "findings", json_object_get(r->findings));
+                if (!r->failed)
+                        puts(json_object_to_json_string_ext(
+                                        object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+                json_object_put(object);
+        }
+        if (r->failed)
+                return -ENOMEM;
+        return r->errors > 0;
+}

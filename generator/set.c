@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "generator/set.h"
+
+#include <stdio.h>
+
+#include "common/log.h"
+#include "common/names.h"
+#include "generator/types.h"
+
+typedef struct Machine {
+        const char *name; /* of the manifest; borrowed from lookup */
+        char machine[NAME_LENGTH_MAX + 1];
+} Machine;
+
+typedef struct Alias {
+        char *alias, *name;
+} Alias;
+
+struct Set {
+        Lookup lookup;
+        World world;
+        Machine *machines; /* in order; empty if there are no instances, and so nothing can clash */
+        size_t n_machines;
+        Alias *aliases; /* as they were taken */
+        size_t n_aliases;
+        bool failed; /* out of memory in a callback */
+};
+
+Set *set_free(Set *s) {
+        if (!s)
+                return NULL;
+        lookup_done(&s->lookup);
+        for (size_t i = 0; i < s->n_aliases; i++) {
+                free(s->aliases[i].alias);
+                free(s->aliases[i].name);
+        }
+        free(s->aliases);
+        free(s->machines);
+        free(s);
+        return NULL;
+}
+
+int set_option(SetOptions *o, const char *arg) {
+        const char *value;
+
+        if ((value = startswith(arg, "--root=")))
+                o->root = value;
+        else if ((value = startswith(arg, "--manifest-path=")))
+                o->manifest_path = value;
+        else if ((value = startswith(arg, "--unit-path=")))
+                o->unit_path = value;
+        return value != NULL;
+}
+
+static bool foreign(const Set *s, const char *name) {
+        char unit[NAME_LENGTH_MAX + sizeof(".service")];
+
+        snprintf(unit, sizeof(unit), "%s.service", name);
+        return lookup_foreign(&s->lookup, unit);
+}
+
+static bool manifest_exists(void *data, const char *name) {
+        const Set *s = data;
+        const Source *source = lookup_find(&s->lookup, name);
+
+        return source && source->state == SOURCE_MANIFEST && name_valid(name, true) &&
+               !name_reserved(name) && !foreign(s, name);
+}
+
+static bool unit_exists(void *data, const char *unit) {
+        return lookup_foreign(&((const Set *) data)->lookup, unit);
+}
+
+static const char *alias_take(void *data, const char *alias, const char *name) {
+        Set *s = data;
+        Alias taken;
+
+        for (size_t i = 0; i < s->n_aliases; i++)
+                if (streq(s->aliases[i].alias, alias))
+                        return streq(s->aliases[i].name, name) ? NULL : s->aliases[i].name;
+        if ((s->n_aliases & (s->n_aliases + 1)) == 0) {
+                Alias *grown = reallocarray(s->aliases, (s->n_aliases + 1) * 2, sizeof(Alias));
+
+                if (!grown) {
+                        s->failed = true;
+                        return NULL;
+                }
+                s->aliases = grown;
+        }
+        taken = (Alias){ strdup(alias), strdup(name) };
+        if (!taken.alias || !taken.name) {
+                free(taken.alias);
+                free(taken.name);
+                s->failed = true;
+                return NULL;
+        }
+        s->aliases[s->n_aliases++] = taken;
+        return NULL;
+}
+
+static int compare_machines(const void *a, const void *b) {
+        const Machine *x = a, *y = b;
+        int r = strcmp(x->machine, y->machine);
+
+        return r != 0 ? r : strcmp(x->name, y->name);
+}
+
+static const char *machine_taken(void *data, const char *name) {
+        const Set *s = data;
+        size_t low = 0, high = s->n_machines;
+        Machine key = { .name = "" };
+
+        name_to_machine(name, key.machine);
+        while (low < high) { /* the first of that machine */
+                size_t middle = low + (high - low) / 2;
+
+                if (compare_machines(&s->machines[middle], &key) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low < s->n_machines && streq(s->machines[low].machine, key.machine) &&
+                                               strcmp(s->machines[low].name, name) < 0
+                               ? s->machines[low].name
+                               : NULL;
+}
+
+/* NAME-INSTANCE is what a machine is called: "web@1" and "web-1" clash. Templates make none themselves. */
+static int collect_machines(Set *s) {
+        bool instances = false;
+
+        for (size_t i = 0; i < s->lookup.n && !instances; i++)
+                instances = strchr(s->lookup.list[i].name, '@');
+        if (!instances)
+                return 0;
+        s->machines = calloc(s->lookup.n, sizeof(Machine));
+        if (!s->machines)
+                return -ENOMEM;
+        for (size_t i = 0; i < s->lookup.n; i++) {
+                Machine *m = &s->machines[s->n_machines];
+
+                m->name = s->lookup.list[i].name;
+                if (s->lookup.list[i].state != SOURCE_MANIFEST || !name_valid(m->name, false))
+                        continue;
+                name_to_machine(m->name, m->machine);
+                s->n_machines++;
+        }
+        if (s->n_machines > 1)
+                qsort(s->machines, s->n_machines, sizeof(Machine), compare_machines);
+        return 0;
+}
+
+int set_open(const SetOptions *o, Set **ret) {
+        _cleanup_set_ Set *s = NULL;
+        int r;
+
+        s = calloc(1, sizeof(Set));
+        if (!s)
+                return log_oom();
+        s->lookup.root_fd = -EBADF;
+        s->world = (World){ s, manifest_exists, unit_exists, alias_take, machine_taken };
+        r = lookup_open(&s->lookup, o->root ? o->root : "/",
+                        o->manifest_path ? o->manifest_path : LOOKUP_MANIFEST_PATH,
+                        o->unit_path ? o->unit_path : LOOKUP_UNIT_PATH);
+        if (r >= 0)
+                r = collect_machines(s);
+        if (r < 0)
+                return r == -ENOMEM ? log_oom() : r;
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+const Lookup *set_lookup(const Set *s) {
+        return &s->lookup;
+}
+
+int set_name_wanted(const Set *s, const char *name, char **reterr) {
+        char meant[NAME_LENGTH_MAX + 1];
+        int r;
+
+        if (!name_valid(name, true)) {
+                name_suggest(name, meant);
+                if (meant[0] != '\0')
+                        r = type_complain(
+                                        reterr,
+                                        "'%s' cannot be a container's name: letters, digits and '-', at most %d; "
+                                        "call the file '%s.berth'",
+                                        DIAG_CLIP(name), NAME_LENGTH_MAX, meant);
+                else
+                        r = type_complain(reterr,
+                                          "'%s' cannot be a container's name: letters, digits and '-', at "
+                                          "most %d; rename the file",
+                                          DIAG_CLIP(name), NAME_LENGTH_MAX);
+        } else if (name_reserved(name))
+                r = type_complain(reterr,
+                                  "the name '%s' is reserved for the system; call the file 'my-%s.berth'",
+                                  name, name);
+        else if (foreign(s, name))
+                r = type_complain(
+                                reterr,
+                                "systemd has a unit '%s.service' already, which a manifest must not replace; rename "
+                                "the file",
+                                name);
+        else
+                return 1;
+        return r == -ENOMEM ? r : 0;
+}
+
+int set_wanted(const Set *s, const Source *source, char **reterr) {
+        *reterr = NULL;
+        return source->state == SOURCE_MANIFEST ? set_name_wanted(s, source->name, reterr) : 0;
+}
+
+int set_compile(Set *s, const Source *source, const char *name, const char *path, Manifest *m,
+                Service *ret) {
+        _cleanup_free_ char *data = NULL;
+        const char *error = NULL;
+        size_t size;
+        int r;
+
+        r = manifest_init(m, name, path ? path : source->path);
+        if (r < 0)
+                return r;
+        r = path ? lookup_read_path(path, &data, &size, &error)
+                 : lookup_read(&s->lookup, source, &data, &size, &error);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                diag_error(&m->diags, 0, 0, "the manifest %s (%s)", error, strerrorname_np(-r));
+        else {
+                r = manifest_parse(m, data, size);
+                if (r < 0)
+                        return r;
+        }
+        /* A drop-in may be there to tighten: better not to start than to leave it out. */
+        if (source && source->dropins)
+                diag_error(&m->diags, 0, 0,
+                           "a directory *.berth.d has drop-ins for this manifest, which are not "
+                           "supported by this version of Berth (" BERTH_VERSION "); move their lines "
+                           "into the manifest");
+        r = translate(m, &s->world, ret);
+        return r < 0 || s->failed ? -ENOMEM : 0;
+}

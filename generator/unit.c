@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "generator/unit.h"
+
+#include "generator/utf8.h"
+
+void unit_section(Text *t, const char *name) {
+        text_addf(t, "[%s]\n", name);
+}
+
+int unit_line(Text *t, const char *key, const char *value) {
+        size_t n = strlen(value), k = 0;
+
+        while (k < n && value[n - 1 - k] == '\\')
+                k++;
+        if (strpbrk(value, "\n\r") || k % 2 == 1)
+                return -EINVAL;
+        if (strlen(key) + 1 + n > UNIT_LINE_MAX)
+                return -E2BIG;
+        text_add(t, key);
+        text_add(t, "=");
+        text_add(t, value);
+        text_add(t, "\n");
+        return 0;
+}
+
+int unit_literal(Text *t, const char *key, const char *value) {
+        _cleanup_text_ Text doubled = { 0 };
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        for (; *value; value++) {
+                text_add_bytes(&doubled, value, 1);
+                if (*value == '%')
+                        text_add(&doubled, "%");
+        }
+        r = text_take(&doubled, &text, NULL);
+        return r < 0 ? r : unit_line(t, key, text);
+}
+
+void unit_word(Text *t, const char *word, UnitPercent percent) {
+        static const char names[] = "nrt\"\\", bytes[] = "\n\r\t\"\\";
+        size_t n = strlen(word);
+        bool utf8 = utf8_valid_prefix(word, n) == n;
+
+        text_add(t, "\"");
+        for (size_t i = 0; i < n; i++) {
+                unsigned char c = (unsigned char) word[i];
+                const char *named = strchr(bytes, c);
+
+                if (named)
+                        text_addf(t, "\\%c", names[named - bytes]);
+                else if (c < ' ' || c == 0x7f || (c >= 0x80 && !utf8))
+                        text_addf(t, "\\x%02x", c);
+                else if (c == '%' && percent == UNIT_LITERAL)
+                        text_add(t, "%%");
+                else
+                        text_add_bytes(t, word + i, 1);
+        }
+        text_add(t, "\"");
+}

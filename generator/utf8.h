@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+
+/* UTF-8 as RFC 3629 has it: no surrogates, nothing over-long, nothing above U+10FFFF. */
+
+/* Returns how many bytes from the start of s are whole valid characters; n if all are. NUL counts as one. */
+size_t utf8_valid_prefix(const char *s, size_t n);
+
+/* Writes the character c, which is no surrogate and at most U+10FFFF, into ret; returns how many bytes. */
+size_t utf8_encode(uint32_t c, char ret[static 4]);
