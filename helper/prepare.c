@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/prepare.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "common/names.h"
+#include "common/strv.h"
+#include "helper/cgroup.h"
+#include "helper/command.h"
+#include "helper/confine.h"
+#include "helper/device.h"
+#include "helper/environment.h"
+#include "helper/image.h"
+#include "helper/layer.h"
+#include "helper/mount.h"
+#include "helper/range.h"
+#include "helper/volume.h"
+
+Launch prepare_empty(void) {
+        return (Launch){
+                .image_fd = -EBADF,
+                .layer_fd = -EBADF,
+                .device_fd = -EBADF,
+                .sys_fd = -EBADF,
+                .cgroup_fd = -EBADF,
+                .payload_fd = -EBADF,
+                .pidfd = -EBADF,
+                .go_fd = -EBADF,
+                .report_fd = -EBADF,
+                .theirs = { -EBADF, -EBADF },
+        };
+}
+
+void prepare_done(Launch *launch) {
+        for (size_t i = 0; launch->mount_fds && i < launch->plan.n_mounts; i++)
+                close_fd(launch->mount_fds[i]);
+        free(launch->mount_fds);
+        close_fd(launch->image_fd);
+        close_fd(launch->layer_fd);
+        close_fd(launch->device_fd);
+        close_fd(launch->sys_fd);
+        close_fd(launch->cgroup_fd);
+        close_fd(launch->payload_fd);
+        close_fd(launch->pidfd);
+        close_fd(launch->go_fd);
+        close_fd(launch->report_fd);
+        close_fd(launch->theirs[0]);
+        close_fd(launch->theirs[1]);
+        strv_free(launch->env);
+        strv_free(launch->command);
+        state_done(&launch->state);
+        plan_done(&launch->plan);
+}
+
+static int set_string(char **field, const char *value) {
+        return (*field = strdup(value)) ? 0 : log_oom();
+}
+
+static int check_caller(const Plan *plan) {
+        if (geteuid() != 0)
+                return log_error_errno(EPERM, "Only root can launch a container");
+        if (!plan->foreground && !getenv("NOTIFY_SOCKET"))
+                return log_error_errno(
+                                EINVAL,
+                                "Not called by systemd (NOTIFY_SOCKET is not set); use systemctl start, "
+                                "or --foreground");
+        return 0;
+}
+
+/* A leader that lives under this name, as a second launch by hand would find. */
+static int check_not_running(const Plan *plan) {
+        _cleanup_close_ int leader_fd = -EBADF;
+        _cleanup_state_ State state = {};
+
+        if (state_read(plan->name, &state) < 0)
+                return 0;
+        leader_fd = state_open_leader(&state);
+        if (leader_fd < 0)
+                return 0;
+        return log_error_errno(EBUSY, "container '%s' is running already (leader %d)", plan->name,
+                               state.pid);
+}
+
+/* The unit is the last part of our cgroup's path that is not one of ours. */
+static int fill_unit(Launch *launch, const char *cgroup) {
+        const char *id = getenv("INVOCATION_ID");
+
+        if (launch->plan.foreground)
+                return 0;
+        if (set_string(&launch->state.unit, strrchr(cgroup, '/') ? strrchr(cgroup, '/') + 1 : cgroup) < 0)
+                return -ENOMEM;
+        return id ? set_string(&launch->state.invocation_id, id) : 0;
+}
+
+static int prepare_cgroup(Launch *launch) {
+        const Plan *plan = &launch->plan;
+        _cleanup_free_ char *self = NULL, *child = NULL;
+        int r;
+
+        r = cgroup_self(&self);
+        if (r < 0)
+                return log_error_errno(r,
+                                       "No unified control group hierarchy (cgroup2) is mounted; boot with "
+                                       "systemd.unified_cgroup_hierarchy=1");
+        launch->cgroup_fd = cgroup_open(self);
+        if (launch->cgroup_fd < 0)
+                return log_error_errno(launch->cgroup_fd, "Cannot open our control group '%s': %m", self);
+        for (size_t i = 0; plan->controllers && plan->controllers[i]; i++) {
+                r = cgroup_has_controller(launch->cgroup_fd, plan->controllers[i]);
+                if (r < 0)
+                        return log_error_errno(r, "Cannot read the controllers of '%s': %m", self);
+                if (r == 0)
+                        return log_error_errno(
+                                        EOPNOTSUPP,
+                                        "a limit needs the cgroup controller '%s', which this host does not "
+                                        "have in its unified hierarchy; remove the limit, or boot with "
+                                        "systemd.unified_cgroup_hierarchy=1",
+                                        plan->controllers[i]);
+        }
+        r = fill_unit(launch, self);
+        if (r < 0)
+                return r;
+        if (asprintf(&child, plan->foreground ? "berth-%s" : CGROUP_PAYLOAD, plan->name) < 0 ||
+            asprintf(&launch->state.cgroup, "%s%s/%s", streq(self, "/") ? "" : "/", self + 1, child) < 0)
+                return log_oom();
+        launch->payload_fd = cgroup_make(launch->cgroup_fd, child);
+        if (launch->payload_fd < 0)
+                return log_error_errno(launch->payload_fd, "Cannot make the control group '%s': %m",
+                                       launch->state.cgroup);
+        if (!plan->controllers)
+                return 0;
+        r = cgroup_delegate(launch->cgroup_fd, launch->payload_fd, "launch", plan->controllers);
+        return r < 0 ? log_error_errno(r, "Cannot repeat the limits on '%s': %m", launch->state.cgroup) : 0;
+}
+
+/* Which host ids the container's are. */
+static int prepare_users(Launch *launch) {
+        State *state = &launch->state;
+
+        switch (launch->plan.private_users) {
+        case PRIVATE_USERS_PICK:
+                state->uid_count = RANGE_SIZE;
+                return range_pick(launch->plan.name, &state->uid_base);
+        case PRIVATE_USERS_IDENTITY:
+                state->uid_count = UINT32_MAX;
+                return 0;
+        case PRIVATE_USERS_RANGE:
+                state->uid_base = launch->plan.uid_base;
+                state->uid_count = launch->plan.uid_count;
+                return 0;
+        case PRIVATE_USERS_NO:
+                return 0;
+        }
+        return -EINVAL;
+}
+
+static int prepare_environment(Launch *launch) {
+        const Plan *plan = &launch->plan;
+        int r;
+
+        r = strv_append(&launch->env, "PATH=" DEFAULT_PATH);
+        if (r >= 0)
+                r = strv_append(&launch->env, "container=berth");
+        if (r < 0)
+                return log_oom();
+        for (size_t i = 0; plan->env_files && plan->env_files[i]; i++) {
+                r = environment_load(plan->env_files[i], &launch->env);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; plan->env && plan->env[i]; i++) {
+                r = strv_env_set(&launch->env, plan->env[i]);
+                if (r < 0)
+                        return log_oom();
+        }
+        for (size_t i = 0; plan->entrypoint && plan->entrypoint[i]; i++)
+                if (strv_append(&launch->command, plan->entrypoint[i]) < 0)
+                        return log_oom();
+        for (size_t i = 0; plan->command[i]; i++)
+                if (strv_append(&launch->command, plan->command[i]) < 0)
+                        return log_oom();
+        return 0;
+}
+
+/* Does the host see files that the container writes? Such a file must not be able to give a process of the host
+ * root, or another user (tried: both a set-uid file and one with file capabilities do). Volumes and layers lie in
+ * directories that only root can enter. */
+static bool writes_to_host(const Plan *plan) {
+        for (size_t i = 0; i < plan->n_mounts; i++)
+                if (plan->mounts[i].type == MOUNT_BIND && !plan->mounts[i].read_only)
+                        return true;
+        return false;
+}
+
+static int fill_state(Launch *launch) {
+        const Plan *plan = &launch->plan;
+        State *state = &launch->state;
+        char hostname[NAME_LENGTH_MAX + 1];
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        name_to_machine(plan->name, hostname);
+        state->created_usec = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+        state->capabilities = confine_default_capabilities();
+        state->restrict_suid_sgid = writes_to_host(plan);
+        if (state->restrict_suid_sgid)
+                state->capabilities &= ~(UINT64_C(1) << CAP_SETFCAP);
+        state->no_new_privs = true;
+        state->init = plan->init;
+        if (set_string(&state->name, plan->name) < 0 || set_string(&state->image, plan->image) < 0 ||
+            set_string(&state->user, plan->user ? plan->user : "") < 0 ||
+            set_string(&state->working_directory, plan->working_directory ? plan->working_directory : "/") <
+                            0 ||
+            set_string(&state->hostname, plan->hostname ? plan->hostname : hostname) < 0)
+                return -ENOMEM;
+        launch->plan.hostname = state->hostname;
+        if (strv_copy(launch->env, &state->env) < 0 || strv_copy(launch->command, &state->argv) < 0)
+                return log_oom();
+        return 0;
+}
+
+/* Everything that a mount is made of, opened while we still are the host's root in the host's namespaces. */
+static int open_roots(Launch *launch) {
+        const Plan *plan = &launch->plan;
+        _cleanup_close_ int image_fd = -EBADF, layer_fd = -EBADF;
+        int r;
+
+        image_fd = image_open(plan->image);
+        if (image_fd < 0)
+                return image_fd;
+        launch->image_fd = mount_clone(image_fd, "");
+        if (launch->image_fd < 0)
+                return log_error_errno(launch->image_fd, "image '%s': cannot be bound: %m", plan->image);
+        layer_fd = layer_open(plan->name, plan->ephemeral, plan->image, image_fd);
+        if (layer_fd < 0)
+                return layer_fd;
+        launch->layer_fd = mount_clone(layer_fd, "");
+        if (launch->layer_fd < 0)
+                return log_error_errno(launch->layer_fd, "The layer cannot be bound: %m");
+        launch->device_fd = device_tmpfs(launch->state.uid_base, launch->state.uid_base);
+        if (launch->device_fd < 0)
+                return launch->device_fd;
+        if (plan->network == NETWORK_HOST) {
+                launch->sys_fd = mount_clone(AT_FDCWD, "/sys");
+                r = launch->sys_fd < 0 ? launch->sys_fd
+                                       : mount_set(launch->sys_fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+                                                                                   MOUNT_ATTR_NODEV |
+                                                                                   MOUNT_ATTR_NOEXEC);
+                if (r < 0)
+                        return log_error_errno(r, "/sys cannot be bound: %m");
+        }
+        launch->mount_fds = calloc(plan->n_mounts + 1, sizeof(int));
+        if (!launch->mount_fds)
+                return log_oom();
+        for (size_t i = 0; i < plan->n_mounts; i++)
+                launch->mount_fds[i] = -EBADF;
+        for (size_t i = 0; i < plan->n_mounts; i++) {
+                if (plan->mounts[i].type == MOUNT_TMPFS)
+                        continue;
+                launch->mount_fds[i] = volume_open(plan->name, &plan->mounts[i], image_fd);
+                if (launch->mount_fds[i] < 0)
+                        return launch->mount_fds[i];
+        }
+        return 0;
+}
+
+/* A descriptor for each mount: as many as the host lets us have. The command gets back what we were given. */
+static int raise_files(Leader *leader) {
+        struct rlimit files;
+
+        if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+                return log_error_errno(errno, "Cannot read the limit of open files: %m");
+        leader->soft_files = files.rlim_cur;
+        leader->hard_files = files.rlim_max;
+        files.rlim_cur = files.rlim_max;
+        return setrlimit(RLIMIT_NOFILE, &files) < 0
+                               ? log_error_errno(errno, "Cannot raise the limit of open files: %m")
+                               : 0;
+}
+
+static int open_pipes(Launch *launch) {
+        int go[2], report[2];
+
+        if (pipe2(go, O_CLOEXEC) < 0)
+                return log_error_errno(errno, "Cannot make a pipe: %m");
+        launch->theirs[0] = go[0];
+        launch->go_fd = go[1];
+        if (pipe2(report, O_CLOEXEC) < 0)
+                return log_error_errno(errno, "Cannot make a pipe: %m");
+        launch->report_fd = report[0];
+        launch->theirs[1] = report[1];
+        return 0;
+}
+
+int prepare_launch(Launch *launch) {
+        int r;
+
+        r = check_caller(&launch->plan);
+        if (r >= 0)
+                r = check_not_running(&launch->plan);
+        if (r < 0)
+                return r;
+        launch->owner = true;
+        r = prepare_environment(launch);
+        if (r >= 0)
+                r = fill_state(launch);
+        if (r >= 0)
+                r = raise_files(&launch->leader);
+        if (r >= 0)
+                r = prepare_users(launch);
+        if (r >= 0)
+                r = open_roots(launch);
+        if (r >= 0)
+                r = prepare_cgroup(launch);
+        if (r >= 0)
+                r = open_pipes(launch);
+        return r;
+}

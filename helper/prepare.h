@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+#include "helper/leader.h"
+#include "helper/plan.h"
+#include "helper/state.h"
+
+/* The first half of a launch: everything checked and opened, nothing done yet that a container could see. */
+
+/* What a launch holds between its steps. */
+typedef struct Launch {
+        Plan plan;
+        State state; /* grows as things become known, written when all are */
+        Leader leader;
+        char **env;
+        char **command;
+        int *mount_fds;
+        int image_fd, layer_fd, device_fd, sys_fd;
+        int cgroup_fd, payload_fd;
+        int pidfd;
+        int go_fd;     /* our end: writing */
+        int report_fd; /* our end: reading */
+        int theirs[2]; /* the leader's ends of the two */
+        bool owner;    /* the name is ours: no other leader lives under it */
+        char **argv;
+} Launch;
+
+/* An empty one, of which every descriptor is "none". */
+Launch prepare_empty(void);
+
+/* Closes and frees all of it; what was made on disk stays (see cleanup). */
+void prepare_done(Launch *launch);
+
+/* Fills launch after launch->plan: environment, command, ids, roots, control group, pipes. Logs. */
+int prepare_launch(Launch *launch);
