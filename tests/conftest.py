@@ -1,13 +1,14 @@
 """Fixtures and options that all tests share.
 
     machine   a private systemd with Berth in it, one for a test file
-    m         the same machine, made ready for each test and checked by nobody else
+    m         the same machine, made clean again after each test
     guest     the same in an emulator with its own kernel, one for a test file
-    g         the same guest, made ready for each test
+    g         the same guest, made clean again after each test
     box       for tests that are to pass on both: they run once with each
 
 A file says what images it needs by `pytestmark = pytest.mark.images("nginx")`; without
-that it has `base`. Names of test files must differ, whatever directory they are in.
+that it has `base`. One with `needs_berth = True` is skipped where --berth-build is not
+given. Names of test files must differ, whatever directory they are in.
 """
 
 from __future__ import annotations

@@ -315,7 +315,7 @@ def _disk(suite: str, images: tuple[str, ...], kernel: Path, progress: roots.Pro
                            f'"lowerdir={path},upperdir=$1/up,workdir=$1/work"\n')
         script += 'mke2fs -q -t ext4 -E lazy_itable_init=1,root_owner=0:0 -d "$1/root" "$2" "$3"\n'
         subprocess.run(["unshare", "--mount", "sh", "-c", script, "sh", str(work), str(target),
-                        f"{size >> 10}k"], check=True)
+                        f"{size >> 10}k"], check=True, stdout=subprocess.DEVNULL)
 
     return roots.cached(entry, f"disk with {', '.join(images)}", build, progress)
 

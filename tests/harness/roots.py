@@ -52,7 +52,8 @@ class Recipe:
     variant: str = "essential"
     #: Shell, run with the root as $1 before the packages are configured.
     before_configure: str = ""
-    #: Shell, run with the root as $1 when everything is in place.
+    #: Shell, run with the root as $1 when everything is in place. (mmdebstrap's own hook for
+    #: that is not run for what is only unpacked.)
     after: str = ""
 
 
@@ -93,7 +94,11 @@ RECIPES: dict[str, Recipe] = {
     "kernel": Recipe(
         packages=("linux-image-cloud-amd64",),
         variant="extract",
-        after='depmod -b "$1" "$(ls "$1/lib/modules")"',
+        after="""
+            # newer suites have it in usr/lib, and the link to there is in another package
+            [ -e "$1/lib/modules" ] || { mkdir -p "$1/lib"; ln -s ../usr/lib/modules "$1/lib/modules"; }
+            for version in "$1"/lib/modules/*; do depmod -b "$1" "${version##*/}"; done
+        """,
     ),
     "redis": Recipe(packages=("redis-server",)),
     "postgresql": Recipe(
@@ -170,14 +175,14 @@ def _build(path: Path, recipe: Recipe, suite: str, packages: list[str]) -> None:
                *(f"--aptopt={line}" for line in _apt_options())]
     if recipe.before_configure:
         command.append(f"--extract-hook={recipe.before_configure}")
-    if recipe.after:
-        command.append(f"--customize-hook={recipe.after}")
     command += [suite, str(path), "-"]
     done = subprocess.run(command, input=sources(suite), text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           env={**os.environ, "LC_ALL": "C.UTF-8"})
     if done.returncode != 0:
         raise RootError(f"mmdebstrap exited {done.returncode}:\n{done.stdout}")
+    if recipe.after:
+        subprocess.run(["sh", "-euc", recipe.after, "sh", str(path)], check=True)
     for leftover in ("var/cache/apt", "var/lib/apt/lists", "var/cache/debconf", "var/log/apt"):
         _remove(path / leftover)
     # The machine fills these in; what the build machine had must not show through.

@@ -306,9 +306,11 @@ awk '{ sub(/^[0-9]+ [0-9]+ [0-9:]+ /, ""); gsub(/ (shared|master):[0-9]+/, ""); 
 title cgroups
 (cd /sys/fs/cgroup && find . -mindepth 1 -type d ! -name '*.slice' | sed 's/^\.//' | grep -vE "$own")
 title processes
-ps -eo comm=,cgroup= | awk -v own="$own" '
+ps -eo vsz=,comm=,cgroup= | awk -v own="$own" '
+    # threads of the kernel have no memory and no group
+    $1 == 0 && $NF == "-" { next }
     { where = $NF; sub(/.*0::/, "", where) }
-    where !~ own || $1 ~ /^berth/ { print $1, where }'
+    where !~ own || $2 ~ /^berth/ { print $2, where }'
 title loops
 losetup -nl -O NAME,BACK-INO,BACK-FILE 2>/dev/null | while read -r name inode file; do
     # the kernel has one set of loop devices for all machines: only those of files here

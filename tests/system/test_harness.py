@@ -156,6 +156,30 @@ def test_images_are_whole_roots_on_a_file_system_that_can_be_idmapped(m: Machine
     assert m.run("touch", "/srv/images/base/x", check=False).rc != 0, "the cache can be written to"
 
 
+# The least that can show it: a detached copy of the tree, mapped to a user namespace.
+_IDMAP = """
+import ctypes, os, struct, subprocess, sys
+libc = ctypes.CDLL(None, use_errno=True)
+holder = subprocess.Popen(["unshare", "--user", "sh", "-c", "echo; exec sleep 60"], stdout=subprocess.PIPE)
+holder.stdout.readline()
+for kind in "ug":
+    with open(f"/proc/{holder.pid}/{kind}id_map", "w") as file:
+        file.write("0 100000 65536")
+tree = libc.syscall(428, -100, sys.argv[1].encode(), 1 | os.O_CLOEXEC)  # open_tree, OPEN_TREE_CLONE
+users = os.open(f"/proc/{holder.pid}/ns/user", os.O_RDONLY)
+attributes = struct.pack("QQQQ", 0x100000, 0, 1 << 18, users)  # MOUNT_ATTR_IDMAP, MS_PRIVATE
+ok = libc.syscall(442, tree, b"", 0x1000, attributes, len(attributes))  # mount_setattr
+print(os.strerror(ctypes.get_errno()) if tree < 0 or ok < 0 else os.stat("usr", dir_fd=tree).st_uid)
+holder.kill()
+"""
+
+
+@pytest.mark.parametrize("path", ["/srv/images/base", "/var/lib/berth"])
+def test_trees_can_be_idmapped(m: Machine, path: str) -> None:
+    m.sh("mkdir -p /var/lib/berth/usr")
+    assert m.run("python3", "-c", _IDMAP, path).out == "100000\n"
+
+
 def test_a_copied_image_can_be_changed_and_goes_with_reset(m: Machine) -> None:
     path = m.copy_image("base", "mine")
     m.write("/var/lib/berth/images/mine/etc/changed", "yes")
@@ -229,7 +253,8 @@ def _traces(m: Machine) -> list[str]:
              if mark in line]
     found += [f"process: {path}" for path in Path("/proc").glob("[0-9]*/root")
               if _same_namespace(path.parent, m)]
-    found += [f"cgroup: {path}" for path in keeper.own_cgroup().glob(f"*{mark}*")]
+    found += [f"cgroup: {path}" for path in (m._cgroup, *keeper.own_cgroup().glob(f"*{mark}*"))
+              if path.exists()]
     found += [f"directory: {path}" for path in (roots.cache_directory() / "machines").glob(mark)]
     return found
 
@@ -257,18 +282,18 @@ def test_nothing_survives_when_the_test_runner_is_killed() -> None:
     script = ("import sys; sys.path.insert(0, sys.argv[1]); sys.dont_write_bytecode = True\n"
               "from harness.machine import Machine\n"
               "m = Machine.boot()\n"
-              "print(m.pid, m.pid_namespace, m._directory, flush=True)\n"
+              "print(m.pid, m.pid_namespace, m._directory, m._cgroup, flush=True)\n"
               "sys.stdin.read()\n")
     runner = subprocess.Popen([sys.executable, "-c", script, str(Path(__file__).parents[1])],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert runner.stdin and runner.stdout
-    pid, namespace, directory = runner.stdout.readline().split()
+    pid, namespace, directory, group = runner.stdout.readline().split()
     assert os.readlink(f"/proc/{pid}/ns/pid") == namespace
     runner.kill()
     runner.wait()
     deadline = time.monotonic() + 5
-    group = keeper.own_cgroup() / f"berth-test-{Path(directory).name}"
-    while Path(directory).exists() or group.exists():
+    assert Path(group).exists()
+    while Path(directory).exists() or Path(group).exists():
         assert time.monotonic() < deadline, "still there 5 s after its owner was killed"
         time.sleep(0.02)
     assert not Path(f"/proc/{pid}").exists()
@@ -300,3 +325,43 @@ def test_a_machine_that_cannot_boot_says_why(tmp_path: Path) -> None:
     wanted.symlink_to("../broken.service")
     with pytest.raises(machines.BootFailed, match="(?s)is degraded.*broken.service.*because"):
         Machine.boot(stage=tmp_path)
+
+
+# -- the cache of roots --
+
+
+def test_of_two_that_need_the_same_root_one_builds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BERTH_TEST_CACHE", str(tmp_path))
+
+    def build(path: Path) -> None:
+        time.sleep(0.2)
+        path.mkdir()
+        (path / f"by-{os.getpid()}").touch()
+
+    children = []
+    for _ in range(2):
+        pid = os.fork()
+        if pid == 0:
+            roots.cached("root", "a root", build, progress=lambda line: None)
+            os._exit(0)
+        children.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0]
+    assert len(list((tmp_path / "root").iterdir())) == 1
+
+
+def test_a_root_that_failed_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BERTH_TEST_CACHE", str(tmp_path))
+
+    def fail(path: Path) -> None:
+        path.mkdir()
+        raise roots.RootError("no")
+
+    with pytest.raises(roots.RootError):
+        roots.cached("root", "a root", fail, progress=lambda line: None)
+    assert [path.name for path in tmp_path.iterdir()] == [".root.lock"]
+
+
+def test_sources_are_those_of_debian_for_the_suite_asked_for() -> None:
+    lines = roots.sources("trixie").splitlines()
+    assert lines and all(line.endswith(" main") for line in lines)
+    assert any(" trixie " in line for line in lines) and not any("bookworm" in line for line in lines)

@@ -31,7 +31,7 @@ def test_kernel_has_what_containers_need(g: Guest) -> None:
     for module in ("overlay", "loop", "veth", "nf_tables", "squashfs", "erofs", "tun"):
         g.run("modprobe", module)
     g.sh("nft add table inet probe && nft delete table inet probe")
-    g.sh("ip link add a type veth peer b && ip link del a")
+    g.sh("ip link add one type veth peer two && ip link del one")
 
 
 def test_images_are_there_with_their_owners(g: Guest) -> None:
