@@ -283,9 +283,7 @@ static int login_words(const char *shell, char ***ret) {
 }
 
 static int run_request(const Request *request, char *argv[]) {
-        _cleanup_enter_ Enter enter = {
-                .leader_fd = -EBADF, .root_fd = -EBADF, .unit_fd = -EBADF, .cgroup_fd = -EBADF
-        };
+        _cleanup_enter_ Enter enter = ENTER_NONE;
         _cleanup_stdio_ Stdio stdio = STDIO_NONE;
         _cleanup_user_ User user = {};
         _cleanup_strv_ char **login = NULL;
@@ -297,7 +295,8 @@ static int run_request(const Request *request, char *argv[]) {
         r = enter_open(request->name, &enter);
         if (r < 0)
                 return EXIT_BERTH;
-        if (state->uid_count == 0) {
+        if (state->uid_base ==
+            0) { /* root inside is, to our own file, the host's root: PrivateUsers=no, =identity */
                 r = selfexec_protect(argv);
                 if (r < 0) {
                         (void) log_error_errno(r, "cannot protect berth's own file from container '%s': %m",

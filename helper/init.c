@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -187,6 +188,17 @@ static int loop(pid_t pid, InitStreams *streams, int *watch_fd, int signal_fd) {
         }
 }
 
+/* Lets go of the pages of the program that only the launch has needed; the few that we still do come back from the
+ * file. From there on the linker has put what was written to when the program was relocated: not to be lost. */
+static void release_memory(void) {
+        extern const char __executable_start[], __preinit_array_start[];
+        uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE);
+        uintptr_t start = (uintptr_t) __executable_start & ~(page - 1);
+        uintptr_t end = (uintptr_t) __preinit_array_start & ~(page - 1);
+
+        (void) madvise((void *) start, end - start, MADV_DONTNEED);
+}
+
 int init_run(pid_t pid, InitStreams *streams, int watch_fd) {
         _cleanup_close_ int signal_fd = -EBADF;
         sigset_t all;
@@ -196,6 +208,7 @@ int init_run(pid_t pid, InitStreams *streams, int watch_fd) {
         signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
         if (signal_fd < 0)
                 return EXIT_BERTH;
+        release_memory();
         status = loop(pid, streams, &watch_fd, signal_fd);
         drain(streams);
         return status;

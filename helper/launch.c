@@ -21,13 +21,24 @@
 #include "helper/plan.h"
 #include "helper/prepare.h"
 #include "helper/range.h"
+#include "helper/selfexec.h"
 #include "helper/state.h"
 #include "helper/verbs.h"
 
 #define BARRIER_TIMEOUT_MS 30000
 
-static bool sees_host_root(const Launch *launch) {
-        return launch->plan.private_users == PRIVATE_USERS_NO || launch->state.uid_base == 0;
+/* Is uid 0 inside the host's root to the kernel's files, whatever its capabilities? */
+static bool sees_host_root(const Plan *plan) {
+        switch (plan->private_users) {
+        case PRIVATE_USERS_PICK:
+                return false;
+        case PRIVATE_USERS_RANGE:
+                return plan->uid_base == 0;
+        case PRIVATE_USERS_IDENTITY:
+        case PRIVATE_USERS_NO:
+                return true;
+        }
+        return true;
 }
 
 static int run_leader(Launch *launch) {
@@ -52,7 +63,7 @@ static int run_leader(Launch *launch) {
                 .device_fd = launch->device_fd,
                 .sys_fd = launch->sys_fd,
                 .mount_fds = launch->mount_fds,
-                .host_root = sees_host_root(launch),
+                .host_root = sees_host_root(&launch->plan),
                 .small = leader->own_users && launch->state.uid_count < 6,
                 .fd = -EBADF,
                 .proc_fd = -EBADF,
@@ -340,6 +351,13 @@ int verb_launch(int argc, char *argv[]) {
         if (launch.plan.dry_run) {
                 plan_print(stdout, &launch.plan);
                 return EXIT_DONE;
+        }
+        if (sees_host_root(&launch.plan)) {
+                r = selfexec_protect(argv);
+                if (r < 0) {
+                        log_error_errno(r, "Cannot protect our own program from the container: %m");
+                        return EXIT_BERTH;
+                }
         }
         launch.argv = argv - 1;          /* a verb's argv[0] is the second word of the command line */
         launch.leader.umask = umask(0);  /* modes are meant as they stand in the code */
