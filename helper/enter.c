@@ -23,6 +23,7 @@ void enter_done(Enter *enter) {
         state_done(&enter->state);
         enter->leader_fd = close_fd(enter->leader_fd);
         enter->root_fd = close_fd(enter->root_fd);
+        enter->cgroup_ns_fd = close_fd(enter->cgroup_ns_fd);
         enter->unit_fd = close_fd(enter->unit_fd);
         enter->cgroup_fd = close_fd(enter->cgroup_fd);
 }
@@ -52,18 +53,23 @@ static int open_state(const char *name, State *ret) {
         }
 }
 
-/* The root as the leader sees it. Held from before the last look at the leader: it is his, or nobody's. */
-static int open_root(const State *state, int leader_fd) {
-        _cleanup_close_ int fd = -EBADF;
+/* Opens what /proc has of the leader. Held from before the last look at him: it is his, or nobody's. The cgroup
+ * namespace by a descriptor of its own: from inside, the leader's pidfd would no longer do, as he may not be looked
+ * at from there (ptrace(2), access mode checks). */
+static int open_leader(Enter *enter) {
+        const State *state = &enter->state;
         char path[64];
 
         snprintf(path, sizeof(path), "/proc/%d/root", state->pid);
-        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 && errno != ENOENT && errno != ESRCH)
-                return log_error_errno(errno, "cannot open the root of container '%s': %m", state->name);
-        if (fd < 0 || pidfd_send_signal(leader_fd, 0, NULL, 0) < 0)
+        enter->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        snprintf(path, sizeof(path), "/proc/%d/ns/cgroup", state->pid);
+        if (enter->root_fd >= 0)
+                enter->cgroup_ns_fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (enter->cgroup_ns_fd < 0 && errno != ENOENT && errno != ESRCH)
+                return log_error_errno(errno, "cannot open '%s' of container '%s': %m", path, state->name);
+        if (enter->cgroup_ns_fd < 0 || pidfd_send_signal(enter->leader_fd, 0, NULL, 0) < 0)
                 return log_ended(state);
-        return TAKE_FD(fd);
+        return 0;
 }
 
 static int open_unit(const State *state) {
@@ -86,9 +92,7 @@ static int open_unit(const State *state) {
 }
 
 int enter_open(const char *name, Enter *ret) {
-        _cleanup_enter_ Enter enter = {
-                .leader_fd = -EBADF, .root_fd = -EBADF, .unit_fd = -EBADF, .cgroup_fd = -EBADF
-        };
+        _cleanup_enter_ Enter enter = ENTER_NONE;
         int r;
 
         r = open_state(name, &enter.state);
@@ -99,14 +103,14 @@ int enter_open(const char *name, Enter *ret) {
                 return log_ended(&enter.state);
         if (r < 0)
                 return log_error_errno(r, "cannot open the leader of container '%s': %m", name);
-        enter.root_fd = r = open_root(&enter.state, enter.leader_fd);
+        r = open_leader(&enter);
         if (r < 0)
                 return r;
         enter.unit_fd = r = open_unit(&enter.state);
         if (r < 0)
                 return r;
         *ret = enter;
-        enter = (Enter){ .leader_fd = -EBADF, .root_fd = -EBADF, .unit_fd = -EBADF, .cgroup_fd = -EBADF };
+        enter = ENTER_NONE;
         return 0;
 }
 
@@ -250,5 +254,5 @@ int enter_join(const Enter *enter) {
 }
 
 int enter_join_cgroup_namespace(const Enter *enter) {
-        return setns(enter->leader_fd, CLONE_NEWCGROUP) < 0 ? -errno : 0;
+        return setns(enter->cgroup_ns_fd, CLONE_NEWCGROUP) < 0 ? -errno : 0;
 }

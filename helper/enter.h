@@ -15,10 +15,17 @@ typedef struct Enter {
         State state;
         int leader_fd;                  /* pidfd */
         int root_fd;                    /* the container's root, O_PATH */
+        int cgroup_ns_fd;               /* the leader's cgroup namespace */
         int unit_fd;                    /* the cgroup that holds payload, guard and exec-* */
         int cgroup_fd;                  /* our own, once made */
         char cgroup[ENTER_CGROUP_SIZE]; /* its name below unit_fd */
 } Enter;
+
+#define ENTER_NONE                                                                                 \
+        (Enter) {                                                                                  \
+                .leader_fd = -EBADF, .root_fd = -EBADF, .cgroup_ns_fd = -EBADF, .unit_fd = -EBADF, \
+                .cgroup_fd = -EBADF                                                                \
+        }
 
 void enter_done(Enter *enter);
 #define _cleanup_enter_ _cleanup_(enter_done)

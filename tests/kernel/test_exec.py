@@ -1,0 +1,894 @@
+"""berth exec and berth shell, as root against a real container on the running kernel."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+import uuid
+from pathlib import Path
+from typing import Callable, Iterator
+
+import pytest
+
+pytestmark = pytest.mark.kernel
+needs_berth = True
+
+BUSYBOX = Path("/bin/busybox")
+PASSWD = """root:x:0:0:root:/root:/bin/sh
+app:x:1000:1000:App:/home/app:/bin/sh
+app:x:0:0:a second entry of that name:/:/bin/sh
+daemon:x:1:1::/:/bin/sh
+99999999999:x:0:0:a name that looks like a number:/:/bin/sh
+nogroup:x:1001:77777::/nowhere:/bin/sh
+far:x:70000:70000::/:/bin/sh
+"""
+GROUP = "root:x:0:\napp:x:1000:\nextra:x:2000:app,daemon\nmore:x:2001:x,app\n"
+
+
+# -- a container --
+
+
+def cgroup2() -> Path:
+    """Where the unified hierarchy is mounted here."""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, where, kind, *_ = line.split()
+        if kind == "cgroup2":
+            return Path(where)
+    pytest.skip("needs a mounted cgroup2")
+
+
+def wait_for(what: Callable[[], object], seconds: float = 5) -> object:
+    """The first true value of what(), polled."""
+    deadline = time.monotonic() + seconds
+    while not (value := what()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+    return value
+
+
+class Container:
+    """A container in the foreground of a process of ours, in a control group of its own."""
+
+    def __init__(self, berth: Path, image: Path, *options: str, command: tuple[str, ...] = ("sleep", "1000")):
+        self.berth, self.name = berth, f"x{uuid.uuid4().hex[:12]}"
+        self.unit = cgroup2() / f"test-{self.name}"
+        self.unit.mkdir()
+        self.process = subprocess.Popen(
+            [berth, "launch", "--foreground", f"--name={self.name}", f"--image={image}", "--network=none",
+             *options, "--", *command],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            preexec_fn=lambda: (self.unit / "cgroup.procs").write_text("0"))
+        wait_for(lambda: (self.directory / "state").exists() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.process.stdout.read().decode()
+
+    @property
+    def directory(self) -> Path:
+        return Path("/run/berth/containers") / self.name
+
+    @property
+    def state(self) -> dict[str, str]:
+        return dict(line.split("=", 1) for line in (self.directory / "state").read_text().splitlines())
+
+    @property
+    def payload(self) -> Path:
+        return self.unit / self.state["Cgroup"].rsplit("/", 1)[1]
+
+    def execs(self) -> list[Path]:
+        """The control groups of execs that are there."""
+        return sorted(self.unit.glob("exec-*"))
+
+    def argv(self, *words: str, verb: str = "exec") -> list[str]:
+        return [str(self.berth), verb, self.name, *words]
+
+    def run(self, *words: str, verb: str = "exec", **more) -> subprocess.CompletedProcess:
+        more = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+                "text": True, "timeout": 30} | more
+        return subprocess.run(self.argv(*words, verb=verb), check=False, **more)
+
+    def sh(self, script: str, *options: str, **more) -> subprocess.CompletedProcess:
+        return self.run(*options, "--", "sh", "-c", script, **more)
+
+    def start(self, *words: str, verb: str = "exec", **more) -> subprocess.Popen:
+        more = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
+        return subprocess.Popen(self.argv(*words, verb=verb), **more)
+
+    def processes(self, cgroup: Path) -> list[int]:
+        try:
+            return [int(line) for line in (cgroup / "cgroup.procs").read_text().split()]
+        except (FileNotFoundError, OSError):
+            return []
+
+    def only_exec(self) -> Path:
+        """The control group of the one exec, once something runs in it."""
+        wait_for(lambda: any(self.processes(path) for path in self.execs()))
+        (path,) = [path for path in self.execs() if self.processes(path)]
+        return path
+
+    def none_left(self) -> None:
+        """Waits until no exec and no guard is left."""
+        wait_for(lambda: not self.execs() and not self.processes(self.unit / "guard"))
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            os.kill(int(self.state["Pid"]), signal.SIGKILL)
+        self.process.communicate(timeout=10)
+        for path in [*self.unit.iterdir()]:
+            if path.is_dir():
+                (path / "cgroup.kill").write_text("1")
+                wait_for(lambda path=path: "populated 0" in (path / "cgroup.events").read_text())
+                path.rmdir()
+        wait_for(lambda: "populated 0" in (self.unit / "cgroup.events").read_text())
+        self.unit.rmdir()
+        if self.directory.exists():
+            subprocess.run([self.berth, "cleanup", f"--name={self.name}"], check=False,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="session")
+def berth(pytestconfig: pytest.Config) -> Path:
+    return Path(pytestconfig.getoption("--berth-build")).resolve() / "helper" / "berth"
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """busybox and a few users."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    if not BUSYBOX.exists():
+        pytest.skip(f"needs {BUSYBOX} (tools/install-build-deps installs it)")
+    root = tmp_path_factory.mktemp("image") / "root"
+    for name in ("bin", "etc", "proc", "sys", "dev", "root", "tmp", "home/app", "closed"):
+        (root / name).mkdir(parents=True)
+    (root / "bin/busybox").write_bytes(BUSYBOX.read_bytes())
+    (root / "bin/busybox").chmod(0o755)
+    for applet in subprocess.run([BUSYBOX, "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout.split():
+        if applet != "busybox":
+            (root / "bin" / applet).symlink_to("busybox")
+    (root / "bin/text").write_text("no program")
+    (root / "bin/broken").write_text("#!/no/such/interpreter\n")
+    (root / "bin/broken").chmod(0o755)
+    (root / "etc/passwd").write_text(PASSWD)
+    (root / "etc/group").write_text(GROUP)
+    (root / "closed").chmod(0o700)
+    (root / "tmp").chmod(0o1777)
+    os.chown(root / "home/app", 1000, 1000)
+    root.chmod(0o755)
+    return root
+
+
+@pytest.fixture(scope="module")
+def shared(berth: Path, image: Path) -> Iterator[Container]:
+    """One container for all tests that leave it as it was."""
+    container = Container(berth, image)
+    yield container
+    container.stop()
+
+
+@pytest.fixture
+def c(shared: Container) -> Iterator[Container]:
+    """The shared container; the test may leave no process and no control group in it."""
+    yield shared
+    shared.none_left()
+
+
+@pytest.fixture
+def make(berth: Path, image: Path) -> Iterator[Callable[..., Container]]:
+    """Makes containers that are stopped at the end."""
+    made: list[Container] = []
+
+    def one(*options: str, **more) -> Container:
+        made.append(Container(berth, image, *options, **more))
+        return made[-1]
+
+    yield one
+    for container in made:
+        container.stop()
+
+
+# -- exit statuses --
+
+
+@pytest.mark.parametrize("status", [0, 1, 2, 42, 124, 125, 126, 127, 128, 254, 255])
+def test_the_exit_status_is_the_commands_own(c: Container, status: int) -> None:
+    assert c.sh(f"exit {status}").returncode == status
+
+
+@pytest.mark.parametrize("name", ["HUP", "INT", "KILL", "TERM", "USR1", "SEGV", "PIPE"])
+def test_death_by_a_signal_is_128_and_its_number(c: Container, name: str) -> None:
+    assert c.sh(f"kill -{name} $$").returncode == 128 + signal.Signals[f"SIG{name}"]
+
+
+@pytest.mark.parametrize("words, status, message", [
+    (["no-such-program"], 127, "No such file"),
+    (["/no/such/program"], 127, "No such file"),
+    (["/etc/passwd/below-a-file"], 127, "Not a directory"),
+    ([""], 127, "No such file"),
+    (["broken"], 127, "No such file"),
+    (["/etc"], 126, "Permission denied"),
+    (["/bin/text"], 126, "Permission denied"),
+    (["--workdir=/no/such/directory", "true"], 125, "cannot change to directory"),
+    (["--user=nobody-of-that-name", "true"], 125, "no such user"),
+    (["--timeout=0", "true"], 125, "--timeout=0"),
+    (["--timeout=soon", "true"], 125, "--timeout=soon"),
+    (["--tty-size=24", "true"], 125, "--tty-size=24"),
+    (["--tmieout=1", "true"], 125, "did you mean '--timeout'"),
+    (["--env==x", "true"], 125, "--env"),
+    (["--env-file=/no/such/file", "true"], 125, "/no/such/file"),
+    ([], 125, "expected a command"),
+])
+def test_failures_have_their_own_status_and_words(c: Container, words: list[str], status: int, message: str) -> None:
+    done = c.run(*words)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_container_that_does_not_run_is_named(c: Container, berth: Path) -> None:
+    for name in ("not-there", "../../etc", "", "a/b"):
+        done = subprocess.run([berth, "exec", name, "true"], check=False, text=True, stderr=subprocess.PIPE)
+        assert done.returncode == 125
+        assert f"'{name}'" in done.stderr
+
+
+def test_a_leader_that_ended_is_not_mistaken_for_another_process(make: Callable[..., Container]) -> None:
+    container = make()
+    text = (container.directory / "state").read_text()
+    # the same pid, living, but started at another time
+    (container.directory / "state").write_text(text.replace("StartTime=", "StartTime=1"))
+    done = container.run("true")
+    assert done.returncode == 125
+    assert "has ended" in done.stderr
+    # another living process that has that pid
+    fields = dict(line.split("=", 1) for line in text.splitlines())
+    (container.directory / "state").write_text(text.replace(f"Pid={fields['Pid']}", f"Pid={os.getpid()}"))
+    assert container.run("true").returncode == 125
+    (container.directory / "state").write_text(text)
+    assert container.run("true").returncode == 0
+
+
+# -- what the command is --
+
+
+def status_of(container: Container, *options: str) -> dict[str, str]:
+    done = container.run(*options, "--", "cat", "/proc/self/status")
+    assert done.returncode == 0, done.stderr
+    return {key: value.strip() for key, value in (line.split(":", 1) for line in done.stdout.splitlines())}
+
+
+def test_root_has_the_leaders_capabilities_and_nothing_inheritable(c: Container) -> None:
+    mask = f"{int(c.state['Capabilities']):016x}"
+    status = status_of(c)
+    assert [status[f"Cap{kind}"] for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")] == ["0" * 16, mask, mask, mask,
+                                                                                        "0" * 16]
+    assert status["NoNewPrivs"] == "1"
+
+
+def test_another_user_has_no_capabilities(c: Container) -> None:
+    mask = f"{int(c.state['Capabilities']):016x}"
+    status = status_of(c, "--user=app")
+    assert [status[f"Cap{kind}"] for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")] == ["0" * 16, "0" * 16, "0" * 16,
+                                                                                        mask, "0" * 16]
+    assert status["NoNewPrivs"] == "1"
+
+
+def test_confinement_is_as_tight_as_the_leaders(c: Container) -> None:
+    inside = {key: status_of(c)[key] for key in ("CapBnd", "CapInh", "CapAmb", "NoNewPrivs", "Seccomp")}
+    children = Path(f"/proc/{c.state['Pid']}/task/{c.state['Pid']}/children").read_text().split()
+    leader = {key: value.strip() for key, value in
+              (line.split(":", 1) for line in Path(f"/proc/{children[0]}/status").read_text().splitlines())}
+    assert inside == {key: leader[key] for key in inside}
+
+
+def test_namespaces_are_the_leaders(c: Container) -> None:
+    for kind in ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts"):
+        assert c.run("readlink", f"/proc/self/ns/{kind}").stdout == c.sh(f"readlink /proc/1/ns/{kind}").stdout or \
+            c.run("readlink", f"/proc/self/ns/{kind}").stdout.strip() == os.readlink(
+                f"/proc/{c.state['Pid']}/ns/{kind}")
+
+
+def test_only_three_descriptors_are_open(c: Container) -> None:
+    with open("/etc/hostname", encoding="utf-8") as extra:  # one of the caller's, inheritable
+        os.set_inheritable(extra.fileno(), True)
+        done = c.sh('for i in $(seq 0 300); do [ -L /proc/$$/fd/$i ] && echo $i; done', pass_fds=(extra.fileno(),))
+    assert done.stdout.split() == ["0", "1", "2"]
+
+
+def test_closed_standard_descriptors_are_harmless(c: Container) -> None:
+    script = 'for i in $(seq 0 300); do [ -L /proc/$$/fd/$i ] && readlink /proc/$$/fd/$i >>/tmp/fds; done; true'
+    done = subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *c.argv("sh", "-c", script)], check=False)
+    assert done.returncode == 0
+    assert c.sh("cat /tmp/fds; rm /tmp/fds").stdout.split() == ["/dev/null"] * 3
+
+
+@pytest.mark.parametrize("number", range(3, 21))
+def test_no_descriptor_of_ours_can_be_a_working_directory(c: Container, number: int) -> None:
+    for path in (f"/proc/self/fd/{number}", f"/proc/self/fd/{number}/../../.."):
+        done = c.run(f"--workdir={path}", "pwd")
+        assert (done.returncode, done.stdout) == (125, "")
+
+
+def test_a_directory_is_not_handed_in(c: Container) -> None:
+    fd = os.open("/", os.O_RDONLY)
+    try:
+        done = c.run("sh", "-c", "cd /proc/self/fd/0 && ls", stdin=fd)
+        assert (done.returncode, done.stdout) == (125, "")
+        assert "directory" in done.stderr
+    finally:
+        os.close(fd)
+
+
+def test_signals_start_afresh(c: Container) -> None:
+    done = c.run("grep", "-E", "Sig(Blk|Ign)", "/proc/self/status",
+                 preexec_fn=lambda: [signal.signal(s, signal.SIG_IGN) for s in
+                                     (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGUSR1,
+                                      signal.SIGCHLD, signal.SIGRTMIN + 5)]
+                 and signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGALRM}))
+    assert done.returncode == 0
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["0" * 16, "0" * 16]
+
+
+def test_limits_are_the_leaders_not_the_callers(c: Container) -> None:
+    import resource
+    done = c.run("sh", "-c", "ulimit -n; ulimit -c", preexec_fn=lambda: (
+        resource.setrlimit(resource.RLIMIT_NOFILE, (99, 99)), resource.setrlimit(resource.RLIMIT_CORE, (7168, 7168))))
+    leader = Path(f"/proc/{c.state['Pid']}/limits").read_text().splitlines()
+    files = next(line for line in leader if line.startswith("Max open files")).split()[3]
+    assert done.stdout.split()[0] == files
+
+
+def test_the_umask_and_the_oom_score_are_not_the_callers(c: Container) -> None:
+    def before() -> None:
+        os.umask(0)
+        Path("/proc/self/oom_score_adj").write_text("-999")
+    done = c.sh("umask; cat /proc/self/oom_score_adj", preexec_fn=before)
+    leader = Path(f"/proc/{c.state['Pid']}/oom_score_adj").read_text().strip()
+    assert done.stdout.split() == ["0022", leader]
+
+
+def test_the_callers_keyring_stays_outside(c: Container) -> None:
+    """A process has its session keyring from its parent; the filter may refuse to look at it at all."""
+    done = c.run("sh", "-c", "cat /proc/keys 2>/dev/null | grep _ses; true")
+    own = [line for line in Path("/proc/keys").read_text().splitlines() if "_ses" in line]
+    for line in own:
+        assert line.split()[0] not in done.stdout
+
+
+# -- users --
+
+
+@pytest.mark.parametrize("user, expected", [
+    ("root", "0 0 0"), ("app", "1000 1000 1000 2000 2001"), ("daemon", "1 1 1 2000"), ("0", "0 0 0"),
+    ("1", "1 1 1 2000"), ("01", "1 1 1 2000"), ("1000", "1000 1000 1000 2000 2001"), ("4242", "4242 4242 4242"),
+    ("app:extra", "1000 2000 2000 2001"), ("app:7", "1000 7 7 2000 2001"), ("4242:0", "4242 0 0"),
+])
+def test_users_and_their_groups(c: Container, user: str, expected: str) -> None:
+    done = c.run(f"--user={user}", "--", "sh", "-c", "echo $(id -u) $(id -g) $(grep ^Groups /proc/self/status)")
+    uid, gid, *groups = expected.split()
+    assert done.returncode == 0, done.stderr
+    words = done.stdout.replace("Groups:", "").split()
+    assert words[:2] == [uid, gid]
+    assert sorted(words[2:], key=int) == sorted(groups, key=int)
+
+
+@pytest.mark.parametrize("user", ["", "+1", "-1", " 1", "1 ", "4294967295", "99999999999", "nobody-here", "1:", ":1",
+                                  "app:nothing", "0x0", "1.0", "root ", "ROOT", "app:4294967295", ":", "1:1:1",
+                                  "nogroup", "far", "65536", "0:65536"])
+def test_what_is_no_user_is_refused_and_never_root(c: Container, user: str) -> None:
+    done = c.run(f"--user={user}", "--", "id", "-u")
+    assert (done.returncode, done.stdout) == (125, "")
+
+
+def poisoned(root: Path, which: str) -> None:
+    """Makes etc/passwd below root what a hostile container could make of it."""
+    passwd = root / "etc/passwd"
+    passwd.unlink()
+    if which == "fifo":
+        os.mkfifo(passwd)
+    elif which == "zero":
+        passwd.symlink_to("/dev/zero")
+    elif which == "sparse":
+        with passwd.open("w", encoding="utf-8") as file:
+            file.truncate(5 << 30)
+    elif which == "host":
+        passwd.symlink_to("/../../../../../../proc/1/root/etc/passwd")
+    elif which == "loop":
+        passwd.symlink_to("passwd")
+    elif which == "directory":
+        passwd.mkdir()
+
+
+@pytest.mark.parametrize("which", ["fifo", "zero", "sparse", "host", "loop", "directory"])
+def test_a_hostile_passwd_neither_hangs_nor_helps(make: Callable[..., Container], which: str) -> None:
+    container = make()
+    root = Path(f"/proc/{container.state['Pid']}/root")
+    poisoned(root, which)
+    began = time.monotonic()
+    done = container.run("--user=app", "--", "id", "-u")
+    assert time.monotonic() - began < 1
+    assert (done.returncode, done.stdout) == (125, "")
+
+
+# -- environment and directory --
+
+
+def env_of(container: Container, *options: str, **more) -> dict[str, str]:
+    done = container.run(*options, "--", "cat", "/proc/self/environ", **more)
+    assert done.returncode == 0, done.stderr
+    return dict(word.split("=", 1) for word in done.stdout.split("\0") if word)
+
+
+def test_nothing_of_the_callers_environment_gets_in(c: Container) -> None:
+    env = env_of(c, env={"LD_PRELOAD": "/x.so", "SECRET": "s", "PATH": "/nowhere", "TERM": "vt100", "HOME": "/h"})
+    assert env == {"container": "berth", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                   "HOME": "/root", "USER": "root", "LOGNAME": "root", "SHELL": "/bin/sh"}
+
+
+def test_variables_are_set_in_order(c: Container, tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_text("# comment\nA=file\nB=file=with=equals\n\nC='kept'\n")
+    env = env_of(c, "-e", "A=option", f"--env-file={file}", "--env=HOST", "--env=ABSENT", "--env=HOME=/elsewhere",
+                 "--env=EMPTY=", env={"HOST": "the caller's"})
+    assert (env["A"], env["B"], env["C"]) == ("option", "file=with=equals", "'kept'")
+    assert (env["HOST"], env["HOME"], env["EMPTY"]) == ("the caller's", "/elsewhere", "")
+    assert "ABSENT" not in env
+
+
+def test_a_bad_line_of_a_file_is_named(c: Container, tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_text("A=1\nno assignment\n")
+    done = c.run(f"--env-file={file}", "true")
+    assert done.returncode == 125
+    assert f"{file}:2" in done.stderr
+
+
+def test_home_and_name_are_of_the_user(c: Container) -> None:
+    env = env_of(c, "--user=app")
+    assert (env["HOME"], env["USER"], env["LOGNAME"], env["SHELL"]) == ("/home/app", "app", "app", "/bin/sh")
+    env = env_of(c, "--user=4242")
+    assert (env["HOME"], env["SHELL"], "USER" in env) == ("/", "/bin/sh", False)
+
+
+def test_the_directory(c: Container) -> None:
+    assert c.run("pwd").stdout == "/\n"
+    assert c.run("-w", "/home/app", "pwd").stdout == "/home/app\n"
+    assert c.run("--workdir", "home", "pwd").stdout == "/home\n"
+    # entered as the user: what he may not enter, he does not
+    assert c.run("--workdir=/closed", "--user=app", "pwd").returncode == 125
+
+
+# -- streams --
+
+
+def test_input_is_streamed_to_its_end(c: Container) -> None:
+    data = os.urandom(1 << 20)
+    done = c.run("cat", stdin=None, input=data, text=False)
+    assert (done.returncode, done.stdout) == (0, data)
+
+
+def test_stdout_and_stderr_stay_apart(c: Container) -> None:
+    done = c.sh("echo out; echo err >&2")
+    assert (done.stdout, done.stderr) == ("out\n", "err\n")
+
+
+@pytest.mark.parametrize("user", ["root", "app"])
+def test_dev_stdout_can_be_opened_again(c: Container, user: str) -> None:
+    done = c.sh("echo out >/dev/stdout; echo err >/dev/stderr; echo again >/proc/self/fd/1", f"--user={user}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "out\nagain\n", "err\n")
+
+
+def test_a_closed_reader_ends_the_command(c: Container) -> None:
+    process = c.start("yes")
+    process.stdout.read(10)
+    process.stdout.close()
+    assert process.wait(timeout=5) == 128 + signal.SIGPIPE
+    process.stderr.close()
+
+
+# -- terminals --
+
+
+class Tty:
+    """A terminal of ours with a command on it, which is the leader of its session, as under a login shell."""
+
+    def __init__(self, argv: list[str], rows: int = 33, columns: int = 101, stdout: int | None = None):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+            if stdout is not None:
+                os.dup2(stdout, 1)
+            os.execvpe(argv[0], argv, os.environ | {"TERM": "vt220"})
+        self.text = b""
+
+    def until(self, text: str, seconds: float = 5) -> str:
+        """Reads until text was seen."""
+        deadline = time.monotonic() + seconds
+        while text.encode() not in self.text:
+            left = deadline - time.monotonic()
+            assert left > 0 and select.select([self.fd], [], [], left)[0], f"no {text!r} in {self.text!r}"
+            try:
+                data = os.read(self.fd, 4096)
+            except OSError:
+                data = b""
+            assert data, f"no {text!r} in {self.text!r}"
+            self.text += data
+        before, self.text = self.text.split(text.encode(), 1)
+        return (before + text.encode()).decode()
+
+    def write(self, text: str) -> None:
+        os.write(self.fd, text.encode())
+
+    def wait(self, seconds: float = 5) -> int:
+        """The exit status, as a shell has it; reads what comes meanwhile."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            done, status = os.waitpid(self.pid, os.WNOHANG)
+            if done:
+                self.pid = 0
+                return os.waitstatus_to_exitcode(status)
+            if select.select([self.fd], [], [], 0.01)[0]:
+                try:
+                    self.text += os.read(self.fd, 4096)
+                except OSError:
+                    pass
+        raise AssertionError(f"still running; {self.text!r}")
+
+    def close(self) -> None:
+        os.close(self.fd)
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+@pytest.fixture
+def tty() -> Iterator[Callable[..., Tty]]:
+    made: list[Tty] = []
+
+    def one(argv: list[str], **more) -> Tty:
+        made.append(Tty(argv, **more))
+        return made[-1]
+
+    yield one
+    for terminal in made:
+        terminal.close()
+
+
+def test_with_a_terminal_the_command_gets_one_of_its_own(c: Container, tty: Callable[..., Tty]) -> None:
+    terminal = tty(c.argv("sh", "-c", "tty; stty size; echo TERM=$TERM; readlink /proc/self/fd/2; exit 9"))
+    assert terminal.wait() == 9
+    lines = terminal.text.decode().split("\r\n")
+    assert lines[0].startswith("/dev/pts/")
+    assert lines[1:4] == ["33 101", "TERM=vt220", lines[0]]
+
+
+def test_the_size_can_be_given(c: Container, tty: Callable[..., Tty]) -> None:
+    terminal = tty(c.argv("--tty-size=11x22", "stty", "size"))
+    assert terminal.wait() == 0
+    assert terminal.text == b"11 22\r\n"
+    done = c.run("-t", "--tty-size=12x34", "stty", "size")
+    assert (done.returncode, done.stdout) == (0, "12 34\n".replace("\n", "\r\n")) or done.stdout == "12 34\n"
+
+
+def test_a_change_of_size_arrives(c: Container, tty: Callable[..., Tty]) -> None:
+    terminal = tty(c.argv("sh", "-c", "trap 'stty size; exit 3' WINCH; echo ready; while :; do sleep 0.05; done"))
+    terminal.until("ready")
+    fcntl.ioctl(terminal.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 55, 0, 0))
+    assert terminal.wait() == 3
+    assert b"44 55" in terminal.text
+
+
+def test_keys_reach_the_command_and_only_it(c: Container, tty: Callable[..., Tty]) -> None:
+    terminal = tty(c.argv("sh", "-c", "trap 'echo caught; exit 5' INT; echo ready; while :; do sleep 0.05; done"))
+    terminal.until("ready")
+    terminal.write("\x03")
+    assert terminal.wait() == 5
+    assert b"caught" in terminal.text
+
+
+def test_end_of_file_by_key(c: Container, tty: Callable[..., Tty]) -> None:
+    terminal = tty(c.argv("cat"))
+    terminal.write("hello\r")
+    terminal.until("hello\r\nhello\r\n")
+    terminal.write("\x04")
+    assert terminal.wait() == 0
+
+
+def test_our_terminal_is_as_before_afterwards(c: Container) -> None:
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    for words in (["true"], ["sh", "-c", "stty raw -echo; kill -KILL $$"], ["no-such-program"],
+                  ["--timeout=100ms", "sleep", "9"]):
+        process = subprocess.Popen(c.argv(*words), stdin=slave, stdout=slave, stderr=slave)
+        process.wait(timeout=10)
+        assert termios.tcgetattr(slave) == before
+    process = subprocess.Popen(c.argv("sleep", "100"), stdin=slave, stdout=slave, stderr=slave)
+    wait_for(lambda: termios.tcgetattr(slave) != before)
+    process.terminate()
+    assert process.wait(timeout=10) == 128 + signal.SIGTERM
+    assert termios.tcgetattr(slave) == before
+    os.close(master)
+    os.close(slave)
+
+
+def test_all_output_arrives_before_the_end(c: Container, tty: Callable[..., Tty]) -> None:
+    terminal = tty(c.argv("seq", "1", "20000"))
+    assert terminal.wait(10) == 0
+    while select.select([terminal.fd], [], [], 0.2)[0]:
+        try:
+            data = os.read(terminal.fd, 65536)
+        except OSError:
+            break
+        terminal.text += data
+    assert terminal.text.split() == [str(n).encode() for n in range(1, 20001)]
+
+
+def test_a_background_process_does_not_hold_the_terminal(c: Container, tty: Callable[..., Tty]) -> None:
+    began = time.monotonic()
+    terminal = tty(c.argv("sh", "-c", "trap '' HUP; sleep 3 & echo started"))
+    assert terminal.wait() == 0
+    assert time.monotonic() - began < 2
+    assert b"started" in terminal.text
+    for path in c.execs():
+        (path / "cgroup.kill").write_text("1")
+    wait_for(lambda: not any(c.processes(path) for path in c.execs()))
+    c.run("true")  # sweeps
+
+
+def test_no_terminal_of_ours_is_handed_in(c: Container, tty: Callable[..., Tty]) -> None:
+    """With stdin a terminal and stdout none there is no terminal inside, and ours is not what it gets."""
+    read, write = os.pipe()
+    script = "for i in 0 1 2; do tty <&$i; readlink /proc/self/fd/$i; done; cat /proc/self/stat | cut -d' ' -f7"
+    terminal = tty(c.argv("sh", "-c", script), stdout=write)
+    assert terminal.wait() == 0
+    os.close(write)
+    with os.fdopen(read) as file:
+        text = file.read()
+    assert "/dev/pts" not in text and "/dev/tty" not in text
+    assert text.count("not a tty") == 3
+    assert text.splitlines()[-1] == "0"  # tty_nr: no controlling terminal
+
+
+def test_typed_input_without_a_terminal(c: Container, tty: Callable[..., Tty]) -> None:
+    read, write = os.pipe()
+    terminal = tty(c.argv("cat"), stdout=write)
+    os.close(write)
+    terminal.write("typed\r\x04")
+    assert terminal.wait() == 0
+    with os.fdopen(read) as file:
+        assert file.read() == "typed\n"
+
+
+def test_without_a_terminal_there_is_no_controlling_one(c: Container, tty: Callable[..., Tty]) -> None:
+    terminal = tty(c.argv("-T", "sh", "-c", "(: </dev/tty) 2>/dev/null && echo HAS || echo none; exit 4"))
+    assert terminal.wait() == 4
+    assert b"none" in terminal.text
+
+
+def test_a_forced_terminal_ends_with_the_input(c: Container) -> None:
+    done = c.run("-t", "cat", stdin=None, input="one\ntwo")
+    assert done.returncode == 0
+    assert done.stdout.count("one") == 2 and done.stdout.count("two") >= 1
+
+
+def test_a_hostile_ptmx_is_refused(make: Callable[..., Container], tty: Callable[..., Tty]) -> None:
+    container = make()
+    root = f"/proc/{container.state['Pid']}/root"
+    # as root of the container would do it: its own /dev/pts, with something else in the place of ptmx
+    subprocess.run(["nsenter", "-t", container.state["Pid"], "-m", "mount", "-t", "tmpfs", "none", "/dev/pts"],
+                   check=True)
+    for lure in ("link", "null", "file"):
+        path = Path(root) / "dev/pts/ptmx"
+        if lure == "link":
+            path.symlink_to("/dev/ptmx")
+        elif lure == "null":
+            os.mknod(path, 0o666 | 0o020000, os.makedev(1, 3))
+        else:
+            path.write_text("x")
+        terminal = tty(container.argv("true"))
+        assert terminal.wait() == 125
+        assert b"terminal" in terminal.text
+        path.unlink()
+    assert container.run("-T", "true").returncode == 0
+
+
+def test_shell_is_a_login_shell_of_the_user(c: Container, tty: Callable[..., Tty]) -> None:
+    terminal = tty(c.argv("--user=app", verb="shell"))
+    terminal.write("echo $0 $(id -u) $PWD $HOME; exit 6\r")
+    assert terminal.wait() == 6
+    assert b"-sh 1000 /home/app /home/app" in terminal.text
+    terminal = tty(c.argv("--user=daemon", verb="shell"))
+    terminal.write("exit\r")
+    assert terminal.wait() == 0
+
+
+# -- the end --
+
+
+FORKS = "setsid sh -c '(setsid sleep 900 </dev/null >/dev/null 2>&1 &) ; exit 0'; sleep 901 & sleep 902"
+
+
+def test_a_timeout_ends_everything(c: Container) -> None:
+    process = c.start("--timeout=1s", "--", "sh", "-c", f"trap '' TERM; {FORKS}", stdout=subprocess.DEVNULL)
+    cgroup = c.only_exec()
+    wait_for(lambda: len(c.processes(cgroup)) >= 4)
+    pids = c.processes(cgroup)
+    began = time.monotonic()
+    assert process.wait(timeout=10) == 124
+    assert time.monotonic() - began > 1.5  # it ignored TERM: two seconds, then KILL
+    process.stderr.close()
+    assert not cgroup.exists()
+    assert not [pid for pid in pids if alive(pid)]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_a_timeout_waits_no_longer_than_it_must(c: Container) -> None:
+    began = time.monotonic()
+    assert c.run("--timeout=300ms", "sleep", "100").returncode == 124
+    assert 0.25 < time.monotonic() - began < 1.5
+    began = time.monotonic()
+    assert c.run("--timeout=100", "true").returncode == 0
+    assert time.monotonic() - began < 1
+
+
+def test_a_timeout_reaches_stopped_processes(c: Container) -> None:
+    assert c.sh("kill -STOP $$", "--timeout=300ms").returncode == 124
+
+
+def test_a_stopped_client_does_not_stop_the_clock(c: Container) -> None:
+    process = c.start("--timeout=500ms", "--", "sleep", "100")
+    cgroup = c.only_exec()
+    process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: not c.processes(cgroup), 3)
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(timeout=5) == 124
+    process.stdout.close()
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("how", ["KILL", "client's cgroup"])
+def test_a_client_that_vanishes_takes_everything_along(c: Container, how: str) -> None:
+    own = cgroup2() / f"test-client-{uuid.uuid4().hex[:8]}"
+    own.mkdir()
+    process = c.start("sh", "-c", FORKS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                      preexec_fn=lambda: (own / "cgroup.procs").write_text("0"))
+    cgroup = c.only_exec()
+    wait_for(lambda: len(c.processes(cgroup)) >= 4)
+    if how == "KILL":
+        process.kill()
+    else:
+        (own / "cgroup.kill").write_text("1")
+    process.wait(timeout=5)
+    wait_for(lambda: not cgroup.exists(), 4)
+    wait_for(lambda: (own / "cgroup.procs").read_text() == "")
+    own.rmdir()
+
+
+@pytest.mark.parametrize("name", ["HUP", "TERM", "INT", "QUIT"])
+def test_a_signal_to_the_client_reaches_the_command_first(c: Container, name: str) -> None:
+    process = c.start("sh", "-c", f"trap 'echo got; exit 33' {name}; echo ready; while :; do sleep 0.05; done")
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(getattr(signal, f"SIG{name}"))
+    out, _ = process.communicate(timeout=8)
+    assert (process.returncode, out) == (33, b"got\n")
+
+
+@pytest.mark.parametrize("name", ["HUP", "TERM", "INT"])
+def test_a_command_that_ignores_the_hang_up_is_killed(c: Container, name: str) -> None:
+    process = c.start("sh", "-c", f"trap '' {name} TERM; echo ready; while :; do sleep 0.05; done")
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(getattr(signal, f"SIG{name}"))
+    process.communicate(timeout=12)
+    assert process.returncode == 128 + signal.SIGKILL
+
+
+def test_user_signals_are_passed_on_and_nothing_else_happens(c: Container) -> None:
+    process = c.start("sh", "-c", "trap 'echo one' USR1; trap 'exit 8' USR2; echo ready; while :; do sleep 0.05; done")
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGUSR1)
+    assert process.stdout.readline() == b"one\n"
+    process.send_signal(signal.SIGUSR2)
+    process.communicate(timeout=5)
+    assert process.returncode == 8
+
+
+def test_a_terminal_that_goes_away_is_a_hang_up(c: Container) -> None:
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(str(c.berth), c.argv("sh", "-c", f"trap '' HUP; {FORKS}"))
+    cgroup = c.only_exec()
+    wait_for(lambda: len(c.processes(cgroup)) >= 4)
+    os.close(fd)
+    os.waitpid(pid, 0)
+    wait_for(lambda: not cgroup.exists(), 5)
+
+
+def test_background_processes_outlive_a_normal_end(make: Callable[..., Container]) -> None:
+    container = make()
+    done = container.sh("sleep 903 </dev/null >/dev/null 2>&1 & echo $!")
+    assert done.returncode == 0
+    (cgroup,) = wait_for(container.execs)
+    assert len(container.processes(cgroup)) == 1
+    assert container.run("true").returncode == 0
+    wait_for(lambda: container.execs() == [cgroup])  # busy: not swept
+    (cgroup / "cgroup.kill").write_text("1")
+    wait_for(lambda: not container.processes(cgroup))
+    assert container.run("true").returncode == 0
+    container.none_left()  # swept
+
+
+def test_a_guard_that_was_killed_leaves_no_timeout_unkept(c: Container) -> None:
+    process = c.start("--timeout=60", "--", "sleep", "100")
+    cgroup = c.only_exec()
+    (guard,) = c.processes(c.unit / "guard")
+    os.kill(guard, signal.SIGKILL)
+    assert process.wait(timeout=5) != 0
+    assert not cgroup.exists()
+    process.stdout.close()
+    process.stderr.close()
+
+
+def test_many_at_once_do_not_sweep_each_other_away(c: Container) -> None:
+    processes = [c.start("sh", "-c", f"exit {n % 100}", stdout=subprocess.DEVNULL) for n in range(150)]
+    for n, process in enumerate(processes):
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (n % 100, b"")
+
+
+@pytest.mark.parametrize("which", ["payload", "unit"])
+def test_a_frozen_container_is_refused_at_once(make: Callable[..., Container], which: str) -> None:
+    container = make()
+    cgroup = container.payload if which == "payload" else container.unit
+    (cgroup / "cgroup.freeze").write_text("1")
+    began = time.monotonic()
+    done = container.run("true")
+    assert time.monotonic() - began < 0.5
+    assert done.returncode == 125
+    assert "frozen" in done.stderr
+    assert container.execs() == []
+    (cgroup / "cgroup.freeze").write_text("0")
+    assert container.run("true").returncode == 0
+
+
+def test_the_end_of_the_container_ends_the_command(make: Callable[..., Container]) -> None:
+    container = make()
+    process = container.start("sleep", "100")
+    container.only_exec()
+    os.kill(int(container.state["Pid"]), signal.SIGKILL)
+    process.communicate(timeout=5)
+    assert process.returncode == 128 + signal.SIGKILL
+
+
+# -- a container whose root is the host's --
+
+
+def test_without_private_users_our_file_cannot_be_overwritten(make: Callable[..., Container], berth: Path) -> None:
+    container = make("--private-users=no")
+    before = berth.read_bytes()
+    # runs the helper's own file inside and writes to it from beside, while and after it runs (CVE-2019-5736)
+    script = r"""
+        printf '#!/proc/self/exe\n' >/tmp/lure; chmod 755 /tmp/lure
+        (i=0; while [ $i -lt 400 ]; do for p in /proc/[0-9]*; do
+            case $(readlink $p/exe) in *busybox*) ;; *berth*) (echo OVERWRITTEN >>$p/exe) 2>/dev/null && echo written;; esac
+        done; i=$((i+1)); done) &
+        wait
+    """
+    attacker = container.start("sh", "-c", script)
+    for _ in range(40):
+        container.run("/tmp/lure")
+    attacker.terminate()
+    attacker.communicate(timeout=10)
+    assert berth.read_bytes() == before
+    done = container.run("id", "-u")
+    assert (done.returncode, done.stdout) == (0, "0\n")
