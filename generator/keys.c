@@ -171,7 +171,7 @@ const Key *key_find_elsewhere(const char *name) {
         for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
                 const Section *section = section_find(keys[i].section);
 
-                if (section->kind == SECTION_KEYS && keys[i].type && streq(keys[i].name, name))
+                if (section->kind == SECTION_KEYS && streq(keys[i].name, name))
                         return &keys[i];
         }
         return NULL;

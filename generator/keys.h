@@ -33,7 +33,7 @@ const Section *section_find(const char *name);
 /* The key of that name in a section, or NULL. A name that ends in "*" in the table stands for all it begins. */
 const Key *key_find(const char *section, const char *name);
 
-/* The first supported key of that name in any section of kind SECTION_KEYS, or NULL. */
+/* The first key of that name in any section of kind SECTION_KEYS, supported or not, or NULL. */
 const Key *key_find_elsewhere(const char *name);
 
 /* The name that was likely meant, or NULL. Borrowed from the table. */

@@ -148,8 +148,9 @@ static void unknown_key(Walk *w, const char *name, bool optional, const Line *li
                              "unknown key '%s' in [%s] is ignored, as '?' asks", DIAG_CLIP(name), section);
         else if (elsewhere)
                 diag_error(w->diags, line->line, line->key_column,
-                           "unknown key '%s' in [%s]; it belongs in [%s]", DIAG_CLIP(name), section,
-                           elsewhere->section);
+                           "unknown key '%s' in [%s]; it belongs in [%s]%s", DIAG_CLIP(name), section,
+                           elsewhere->section,
+                           elsewhere->type ? "" : ", and is not supported by this version of Berth");
         else if (meant)
                 diag_error(w->diags, line->line, line->key_column,
                            "unknown key '%s' in [%s] (did you mean '%s'?)", DIAG_CLIP(name), section, meant);
@@ -244,8 +245,9 @@ static bool pass_allowed(Walk *w, const char *name, const Line *line) {
                            section, instead);
                 return false;
         }
+        /* Passed on, it would be lost. Some keys that are to come are directives of systemd too: those pass. */
         ours = key_find_elsewhere(name);
-        if (ours) {
+        if (ours && ours->type) {
                 diag_error(w->diags, line->line, line->key_column,
                            "'%s' is no key of [%s]; it belongs in [%s]", name, section, ours->section);
                 return false;

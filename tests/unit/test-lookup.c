@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/unit/check.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "common/fs.h"
+#include "generator/lines.h"
+#include "generator/lookup.h"
+
+typedef struct Place {
+        char path[64];
+        int fd;
+        Lookup lookup;
+} Place;
+
+static void put(const Place *p, const char *path, const char *text) {
+        assert_int_equal(write_file_at(p->fd, path, text, strlen(text), 0644), 0);
+}
+
+static void put_directory(const Place *p, const char *path) {
+        int fd = make_path(p->fd, path, 0755);
+
+        assert_true(fd >= 0);
+        close_fd(fd);
+}
+
+static int set_up(void **state) {
+        Place *p = calloc(1, sizeof(Place));
+
+        assert_non_null(p);
+        strcpy(p->path, "/tmp/berth-test-lookup-XXXXXX");
+        assert_non_null(mkdtemp(p->path));
+        p->fd = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        p->lookup.root_fd = -EBADF;
+        put_directory(p, "etc/berth");
+        put_directory(p, "usr/lib/berth");
+        put_directory(p, "usr/lib/systemd/system");
+        put_directory(p, "etc/systemd/system");
+        *state = p;
+        return 0;
+}
+
+static int tear_down(void **state) {
+        Place *p = *state;
+
+        lookup_done(&p->lookup);
+        assert_int_equal(remove_tree(AT_FDCWD, p->path), 0);
+        close_fd(p->fd);
+        free(p);
+        return 0;
+}
+
+static void look(Place *p) {
+        assert_int_equal(lookup_open(&p->lookup, p->path, LOOKUP_MANIFEST_PATH, LOOKUP_UNIT_PATH), 0);
+}
+
+static void names_are_sorted_and_the_first_directory_wins(void **state) {
+        Place *p = *state;
+        const Source *s;
+
+        put(p, "usr/lib/berth/b.berth", "2");
+        put(p, "usr/lib/berth/a.berth", "1");
+        put(p, "etc/berth/b.berth", "3");
+        put(p, "etc/berth/c.berth", "4");
+        put(p, "etc/berth/.hidden.berth", "");
+        put(p, "etc/berth/d.berth~", "");
+        put(p, "etc/berth/e.conf", "");
+        look(p);
+        assert_int_equal(p->lookup.n, 4);
+        assert_string_equal(p->lookup.list[0].path, "/usr/lib/berth/a.berth");
+        assert_string_equal(p->lookup.list[1].path, "/etc/berth/b.berth");
+        assert_string_equal(p->lookup.list[2].path, "/usr/lib/berth/b.berth");
+        assert_int_equal(p->lookup.list[1].state, SOURCE_MANIFEST);
+        assert_int_equal(p->lookup.list[2].state, SOURCE_SHADOWED);
+        s = lookup_find(&p->lookup, "b");
+        assert_non_null(s);
+        assert_string_equal(s->path, "/etc/berth/b.berth");
+        assert_null(lookup_find(&p->lookup, "bb"));
+        assert_null(lookup_find(&p->lookup, ""));
+}
+
+static void a_link_to_dev_null_masks(void **state) {
+        Place *p = *state;
+
+        put(p, "usr/lib/berth/web.berth", "");
+        assert_int_equal(symlinkat("/dev/null", p->fd, "etc/berth/web.berth"), 0);
+        look(p);
+        assert_int_equal(lookup_find(&p->lookup, "web")->state, SOURCE_MASKED);
+        assert_int_equal(p->lookup.list[1].state, SOURCE_SHADOWED);
+}
+
+static void what_cannot_be_read_says_why_and_never_blocks(void **state) {
+        static const struct {
+                const char *name;
+                int error;
+                const char *message;
+        } rows[] = {
+                { "dangling", -ENOENT, "is a link to nothing" },
+                { "loop", -ELOOP, "is a link that leads in a circle" },
+                { "directory", -EISDIR, "is a directory" },
+                { "fifo", -EINVAL, "is no regular file" },
+                { "fifolink", -EINVAL, "is no regular file" },
+                { "outside", -ENOENT, "is a link to nothing" },
+                { "big", -EFBIG, "is larger than 4 MiB" },
+        };
+        Place *p = *state;
+        int fd;
+
+        assert_int_equal(symlinkat("nowhere", p->fd, "etc/berth/dangling.berth"), 0);
+        assert_int_equal(symlinkat("loop.berth", p->fd, "etc/berth/loop.berth"), 0);
+        assert_int_equal(symlinkat("fifo.berth", p->fd, "etc/berth/fifolink.berth"), 0);
+        assert_int_equal(symlinkat("/etc/passwd", p->fd, "etc/berth/outside.berth"), 0);
+        put_directory(p, "etc/berth/directory.berth");
+        assert_int_equal(mkfifoat(p->fd, "etc/berth/fifo.berth", 0644), 0);
+        put(p, "etc/berth/big.berth", "");
+        fd = openat(p->fd, "etc/berth/big.berth", O_WRONLY | O_CLOEXEC);
+        assert_int_equal(ftruncate(fd, LINES_FILE_MAX + 1), 0);
+        close_fd(fd);
+        look(p);
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                char *data = (char *) 1;
+                const char *message = NULL;
+                size_t size;
+
+                ROW(i, rows[i].name,
+                    lookup_read(&p->lookup, lookup_find(&p->lookup, rows[i].name), &data, &size, &message) ==
+                                    rows[i].error);
+                ROW(i, rows[i].name, startswith(message, rows[i].message));
+                ROW(i, rows[i].name, data == (char *) 1);
+        }
+}
+
+static void a_manifest_is_read_whole_through_links_too(void **state) {
+        Place *p = *state;
+
+        put(p, "etc/berth/plain.berth", "hello");
+        put(p, "etc/berth/empty.berth", "");
+        put_directory(p, "srv");
+        put(p, "srv/app", "hello");
+        assert_int_equal(symlinkat("/srv/app", p->fd, "etc/berth/link.berth"), 0); /* below the root */
+        look(p);
+        for (size_t i = 0; i < p->lookup.n; i++) {
+                _cleanup_free_ char *data = NULL;
+                const char *message = NULL;
+                size_t size;
+                bool empty = streq(p->lookup.list[i].name, "empty");
+
+                assert_int_equal(lookup_read(&p->lookup, &p->lookup.list[i], &data, &size, &message), 0);
+                assert_string_equal(data, empty ? "" : "hello");
+                assert_int_equal(size, empty ? 0 : 5);
+        }
+}
+
+static void foreign_units_are_known_and_masks_are_none(void **state) {
+        Place *p = *state;
+
+        put(p, "usr/lib/systemd/system/ssh.service", "");
+        put(p, "usr/lib/systemd/system/getty@.service", "");
+        put(p, "usr/lib/systemd/system/x.socket", "");
+        put_directory(p, "etc/systemd/system/web.service.d");
+        assert_int_equal(symlinkat("/usr/lib/systemd/system/ssh.service", p->fd,
+                                   "etc/systemd/system/sshd.service"),
+                         0);
+        assert_int_equal(symlinkat("/dev/null", p->fd, "etc/systemd/system/web.service"), 0);
+        look(p);
+        assert_true(lookup_foreign(&p->lookup, "ssh.service"));
+        assert_true(lookup_foreign(&p->lookup, "sshd.service"));
+        assert_true(lookup_foreign(&p->lookup, "getty@.service"));
+        assert_true(lookup_foreign(&p->lookup,
+                                   "getty@tty1.service")); /* it would take the template's place */
+        assert_false(lookup_foreign(&p->lookup, "getty.service"));
+        assert_false(lookup_foreign(&p->lookup, "web.service"));
+        assert_false(lookup_foreign(&p->lookup, "x.service"));
+}
+
+static void dropins_are_seen(void **state) {
+        Place *p = *state;
+
+        put(p, "etc/berth/web.berth", "");
+        put(p, "etc/berth/app-a.berth", "");
+        put(p, "etc/berth/t@1.berth", "");
+        put(p, "etc/berth/none.berth", "");
+        put_directory(p, "usr/lib/berth/web.berth.d");
+        put_directory(p, "usr/lib/berth/app-.berth.d");
+        put_directory(p, "usr/lib/berth/t@.berth.d");
+        put_directory(p, "usr/lib/berth/none.berth.d");
+        put(p, "usr/lib/berth/web.berth.d/x.conf", "");
+        put(p, "usr/lib/berth/app-.berth.d/x.conf", "");
+        put(p, "usr/lib/berth/t@.berth.d/x.conf", "");
+        put(p, "usr/lib/berth/none.berth.d/README", "");
+        look(p);
+        assert_true(lookup_find(&p->lookup, "web")->dropins);
+        assert_true(lookup_find(&p->lookup, "app-a")->dropins);
+        assert_true(lookup_find(&p->lookup, "t@1")->dropins);
+        assert_false(lookup_find(&p->lookup, "none")->dropins);
+}
+
+static void wrong_paths_are_refused(void **state) {
+        Place *p = *state;
+
+        assert_int_equal(lookup_open(&p->lookup, p->path, "etc/berth", "/x"), -EINVAL);
+        lookup_done(&p->lookup);
+        assert_int_equal(lookup_open(&p->lookup, p->path, "/a\nb", "/x"), -EINVAL);
+        lookup_done(&p->lookup);
+        assert_int_equal(lookup_open(&p->lookup, "/nowhere", "/a", "/x"), -ENOENT);
+        lookup_done(&p->lookup);
+        assert_int_equal(lookup_open(&p->lookup, p->path, "/absent::/etc/berth/:", ""), 0);
+        assert_int_equal(p->lookup.n_directories, 1);
+}
+
+#define PLACED(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+RUN(PLACED(names_are_sorted_and_the_first_directory_wins), PLACED(a_link_to_dev_null_masks),
+    PLACED(what_cannot_be_read_says_why_and_never_blocks),
+    PLACED(a_manifest_is_read_whole_through_links_too), PLACED(foreign_units_are_known_and_masks_are_none),
+    PLACED(dropins_are_seen), PLACED(wrong_paths_are_refused))
