@@ -319,7 +319,8 @@ losetup -nl -O NAME,BACK-INO,BACK-FILE 2>/dev/null | while read -r name inode fi
     [ "$here" != "$inode" ] || echo "$name $file"
 done
 title run
-[ ! -d /run/berth ] || find /run/berth -mindepth 1
+# the directories at the top are furniture and stay; what is in them belongs to a container
+[ ! -d /run/berth ] || find /run/berth -mindepth 2
 title layers
 [ ! -d /var/lib/berth/layers ] || find /var/lib/berth/layers -mindepth 1 -maxdepth 1
 title machines
