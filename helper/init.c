@@ -101,10 +101,10 @@ static int reap(pid_t pid) {
 }
 
 /* What a signal to PID 1 means for the command; 0: nothing. */
-static int translate_signal(int signal_number) {
+static int translate_signal(int signal_number, int stop_signal) {
         /* machinectl poweroff and reboot speak to an init like systemd's; see systemd(1), SIGNALS */
         if (signal_number == SIGRTMIN + 3 || signal_number == SIGRTMIN + 4)
-                return SIGTERM;
+                signal_number = SIGTERM;
         switch (signal_number) {
         case SIGCHLD:
         case SIGPIPE:
@@ -112,17 +112,19 @@ static int translate_signal(int signal_number) {
         case SIGTTIN:
         case SIGTTOU:
                 return 0;
+        case SIGTERM:
+                return stop_signal > 0 ? stop_signal : SIGTERM;
         default:
                 return signal_number;
         }
 }
 
 /* Handles what is queued. Returns the exit status when it is time to end, else negative. */
-static int handle_signals(int signal_fd, pid_t pid) {
+static int handle_signals(int signal_fd, pid_t pid, int stop_signal) {
         struct signalfd_siginfo info;
 
         while (read(signal_fd, &info, sizeof(info)) == sizeof(info)) {
-                int forward = translate_signal((int) info.ssi_signo);
+                int forward = translate_signal((int) info.ssi_signo, stop_signal);
 
                 if (info.ssi_signo == SIGCHLD) {
                         int status = reap(pid);
@@ -133,7 +135,8 @@ static int handle_signals(int signal_fd, pid_t pid) {
                         continue;
                 else if (pid > 0)
                         (void) kill(pid, forward);
-                else if (forward == SIGTERM || forward == SIGINT || forward == SIGQUIT || forward == SIGHUP)
+                else if (forward == SIGTERM || forward == SIGINT || forward == SIGQUIT ||
+                         forward == SIGHUP || forward == stop_signal)
                         return EXIT_DONE;
         }
         return -1;
@@ -149,7 +152,7 @@ static int handle_watch(int watch_fd) {
         return n == 1 && byte == 'R' ? 1 : -EPIPE;
 }
 
-static int loop(pid_t pid, InitStreams *streams, int *watch_fd, int signal_fd) {
+static int loop(pid_t pid, int stop_signal, InitStreams *streams, int *watch_fd, int signal_fd) {
         for (;;) {
                 struct pollfd fds[6] = {
                         { .fd = signal_fd, .events = POLLIN },
@@ -182,7 +185,7 @@ static int loop(pid_t pid, InitStreams *streams, int *watch_fd, int signal_fd) {
                         if (r > 0)
                                 *watch_fd = close_fd(*watch_fd);
                 }
-                status = handle_signals(signal_fd, pid);
+                status = handle_signals(signal_fd, pid, stop_signal);
                 if (status >= 0)
                         return status;
         }
@@ -199,7 +202,7 @@ static void release_memory(void) {
         (void) madvise((void *) start, end - start, MADV_DONTNEED);
 }
 
-int init_run(pid_t pid, InitStreams *streams, int watch_fd) {
+int init_run(pid_t pid, int stop_signal, InitStreams *streams, int watch_fd) {
         _cleanup_close_ int signal_fd = -EBADF;
         sigset_t all;
         int status;
@@ -209,7 +212,7 @@ int init_run(pid_t pid, InitStreams *streams, int watch_fd) {
         if (signal_fd < 0)
                 return EXIT_BERTH;
         release_memory();
-        status = loop(pid, streams, &watch_fd, signal_fd);
+        status = loop(pid, stop_signal, streams, &watch_fd, signal_fd);
         drain(streams);
         return status;
 }

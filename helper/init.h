@@ -20,6 +20,6 @@ int init_open_streams(const User *user, InitStreams *ret);
 int init_block_signals(void);
 
 /* Runs until the command (pid; 0: there is none, an idle leader) has ended, and returns the container's exit status:
- * the command's own, or 128 + its signal. watch_fd: from the launcher, "R" once systemd knows that the start
+ * the command's own, or 128 + its signal. stop_signal: what a SIGTERM is passed on as (0: as it is). watch_fd: from the launcher, "R" once systemd knows that the start
  * succeeded; if it closes without, the launcher was killed and the container ends too (125). */
-int init_run(pid_t pid, InitStreams *streams, int watch_fd);
+int init_run(pid_t pid, int stop_signal, InitStreams *streams, int watch_fd);

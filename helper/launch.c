@@ -47,6 +47,10 @@ static int run_leader(Launch *launch) {
         launch->go_fd = close_fd(launch->go_fd);
         launch->report_fd = close_fd(launch->report_fd);
         leader->plan = &launch->plan;
+        leader->user = launch->state.user[0] ? launch->state.user : NULL;
+        leader->group = launch->group;
+        leader->directory = launch->state.working_directory;
+        leader->stop_signal = launch->metadata.stop_signal;
         leader->command = launch->command;
         leader->env = launch->env;
         leader->capabilities = launch->state.capabilities;

@@ -52,7 +52,7 @@ static int report_user(const Leader *leader, const User *user) {
 }
 
 static int resolve_user(const Leader *leader, User *ret) {
-        const char *user = leader->plan->user, *group = leader->plan->group;
+        const char *user = leader->user, *group = leader->group;
         int r;
 
         r = user_resolve(leader->root.fd, user, group, ret);
@@ -103,7 +103,6 @@ static int become_command(Leader *leader, const User *user) {
                 .no_new_privs = true,
                 .restrict_suid_sgid = leader->restrict_suid_sgid,
         };
-        const char *directory = leader->plan->working_directory ? leader->plan->working_directory : "/";
         int r;
 
         r = user_fill_env(user, &leader->env);
@@ -118,9 +117,9 @@ static int become_command(Leader *leader, const User *user) {
                 log_error_errno(r, "Cannot confine the command: %m");
                 return EXIT_BERTH;
         }
-        r = command_chdir(directory); /* as the user: what it may not enter, it does not start in */
+        r = command_chdir(leader->directory); /* as the user: what it may not enter, it does not start in */
         if (r < 0) {
-                log_error_errno(r, "Cannot enter the working directory '%s': %m", directory);
+                log_error_errno(r, "Cannot enter the working directory '%s': %m", leader->directory);
                 return EXIT_BERTH;
         }
         if (leader->plan->foreground)
@@ -217,7 +216,7 @@ static int become_init(Leader *leader, const User *user) {
         if (leader->plan->foreground)
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         rename_process(leader->argv);
-        return init_run(pid, &streams, leader->go_fd);
+        return init_run(pid, leader->stop_signal, &streams, leader->go_fd);
 }
 
 static int build(Leader *leader, User *ret_user) {

@@ -18,8 +18,11 @@ typedef struct LeaderReport {
 typedef struct Leader { /* borrows */
         const Plan *plan;
         Root root;
-        char **command; /* whole, NULL-terminated; empty: idle */
-        char **env;     /* its own copy after the clone */
+        const char *user, *group; /* NULL: root; the user's */
+        const char *directory;
+        int stop_signal; /* what the command gets for a SIGTERM to the init; 0: that */
+        char **command;  /* whole, NULL-terminated; empty: idle */
+        char **env;      /* its own copy after the clone */
         uint64_t capabilities;
         bool restrict_suid_sgid;
         bool own_users;                  /* has a user namespace */

@@ -52,6 +52,7 @@ void prepare_done(Launch *launch) {
         close_fd(launch->report_fd);
         close_fd(launch->theirs[0]);
         close_fd(launch->theirs[1]);
+        metadata_done(&launch->metadata);
         strv_free(launch->env);
         strv_free(launch->command);
         state_done(&launch->state);
@@ -160,32 +161,59 @@ static int prepare_users(Launch *launch) {
         return -EINVAL;
 }
 
-static int prepare_environment(Launch *launch) {
-        const Plan *plan = &launch->plan;
-        int r;
-
-        r = strv_append(&launch->env, "PATH=" DEFAULT_PATH);
-        if (r >= 0)
-                r = strv_append(&launch->env, "container=berth");
-        if (r < 0)
-                return log_oom();
-        for (size_t i = 0; plan->env_files && plan->env_files[i]; i++) {
-                r = environment_load(plan->env_files[i], &launch->env);
-                if (r < 0)
-                        return r;
-        }
-        for (size_t i = 0; plan->env && plan->env[i]; i++) {
-                r = strv_env_set(&launch->env, plan->env[i]);
-                if (r < 0)
-                        return log_oom();
-        }
-        for (size_t i = 0; plan->entrypoint && plan->entrypoint[i]; i++)
-                if (strv_append(&launch->command, plan->entrypoint[i]) < 0)
-                        return log_oom();
-        for (size_t i = 0; plan->command[i]; i++)
-                if (strv_append(&launch->command, plan->command[i]) < 0)
+static int add_words(char ***v, char *const *words) {
+        for (size_t i = 0; words && words[i]; i++)
+                if (strv_append(v, words[i]) < 0)
                         return log_oom();
         return 0;
+}
+
+/* Later wins: ours, the image's, the files', the manifest's. */
+static int prepare_environment(Launch *launch) {
+        const Plan *plan = &launch->plan;
+        char *const *const layers[] = { launch->metadata.env, plan->env };
+        int r;
+
+        if (strv_append(&launch->env, "PATH=" DEFAULT_PATH) < 0 ||
+            strv_append(&launch->env, "container=berth") < 0)
+                return log_oom();
+        for (size_t layer = 0; layer < ARRAY_LEN(layers); layer++) {
+                for (size_t i = 0; layer == 1 && plan->env_files && plan->env_files[i]; i++) {
+                        r = environment_load(plan->env_files[i], &launch->env);
+                        if (r < 0)
+                                return r;
+                }
+                for (size_t i = 0; layers[layer] && layers[layer][i]; i++)
+                        if (strv_env_set(&launch->env, layers[layer][i]) < 0)
+                                return log_oom();
+        }
+        return 0;
+}
+
+/* The command is Entrypoint and Cmd of the image; Exec= replaces Cmd, Entrypoint= replaces both unless Exec= is set
+ * too. Nothing at all is meant only where Exec= says so. */
+static int prepare_command(Launch *launch) {
+        const Plan *plan = &launch->plan;
+        const Metadata *image = &launch->metadata;
+        int r;
+
+        r = add_words(&launch->command, plan->entrypoint_set ? plan->entrypoint : image->entrypoint);
+        if (r >= 0 && plan->command_set)
+                r = add_words(&launch->command, plan->command);
+        else if (r >= 0 && !plan->entrypoint_set)
+                r = add_words(&launch->command, image->command);
+        if (r < 0 || launch->command)
+                return r;
+        if (!plan->command_set)
+                return log_error_errno(
+                                EINVAL,
+                                "image '%s' names no command, and neither Exec= nor Entrypoint= is set; set "
+                                "one (Exec= set empty gives an idle leader)",
+                                plan->image);
+        if (!plan->init)
+                return log_error_errno(EINVAL, "an idle leader (Exec= set empty) needs Init=yes");
+        launch->command = calloc(1, sizeof(char *));
+        return launch->command ? 0 : log_oom();
 }
 
 /* Does the host see files that the container writes? Such a file must not be able to give a process of the host
@@ -200,6 +228,9 @@ static bool writes_to_host(const Plan *plan) {
 
 static int fill_state(Launch *launch) {
         const Plan *plan = &launch->plan;
+        const Metadata *image = &launch->metadata;
+        const char *user = plan->user ? plan->user : image->user;
+        const char *directory = plan->working_directory ? plan->working_directory : image->working_directory;
         State *state = &launch->state;
         char hostname[NAME_LENGTH_MAX + 1];
         struct timespec now;
@@ -214,12 +245,13 @@ static int fill_state(Launch *launch) {
         state->no_new_privs = true;
         state->init = plan->init;
         if (set_string(&state->name, plan->name) < 0 || set_string(&state->image, plan->image) < 0 ||
-            set_string(&state->user, plan->user ? plan->user : "") < 0 ||
-            set_string(&state->working_directory, plan->working_directory ? plan->working_directory : "/") <
-                            0 ||
+            set_string(&state->user, user ? user : "") < 0 ||
+            set_string(&state->working_directory, directory ? directory : "/") < 0 ||
             set_string(&state->hostname, plan->hostname ? plan->hostname : hostname) < 0)
                 return -ENOMEM;
         launch->plan.hostname = state->hostname;
+        /* another user has another group: the image's goes with the image's user alone */
+        launch->group = plan->group ? plan->group : plan->user ? NULL : image->group;
         if (strv_copy(launch->env, &state->env) < 0 || strv_copy(launch->command, &state->argv) < 0)
                 return log_oom();
         return 0;
@@ -307,7 +339,11 @@ int prepare_launch(Launch *launch) {
         if (r < 0)
                 return r;
         launch->owner = true;
-        r = prepare_environment(launch);
+        r = metadata_load(launch->plan.image, &launch->metadata);
+        if (r >= 0)
+                r = prepare_environment(launch);
+        if (r >= 0)
+                r = prepare_command(launch);
         if (r >= 0)
                 r = fill_state(launch);
         if (r >= 0)

@@ -3,6 +3,7 @@
 
 #include "common/base.h"
 #include "helper/leader.h"
+#include "helper/metadata.h"
 #include "helper/plan.h"
 #include "helper/state.h"
 
@@ -13,6 +14,8 @@ typedef struct Launch {
         Plan plan;
         State state; /* grows as things become known, written when all are */
         Leader leader;
+        Metadata metadata; /* what the image says: defaults under the plan */
+        const char *group; /* NULL: the user's */
         char **env;
         char **command;
         int *mount_fds;
