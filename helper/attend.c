@@ -65,14 +65,10 @@ static void handle_signals(Attend *attend, Progress *progress) {
                 case SIGUSR2:
                         pass_on(attend->process, (int) info.ssi_signo);
                         break;
-                case SIGINT:
-                case SIGQUIT:
+                default: /* HUP, INT, QUIT, TERM */
                         pass_on(attend->process, (int) info.ssi_signo);
-                        order_end(attend, progress, GUARD_INTERRUPT);
-                        break;
-                default: /* HUP, TERM */
-                        pass_on(attend->process, (int) info.ssi_signo);
-                        order_end(attend, progress, GUARD_HANG_UP);
+                        order_end(attend, progress,
+                                  info.ssi_signo == SIGTERM ? GUARD_HANG_UP : GUARD_INTERRUPT);
                 }
 }
 
@@ -96,8 +92,11 @@ static int attend_once(Attend *attend, Progress *progress) {
         if (set[SIGNALS].revents)
                 handle_signals(attend, progress);
         relay_run(&attend->stdio->relay, set + STREAMS, n);
-        if (attend->stdio->relay.hung_up)
-                order_end(attend, progress, GUARD_HANG_UP);
+        if (attend->stdio->relay.hung_up && !progress->ending) {
+                pass_on(attend->process,
+                        SIGHUP); /* an interactive shell saves its history, and heeds no TERM */
+                order_end(attend, progress, GUARD_INTERRUPT);
+        }
         if (set[GUARD].revents)
                 progress->guard_gone = true;
         return set[PROCESS].revents && attend->process->error_fd < 0 ? 1 : 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/enter.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/sched.h>
@@ -157,12 +158,12 @@ static int check_frozen(const Enter *enter) {
 }
 
 int enter_make_cgroup(Enter *enter) {
-        uint64_t number;
+        uint32_t number;
         int r;
 
         if (getrandom(&number, sizeof(number), 0) != sizeof(number))
                 return log_error_errno(errno, "cannot get random bytes: %m");
-        snprintf(enter->cgroup, sizeof(enter->cgroup), ENTER_PREFIX "%016llx", (unsigned long long) number);
+        snprintf(enter->cgroup, sizeof(enter->cgroup), ENTER_PREFIX "%d-%08x", getpid(), number);
         enter->cgroup_fd = r = cgroup_make(enter->unit_fd, enter->cgroup);
         if (r < 0)
                 return log_error_errno(r, "cannot make control group '%s' in the unit of container '%s': %m",
@@ -201,6 +202,25 @@ pid_t enter_clone(int unit_fd, const char *name, int exit_signal, int *ret_pidfd
                         return -errno;
         }
         return -EBUSY;
+}
+
+void enter_sweep(int unit_fd) {
+        int fd = openat(unit_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!dir) {
+                close_fd(fd);
+                return;
+        }
+        for (struct dirent *entry; (entry = readdir(dir));) {
+                const char *maker = startswith(entry->d_name, ENTER_PREFIX);
+                long pid = maker ? strtol(maker, NULL, 10) : 0;
+
+                /* A pid that is somebody else's by now only puts it off. */
+                if (pid > 0 && kill((pid_t) pid, 0) < 0 && errno == ESRCH)
+                        (void) unlinkat(unit_fd, entry->d_name, AT_REMOVEDIR); /* EBUSY: lives */
+        }
+        closedir(dir);
 }
 
 /* What the unit's Limit*= directives gave the leader; otherwise the caller's limits would hold inside. */

@@ -9,7 +9,7 @@
 
 #define ENTER_GUARD       "guard"
 #define ENTER_PREFIX      "exec-"
-#define ENTER_CGROUP_SIZE (sizeof(ENTER_PREFIX) + 16)
+#define ENTER_CGROUP_SIZE (sizeof(ENTER_PREFIX) + 20)
 
 typedef struct Enter {
         State state;
@@ -33,12 +33,16 @@ void enter_done(Enter *enter);
 /* Finds container name. -ENOENT: no container of that name runs, -ESRCH: it has ended. */
 int enter_open(const char *name, Enter *ret);
 
-/* Makes the cgroup exec-<random>; -EBUSY while the container is frozen. */
+/* Makes the cgroup exec-<our pid>-<random>; -EBUSY while the container is frozen. */
 int enter_make_cgroup(Enter *enter);
 
 /* Forks into the cgroup name below unit_fd, which is made where missing; pid, pidfd as with namespaces_clone(). The
  * child tells its parent by exit_signal (0: not at all). */
 pid_t enter_clone(int unit_fd, const char *name, int exit_signal, int *ret_pidfd);
+
+/* Removes the exec cgroups below unit_fd in which nothing lives any more and whose makers are gone: one that was made
+ * a moment ago is empty as well. */
+void enter_sweep(int unit_fd);
 
 /* Takes the leader's resource limits and OOM score, then joins its namespaces, all in one call but the cgroup
  * namespace, see enter_join_cgroup_namespace(). Children are born into the pid namespace. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/guard.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -121,25 +120,6 @@ int guard_end(int unit_fd, const char *name) {
         return 0;
 }
 
-/* Removes this exec's cgroup and those that earlier ones had to leave behind. A cgroup with a living process in it
- * cannot be removed; one that another exec has just made and not entered yet can, and is made again (enter_clone). */
-static void sweep(int unit_fd, const char *name) {
-        int fd;
-        DIR *dir;
-
-        (void) unlinkat(unit_fd, name, AT_REMOVEDIR);
-        fd = openat(unit_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        dir = fd < 0 ? NULL : fdopendir(fd);
-        if (!dir) {
-                close_fd(fd);
-                return;
-        }
-        for (struct dirent *entry; (entry = readdir(dir));)
-                if (startswith(entry->d_name, ENTER_PREFIX))
-                        (void) unlinkat(unit_fd, entry->d_name, AT_REMOVEDIR);
-        closedir(dir);
-}
-
 static int end_status(int unit_fd, const char *name, int status) {
         return guard_end(unit_fd, name) < 0 ? EXIT_LEFT : status;
 }
@@ -179,7 +159,9 @@ static int watch(int order_fd, int unit_fd, const char *name, uint64_t timeout_u
                                 deadline = now_ms() + MAX(timeout_usec / 1000, UINT64_C(1));
                         break;
                 case GUARD_FINISHED:
-                        sweep(unit_fd, name);
+                        /* With somebody left in it it stays, for a later sweep or the end of the unit. */
+                        (void) unlinkat(unit_fd, name, AT_REMOVEDIR);
+                        enter_sweep(unit_fd);
                         return 0;
                 case GUARD_INTERRUPT:
                         return interrupt_status(unit_fd, name);
