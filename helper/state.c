@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
@@ -331,6 +332,7 @@ int state_namespace(pid_t pid, const char *which, uint64_t *ret) {
 
 int state_open_leader(const State *state) {
         _cleanup_close_ int fd = -EBADF;
+        struct pollfd wait = { .events = POLLIN };
         uint64_t start_time, pid_ns, user_ns;
         int r;
 
@@ -347,8 +349,10 @@ int state_open_leader(const State *state) {
                 return r;
         if (start_time != state->start_time || pid_ns != state->pid_ns || user_ns != state->user_ns)
                 return -ESRCH;
-        if (pidfd_send_signal(fd, 0, NULL, 0) < 0)
-                return -errno;
+        /* An ended leader that systemd has not reaped yet still has all of these; its pidfd reads as ended. */
+        wait.fd = fd;
+        if (poll(&wait, 1, 0) != 0)
+                return -ESRCH;
         return TAKE_FD(fd);
 }
 
