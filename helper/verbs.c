@@ -63,7 +63,7 @@ const Option status_options[] = {
 };
 
 const Option clean_options[] = {
-        [CLEAN_ALL]  = { "all", 0, NULL, "What no running container owns, kept root layers included" },
+        [CLEAN_ALL]  = { "all", 0, NULL, "What is less than a minute old as well" },
         [_CLEAN_MAX] = {},
 };
 

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/bus.h"
+
+#include <stdio.h>
+
+#include "common/strv.h"
+
+#define SYSTEMD_BUS       "org.freedesktop.systemd1"
+#define SYSTEMD_PATH      "/org/freedesktop/systemd1"
+#define SYSTEMD_INTERFACE "org.freedesktop.systemd1.Manager"
+#define UNIT_INTERFACE    "org.freedesktop.systemd1.Unit"
+#define SERVICE_INTERFACE "org.freedesktop.systemd1.Service"
+
+#define MACHINED_BUS       "org.freedesktop.machine1"
+#define MACHINED_PATH      "/org/freedesktop/machine1"
+#define MACHINED_INTERFACE "org.freedesktop.machine1.Manager"
+#define MACHINE_INTERFACE  "org.freedesktop.machine1.Machine"
+
+#define _cleanup_reply_ _cleanup_(sd_bus_message_unrefp)
+#define _cleanup_error_ _cleanup_(sd_bus_error_free)
+
+sd_bus *bus_open(void) {
+        sd_bus *bus = NULL;
+
+        return sd_bus_open_system(&bus) < 0 ? NULL : bus;
+}
+
+/* Nobody there is one errno, whatever the bus calls it. */
+static int map_error(const sd_bus_error *error, int r) {
+        static const char *const absent[] = {
+                SD_BUS_ERROR_SERVICE_UNKNOWN,
+                SD_BUS_ERROR_NAME_HAS_NO_OWNER,
+                SD_BUS_ERROR_NO_REPLY,
+                SD_BUS_ERROR_DISCONNECTED,
+                "org.freedesktop.systemd1.UnitMasked",
+                "org.freedesktop.systemd1.NoSuchUnit",
+                "org.freedesktop.DBus.Error.Spawn.ServiceNotFound",
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(absent); i++)
+                if (sd_bus_error_has_name(error, absent[i]))
+                        return -ENOTCONN;
+        if (sd_bus_error_has_name(error, "org.freedesktop.machine1.NoSuchMachine"))
+                return -ENOENT;
+        return r;
+}
+
+void unit_status_done(UnitStatus *status) {
+        free(status->load);
+        free(status->active);
+        free(status->sub);
+        free(status->result);
+        free(status->source);
+        *status = (UnitStatus){};
+}
+
+/* A property as a string of our own; left NULL where there is none. */
+static void get_string(sd_bus *bus, const char *destination, const char *path, const char *interface,
+                       const char *property, char **ret) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        (void) sd_bus_get_property_string(bus, destination, path, interface, property, &error, ret);
+}
+
+int bus_get_unit(sd_bus *bus, const char *unit, UnitStatus *ret) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_reply_ sd_bus_message *reply = NULL;
+        const char *path;
+        int r;
+
+        if (!bus)
+                return -ENOTCONN;
+        r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "LoadUnit", &error, &reply,
+                               "s", unit);
+        if (r < 0)
+                return map_error(&error, r);
+        r = sd_bus_message_read(reply, "o", &path);
+        if (r < 0)
+                return r;
+        *ret = (UnitStatus){};
+        get_string(bus, SYSTEMD_BUS, path, UNIT_INTERFACE, "LoadState", &ret->load);
+        get_string(bus, SYSTEMD_BUS, path, UNIT_INTERFACE, "ActiveState", &ret->active);
+        get_string(bus, SYSTEMD_BUS, path, UNIT_INTERFACE, "SubState", &ret->sub);
+        get_string(bus, SYSTEMD_BUS, path, UNIT_INTERFACE, "SourcePath", &ret->source);
+        get_string(bus, SYSTEMD_BUS, path, SERVICE_INTERFACE, "Result", &ret->result);
+        return 0;
+}
+
+bool unit_status_busy(const UnitStatus *status) {
+        return status->active && !streq(status->active, "inactive") && !streq(status->active, "failed");
+}
+
+void machine_done(Machine *machine) {
+        free(machine->service);
+        *machine = (Machine){};
+}
+
+int bus_get_machine(sd_bus *bus, const char *machine, Machine *ret) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_reply_ sd_bus_message *reply = NULL;
+        _cleanup_machine_ Machine found = {};
+        const char *path;
+        uint32_t leader;
+        int r;
+
+        if (!bus)
+                return -ENOTCONN;
+        r = sd_bus_call_method(bus, MACHINED_BUS, MACHINED_PATH, MACHINED_INTERFACE, "GetMachine", &error,
+                               &reply, "s", machine);
+        if (r < 0)
+                return map_error(&error, r);
+        r = sd_bus_message_read(reply, "o", &path);
+        if (r < 0)
+                return r;
+        r = sd_bus_get_property_string(bus, MACHINED_BUS, path, MACHINE_INTERFACE, "Service", &error,
+                                       &found.service);
+        if (r >= 0)
+                r = sd_bus_get_property_trivial(bus, MACHINED_BUS, path, MACHINE_INTERFACE, "Leader", &error,
+                                                'u', &leader);
+        if (r < 0) /* it went away between the questions */
+                return sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_OBJECT) ? -ENOENT : r;
+        found.leader = (pid_t) leader;
+        *ret = found;
+        found = (Machine){};
+        return 0;
+}
+
+int bus_register_machine(sd_bus *bus, const char *machine, pid_t leader) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        if (!bus)
+                return -ENOTCONN;
+        r = sd_bus_call_method(bus, MACHINED_BUS, MACHINED_PATH, MACHINED_INTERFACE, "RegisterMachine",
+                               &error, NULL, "sayssus", machine, /* id= */ 0, "berth", "container",
+                               (uint32_t) leader,
+                               /* root= */ "");
+        return r < 0 ? map_error(&error, r) : 0;
+}
+
+int bus_unregister_machine(sd_bus *bus, const char *machine) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        if (!bus)
+                return -ENOTCONN;
+        r = sd_bus_call_method(bus, MACHINED_BUS, MACHINED_PATH, MACHINED_INTERFACE, "UnregisterMachine",
+                               &error, NULL, "s", machine);
+        return r < 0 ? map_error(&error, r) : 0;
+}
+
+int bus_list_machines(sd_bus *bus, char ***ret) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_reply_ sd_bus_message *reply = NULL;
+        _cleanup_strv_ char **names = NULL;
+        const char *name;
+        int r;
+
+        if (!bus)
+                return -ENOTCONN;
+        r = sd_bus_call_method(bus, MACHINED_BUS, MACHINED_PATH, MACHINED_INTERFACE, "ListMachines", &error,
+                               &reply, "");
+        if (r < 0)
+                return map_error(&error, r);
+        r = sd_bus_message_enter_container(reply, 'a', "(ssso)");
+        while (r >= 0 && (r = sd_bus_message_read(reply, "(ssso)", &name, NULL, NULL, NULL)) > 0)
+                r = strv_append(&names, name);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(names);
+        return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "common/base.h"
+
+/* What the cold verbs ask systemd and systemd-machined. Where there is no bus, or nobody behind it, they get on
+ * without: -ENOTCONN. */
+
+/* Opens the system bus; NULL without one. Does not log: it is no failure. */
+sd_bus *bus_open(void);
+
+/* What the manager says of a unit; strings are NULL where it does not know. */
+typedef struct UnitStatus {
+        char *load, *active, *sub, *result,
+                        *source; /* LoadState, ActiveState, SubState, Result, SourcePath */
+} UnitStatus;
+
+void unit_status_done(UnitStatus *status);
+#define _cleanup_unit_status_ _cleanup_(unit_status_done)
+
+int bus_get_unit(sd_bus *bus, const char *unit, UnitStatus *ret);
+
+/* Is the unit under way or running? false where nobody knows. */
+bool unit_status_busy(const UnitStatus *status);
+
+/* A machine of systemd-machined. -ENOENT: none of that name. */
+typedef struct Machine {
+        char *service;
+        pid_t leader;
+} Machine;
+
+void machine_done(Machine *machine);
+#define _cleanup_machine_ _cleanup_(machine_done)
+
+int bus_get_machine(sd_bus *bus, const char *machine, Machine *ret);
+int bus_register_machine(sd_bus *bus, const char *machine, pid_t leader);
+int bus_unregister_machine(sd_bus *bus, const char *machine);
+
+/* The names of all machines. */
+int bus_list_machines(sd_bus *bus, char ***ret);
