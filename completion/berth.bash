@@ -1,0 +1,46 @@
+# bash completion for berth(1). The words come from berth itself (--dump-options: VERB, PROGRAM, OPTION, LETTER,
+# VALUE, tab-separated), so they cannot differ from what it takes.
+
+_berth_names() {
+    berth list --no-legend 2>/dev/null | while read -r name _; do echo "$name"; done
+}
+
+_berth() {
+    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
+    local table line options='' takes_value=''
+    local -a fields
+
+    COMPREPLY=()
+    table=$(berth --dump-options 2>/dev/null) || return 0
+    if ((COMP_CWORD == 1)); then
+        while IFS=$'\t' read -r -a fields; do
+            [[ ${fields[2]} == --* || ${fields[2]} == internal ]] || options+=" ${fields[0]}"
+        done <<<"$table"
+        mapfile -t COMPREPLY < <(compgen -W "$options --help --version" -- "$word")
+        return 0
+    fi
+
+    while IFS= read -r line; do
+        IFS=$'\t' read -r -a fields <<<"$line"
+        [[ ${fields[0]} == "$verb" && ${fields[2]} == --* ]] || continue
+        options+=" ${fields[2]}${fields[4]:+=}"
+        [[ -n ${fields[4]} && ($previous == "${fields[2]}" || $previous == "-${fields[3]}") ]] && takes_value=${fields[2]}
+    done <<<"$table"
+
+    case $takes_value in
+        --env-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return 0 ;;
+        --env) mapfile -t COMPREPLY < <(compgen -v -- "$word") && return 0 ;;
+        --*) return 0 ;;
+    esac
+    if [[ $word == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$word")
+        [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
+    elif [[ $verb == @(exec|shell|status) && $COMP_CWORD -eq 2 ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_berth_names)" -- "$word")
+    elif [[ $verb == @(check|preview|convert) ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    fi
+    return 0
+}
+
+complete -F _berth berth

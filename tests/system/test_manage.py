@@ -1,0 +1,111 @@
+"""What stands around a running container: list, status, clean, machined's entry, and exec in a real unit."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.system import System
+
+needs_berth = True
+pytestmark = pytest.mark.system
+
+MANIFEST = "[Container]\nImage=base\nExec=sleep 1000\n[Network]\nMode=none\n"
+
+
+@pytest.fixture
+def s(m: System) -> System:
+    m.manifest("one", MANIFEST)
+    m.reload()
+    m.start("one")
+    return m
+
+
+def rows(s: System) -> list[list[str]]:
+    return [line.split() for line in s.run("berth", "list", "--no-legend").lines]
+
+
+def test_list_and_status(s: System) -> None:
+    (row,) = rows(s)
+    assert (row[0], row[2], row[-1]) == ("one", "running", "one.service")
+    assert s.run("berth", "list").lines[0].split() == ["NAME", "IMAGE", "STATE", "PID", "CREATED", "UNIT"]
+    (entry,) = s.run("berth", "list", "--json").json()
+    assert (entry["name"], entry["unit"], str(entry["pid"])) == ("one", "one.service", row[3])
+    status = s.run("berth", "status", "one", "--json").json()
+    assert (status["state"], status["active_state"], status["sub_state"], status["result"]) == (
+        "running", "active", "running", "success")
+    assert status["manifest"].endswith("/one.berth")
+    assert status["pid"] == entry["pid"] == int(s.unit("one.service", "MainPID"))
+    assert "memory_bytes" not in status or status["memory_bytes"] > 0
+    text = s.run("berth", "status", "one").out
+    assert "State: running" in text and "Unit: one.service" in text
+
+
+def test_a_stopped_container_and_an_unknown_one(s: System) -> None:
+    s.stop("one")
+    assert rows(s) == []
+    assert s.run("berth", "list", "--json").json() == []
+    result = s.run("berth", "status", "one", "--json", check=False)
+    assert (result.rc, result.json()["state"], result.json()["active_state"]) == (4, "stopped", "inactive")
+    assert s.run("berth", "status", "unknown", check=False).rc == 3
+    assert s.run("berth", "status", "dbus", check=False).rc == 3  # a unit, but none of ours
+    assert s.run("berth", "status", "../x", check=False).rc == 3
+    assert s.run("berth", "status", check=False).rc == 2
+    assert s.run("berth", "lst", check=False).rc == 2
+    assert "did you mean 'list'" in s.run("berth", "lst", check=False).err
+
+
+def test_machined_knows_it_and_forgets_it(s: System) -> None:
+    s.wait_for(lambda: "one" in s.run("machinectl", "list", "--no-legend").out, "entry")
+    shown = s.run("machinectl", "show", "one").lines
+    assert "Service=berth" in shown and "Class=container" in shown
+    for _ in range(3):
+        s.restart("one")
+        s.wait_for(lambda: f"Leader={s.unit('one.service', 'MainPID')}\n" in
+                   s.run("machinectl", "show", "one", check=False).out, "entry of the new leader")
+    s.stop("one")
+    s.wait_for(lambda: s.run("machinectl", "list", "--no-legend").out == "", "end of the entry")
+
+
+def test_exec_in_a_unit(s: System) -> None:
+    assert s.run("berth", "exec", "one", "sh", "-c", "exit 7", check=False).rc == 7
+    result = s.run("berth", "exec", "--timeout=1", "one", "--", "sh", "-c", "sleep 100 & setsid sleep 100", check=False)
+    assert result.rc == 124
+    cgroup = "/sys/fs/cgroup" + s.unit("one.service", "ControlGroup")
+    s.wait_for(lambda: not s.sh(f"ls -d {cgroup}/exec-* 2>/dev/null", check=False).out, "end of the exec's cgroup")
+    assert s.sh(f"cat {cgroup}/payload/cgroup.procs").out
+
+
+def test_a_stop_ends_what_was_executed(s: System) -> None:
+    s.run("berth", "exec", "one", "sh", "-c", "sleep 4242 </dev/null >/dev/null 2>&1 &")
+    assert s.run("pgrep", "-fx", "sleep 4242", check=False).rc == 0
+    s.stop("one")
+    assert s.run("pgrep", "-fx", "sleep 4242", check=False).rc == 1
+
+
+def test_a_frozen_unit_is_shown_and_not_entered(s: System) -> None:
+    s.run("systemctl", "freeze", "one.service")
+    assert rows(s)[0][2] == "frozen"
+    result = s.run("berth", "exec", "one", "true", check=False)
+    assert result.rc == 125 and "frozen" in result.err
+    s.run("systemctl", "thaw", "one.service")
+    assert s.run("berth", "exec", "one", "true").rc == 0
+
+
+def test_clean_leaves_what_runs_and_removes_the_rest(s: System) -> None:
+    s.sh("mkdir -p /run/berth/containers/gone /var/lib/berth/layers/gone.ephemeral/up /var/lib/berth/layers/kept/up "
+         "/run/berth/ranges && ln -s gone /run/berth/ranges/1000013824")
+    before = s.sh("ls /run/berth/containers /run/berth/ranges /var/lib/berth/layers").out
+    s.run("berth", "clean")  # all of it is young
+    assert s.sh("ls /run/berth/containers /run/berth/ranges /var/lib/berth/layers").out == before
+    s.run("berth", "clean", "--all")
+    left = s.sh("find /run/berth/containers /run/berth/ranges /var/lib/berth/layers -mindepth 1 -maxdepth 1").out
+    assert "gone" not in left and "1000013824" not in left
+    assert "/kept" in left and "/run/berth/containers/one" in left
+    assert s.run("berth", "exec", "one", "true").rc == 0
+    s.sh("rm -r /var/lib/berth/layers/kept")
+
+
+def test_the_timer_cleans(s: System) -> None:
+    s.run("systemctl", "start", "berth-clean.service")
+    assert s.unit("berth-clean.service", "Result") == "success"
+    assert s.run("berth", "exec", "one", "true").rc == 0
