@@ -67,6 +67,8 @@ static int run_leader(Launch *launch) {
                 .device_fd = launch->device_fd,
                 .sys_fd = launch->sys_fd,
                 .mount_fds = launch->mount_fds,
+                .etc = launch->etc,
+                .n_etc = launch->n_etc,
                 .host_root = sees_host_root(&launch->plan),
                 .small = leader->own_users && launch->state.uid_count < 6,
                 .fd = -EBADF,

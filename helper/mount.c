@@ -2,7 +2,7 @@
 #include "helper/mount.h"
 
 #include <fcntl.h>
-#include <limits.h>
+#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
 
@@ -34,6 +34,13 @@ int mount_attach(int mount_fd, int target_fd) {
         unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
 
         return move_mount(mount_fd, "", target_fd, "", flags) < 0 ? -errno : 0;
+}
+
+int mount_detach(int mount_fd) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", mount_fd);
+        return umount2(path, MNT_DETACH) < 0 ? -errno : 0;
 }
 
 static int configure(int fs_fd, const char *option) {

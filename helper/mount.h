@@ -23,6 +23,9 @@ int mount_map_ids(int mount_fd, int userns_fd);
 /* Attaches a detached mount on target_fd, a directory or file. */
 int mount_attach(int mount_fd, int target_fd);
 
+/* Detaches an attached mount, whoever is still using it. */
+int mount_detach(int mount_fd);
+
 /* A new instance of a file system, detached. options: "key=value" or "flag", NULL-terminated, or NULL. */
 int mount_new(const char *type, const char *const options[], uint64_t attributes);
 

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
 #include "common/strv.h"
@@ -53,6 +54,9 @@ void prepare_done(Launch *launch) {
         close_fd(launch->theirs[0]);
         close_fd(launch->theirs[1]);
         metadata_done(&launch->metadata);
+        free(launch->hosts);
+        free(launch->hostname_file);
+        free(launch->resolv_conf);
         strv_free(launch->env);
         strv_free(launch->command);
         state_done(&launch->state);
@@ -257,6 +261,29 @@ static int fill_state(Launch *launch) {
         return 0;
 }
 
+/* The host's resolvers, as they are: a container in its network reaches what the host reaches. */
+static int read_resolv_conf(char **ret) {
+        int r;
+
+        r = read_file_at(AT_FDCWD, "/etc/resolv.conf", 65536, ret, NULL);
+        return r < 0 && r != -ENOENT ? log_error_errno(r, "Cannot read '/etc/resolv.conf': %m") : 0;
+}
+
+static int prepare_etc(Launch *launch) {
+        const char *hostname = launch->state.hostname;
+
+        if (etc_hosts(hostname, &launch->hosts) < 0 ||
+            asprintf(&launch->hostname_file, "%s\n", hostname) < 0)
+                return log_oom();
+        launch->etc[launch->n_etc++] = (EtcFile){ "hostname", launch->hostname_file };
+        launch->etc[launch->n_etc++] = (EtcFile){ "hosts", launch->hosts };
+        if (launch->plan.network == NETWORK_HOST && read_resolv_conf(&launch->resolv_conf) < 0)
+                return -EIO;
+        if (launch->resolv_conf)
+                launch->etc[launch->n_etc++] = (EtcFile){ "resolv.conf", launch->resolv_conf };
+        return 0;
+}
+
 /* Everything that a mount is made of, opened while we still are the host's root in the host's namespaces. */
 static int open_roots(Launch *launch) {
         const Plan *plan = &launch->plan;
@@ -346,6 +373,8 @@ int prepare_launch(Launch *launch) {
                 r = prepare_command(launch);
         if (r >= 0)
                 r = fill_state(launch);
+        if (r >= 0)
+                r = prepare_etc(launch);
         if (r >= 0)
                 r = raise_files(&launch->leader);
         if (r >= 0)

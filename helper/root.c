@@ -59,13 +59,6 @@ static int mount_at(Root *root, int dir_fd, const char *name, const char *type, 
         return 0;
 }
 
-static int detach_lower(int fd) {
-        char path[64];
-
-        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        return umount2(path, MNT_DETACH) < 0 ? -errno : 0;
-}
-
 static int stack(Root *root) {
         char lower[64], upper[64], work[64];
         const char *const options[] = { lower, upper, work, "userxattr", NULL };
@@ -95,9 +88,9 @@ int root_overlay(Root *root) {
         root->fd = fd;
         /* Gone again before the root changes: stacked on "/", they would keep the host's root alive below them,
          * because the last step of root_enter() detaches only the top of a stack (tried). */
-        r = detach_lower(root->layer_fd);
+        r = mount_detach(root->layer_fd);
         if (r >= 0)
-                r = detach_lower(root->image_fd);
+                r = mount_detach(root->image_fd);
         if (r >= 0 && move_mount(root->fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
                 r = -errno;
         if (r < 0)
@@ -218,6 +211,15 @@ static int fill_scratch(Root *root) {
                                 NULL);
 }
 
+static int fill_etc(Root *root) {
+        unsigned mounts = 0;
+        int r;
+
+        r = etc_fill(root->fd, root->etc, root->n_etc, &mounts);
+        root->attached += mounts;
+        return r;
+}
+
 /* Makes and opens the parent of a target; its last component goes to *ret_name. */
 static int open_parent(const Root *root, const char *path, char **ret_name) {
         _cleanup_free_ char *parent = strdup(path);
@@ -324,6 +326,8 @@ int root_fill(Root *root) {
                 r = fill_dev(root);
         if (r >= 0)
                 r = fill_scratch(root);
+        if (r >= 0)
+                r = fill_etc(root);
         for (size_t i = 0; r >= 0 && i < root->plan->n_mounts; i++)
                 r = fill_mount(root, &root->plan->mounts[i], root->mount_fds[i]);
         return r;

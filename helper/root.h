@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/base.h"
+#include "helper/etc.h"
 #include "helper/plan.h"
 
 /* The container's root file system, built by the leader in its own mount namespace out of descriptors that the helper
@@ -9,11 +10,13 @@
 
 typedef struct Root { /* borrows; the descriptors are the helper's */
         const Plan *plan;
-        int image_fd;      /* detached clone, ids mapped */
-        int layer_fd;      /* detached clone of a directory holding up/ and work/, ids mapped */
-        int device_fd;     /* detached tmpfs for /dev */
-        int sys_fd;        /* detached read-only clone of the host's /sys, or negative: a sysfs of its own */
-        int *mount_fds;    /* one per plan->mounts, detached, ids mapped; negative for a tmpfs */
+        int image_fd;   /* detached clone, ids mapped */
+        int layer_fd;   /* detached clone of a directory holding up/ and work/, ids mapped */
+        int device_fd;  /* detached tmpfs for /dev */
+        int sys_fd;     /* detached read-only clone of the host's /sys, or negative: a sysfs of its own */
+        int *mount_fds; /* one per plan->mounts, detached, ids mapped; negative for a tmpfs */
+        const EtcFile *etc; /* files of /etc that are made for it */
+        size_t n_etc;
         bool host_root;    /* the host's uid 0 is in the container: kernel files must be closed to it */
         bool small;        /* fewer than 6 ids: no group tty inside */
         unsigned attached; /* mounts made so far */

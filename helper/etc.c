@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/etc.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/fs.h"
+#include "common/log.h"
+#include "helper/mount.h"
+
+int etc_hosts(const char *hostname, char **ret) {
+        const char *dot = strchr(hostname, '.');
+        int n;
+
+        /* The short name after the full one, as hostname(1) wants it. 127.0.1.1 is Debian's place for a host
+         * without an address of its own: a service bound to its own name is not bound to "localhost". */
+        n = asprintf(ret,
+                     "127.0.0.1 localhost\n"
+                     "::1 localhost ip6-localhost ip6-loopback\n"
+                     "127.0.1.1 %s%s%.*s\n",
+                     hostname, dot ? " " : "", dot ? (int) (dot - hostname) : 0, hostname);
+        return n < 0 ? -ENOMEM : 0;
+}
+
+/* Opens what is at name as a place to mount a file on. */
+static int open_place(int etc_fd, const char *name) {
+        int fd = open_beneath(etc_fd, name, O_PATH);
+        struct stat st;
+
+        if (fd >= 0) {
+                if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+                        return fd;
+                close_fd(fd);
+                return -EEXIST;
+        }
+        if (fd == -ELOOP && unlinkat(etc_fd, name, 0) < 0)
+                return -errno;
+        if (fd != -ELOOP && fd != -ENOENT)
+                return fd;
+        fd = openat(etc_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        return fd < 0 ? -errno : fd;
+}
+
+static int fill_file(int etc_fd, int tmpfs_fd, const EtcFile *file) {
+        _cleanup_close_ int fd = -EBADF, tree_fd = -EBADF, place_fd = -EBADF;
+        int r;
+
+        fd = openat(tmpfs_fd, file->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return -errno;
+        r = write_fd(fd, file->text, strlen(file->text));
+        if (r < 0)
+                return r;
+        tree_fd = mount_clone(tmpfs_fd, file->name);
+        if (tree_fd < 0)
+                return tree_fd;
+        place_fd = open_place(etc_fd, file->name);
+        return place_fd < 0 ? place_fd : mount_attach(tree_fd, place_fd);
+}
+
+int etc_fill(int root_fd, const EtcFile *files, size_t n_files, unsigned *ret_mounts) {
+        static const char *const options[] = { "mode=0755", "size=1M", "nr_inodes=16", NULL };
+        _cleanup_close_ int etc_fd = -EBADF, tmpfs_fd = -EBADF;
+        int r;
+
+        etc_fd = make_path(root_fd, "etc", 0755);
+        if (etc_fd < 0)
+                return log_error_errno(etc_fd, "Cannot open /etc of the container: %m");
+        tmpfs_fd = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        /* Attached for as long as its files are cloned: of a detached mount nothing can be (before Linux 6.15). */
+        r = tmpfs_fd < 0 ? tmpfs_fd : mount_attach(tmpfs_fd, etc_fd);
+        if (r < 0)
+                return log_error_errno(r, "Cannot make a tmpfs for files of /etc: %m");
+        for (size_t i = 0; i < n_files; i++) {
+                r = fill_file(etc_fd, tmpfs_fd, &files[i]);
+                if (r < 0)
+                        return log_error_errno(r, "Cannot make /etc/%s of the container: %m", files[i].name);
+        }
+        *ret_mounts = (unsigned) n_files;
+        return mount_detach(tmpfs_fd);
+}
