@@ -187,41 +187,35 @@ static int build_section(Build *b, unsigned number, const char *name, unsigned l
         return build_add(b, &m);
 }
 
-/* Does path lie below directory, or is it the same? Doubled slashes do not count. */
-static bool path_within(const char *path, const char *directory) {
+/* Are two absolute paths the same, but for doubled and trailing slashes? */
+static bool same_path(const char *a, const char *b) {
         for (;;) {
                 size_t n, m;
 
-                directory += strspn(directory, "/");
-                path += strspn(path, "/");
-                n = strcspn(directory, "/");
-                m = strcspn(path, "/");
+                a += strspn(a, "/");
+                b += strspn(b, "/");
+                n = strcspn(a, "/");
+                m = strcspn(b, "/");
+                if (n != m || memcmp(a, b, n) != 0)
+                        return false;
                 if (n == 0)
                         return true;
-                if (n != m || memcmp(path, directory, n) != 0)
-                        return false;
-                directory += n;
-                path += n;
+                a += n;
+                b += n;
         }
 }
 
-/* Mounts are made in order of line: a later one must not hide an earlier one. */
+/* The helper mounts parents before what lies below them; two mounts on one target would hide each other. */
 static void check_targets(const Build *b) {
         for (size_t i = 1; i < b->mounts->n; i++)
                 for (size_t j = 0; j < i; j++) {
                         const Mount *later = &b->mounts->list[i], *earlier = &b->mounts->list[j];
 
-                        if (!path_within(earlier->target, later->target))
+                        if (!same_path(earlier->target, later->target))
                                 continue;
-                        if (path_within(later->target, earlier->target))
-                                diag_error(b->diags, later->line, 1,
-                                           "the target '%s' is taken by line %u already; choose another",
-                                           DIAG_CLIP(later->target), earlier->line);
-                        else
-                                diag_error(b->diags, later->line, 1,
-                                           "the mount on '%s' would hide that of line %u on '%s'; put it first",
-                                           DIAG_CLIP(later->target), earlier->line,
-                                           DIAG_CLIP(earlier->target));
+                        diag_error(b->diags, later->line, 1,
+                                   "the target '%s' is taken by line %u already; choose another",
+                                   DIAG_CLIP(later->target), earlier->line);
                         break;
                 }
 }

@@ -226,7 +226,7 @@ int set_compile(Set *s, const Source *source, const char *name, const char *path
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
-                diag_error(&m->diags, 0, 0, "the manifest %s (%s)", error, strerrorname_np(-r));
+                diag_error(&m->diags, 0, 0, "%s (%s)", error, strerrorname_np(-r));
         else {
                 r = manifest_parse(m, data, size);
                 if (r < 0)

@@ -189,8 +189,6 @@ static void mounts_that_cannot_be_meant_are_refused(void **state _unused_) {
                 { IMAGE "Volume=%q:/x\n", 3, "Volume=: '%q' can be any text" },
                 { IMAGE "Volume=a:/x\nVolume=b:/x\n", 4, "the target '/x' is taken by line 3 already" },
                 { IMAGE "Volume=a:/x\nVolume=b://x/\n", 4, "the target '//x/' is taken by line 3" },
-                { IMAGE "Volume=a:/x/y\nVolume=b:/x\n", 4,
-                  "the mount on '/x' would hide that of line 3 on '/x/y'" },
                 { IMAGE "Volume=a:/t\n" BIND, 4, "the target '/t' is taken by line 3" },
                 { IMAGE "[Mount]\nType=bind\n", 3, "'' is no name of a mount" },
                 { IMAGE "[Mount a/b]\nType=bind\n", 3, "'a/b' is no name of a mount" },
