@@ -153,8 +153,11 @@ const Section *section_find(const char *name) {
 }
 
 static bool key_matches(const Key *key, const char *name) {
-        size_t n = strlen(key->name);
+        size_t n;
 
+        if (key->name[0] != name[0])
+                return false;
+        n = strlen(key->name);
         if (key->name[n - 1] == '*')
                 return strncmp(key->name, name, n - 1) == 0 && name[n - 1] != '\0';
         return streq(key->name, name);
@@ -162,16 +165,14 @@ static bool key_matches(const Key *key, const char *name) {
 
 const Key *key_find(const char *section, const char *name) {
         for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-                if (streq(keys[i].section, section) && key_matches(&keys[i], name))
+                if (key_matches(&keys[i], name) && streq(keys[i].section, section))
                         return &keys[i];
         return NULL;
 }
 
 const Key *key_find_elsewhere(const char *name) {
         for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-                const Section *section = section_find(keys[i].section);
-
-                if (section->kind == SECTION_KEYS && streq(keys[i].name, name))
+                if (streq(keys[i].name, name) && section_find(keys[i].section)->kind == SECTION_KEYS)
                         return &keys[i];
         }
         return NULL;

@@ -132,14 +132,16 @@ static bool logical_split(const Logical *logical, char *text, char *end, Line *r
         ret->key_column = ret->value_column = column_of(logical, text);
         if (*text == '[') {
                 close = end - 1;
-                if (*close != ']' || strspn(text + 1, BLANKS "]") == strlen(text + 1)) {
-                        diag_error(diags, ret->line, ret->key_column, "'%s' is no section; write [NAME]",
-                                   DIAG_CLIP(text));
-                        return false;
-                }
                 ret->kind = LINE_SECTION;
-                ret->key = strip(text + 1, close);
                 ret->value = NULL;
+                if (*close == ']' && strspn(text + 1, BLANKS "]") < strlen(text + 1)) {
+                        ret->key = strip(text + 1, close);
+                        return true;
+                }
+                /* Still a section: what follows belongs to no other. */
+                diag_error(diags, ret->line, ret->key_column, "'%s' is no section; write [NAME]",
+                           DIAG_CLIP(text));
+                ret->key = end;
                 return true;
         }
         eq = strchr(text, '=');

@@ -25,7 +25,7 @@ typedef enum LineKind {
 /* One logical line. Borrows from the bytes. */
 typedef struct Line {
         LineKind kind;
-        char *key;   /* or the section's name; no blanks around it, neither is it empty */
+        char *key; /* or the section's name; no blanks around it; empty for a section whose header is wrong */
         char *value; /* no blanks around it; NULL for a section */
         unsigned line, key_column, value_column;
 } Line;

@@ -4,7 +4,6 @@
  * touches another, and what is wrong is told in its unit, on stderr and, when systemd runs us, in the kernel's
  * log. */
 
-#include <fcntl.h>
 #include <stdio.h>
 
 #include "common/log.h"
@@ -65,7 +64,7 @@ static void log_diags(Run *run, const Manifest *m) {
         }
 }
 
-static int run_one(Run *run, Set *set, const Source *source, int dir_fd) {
+static int run_one(Run *run, Set *set, const Source *source, Output *output) {
         _cleanup_manifest_ Manifest m = { 0 };
         _cleanup_(service_done) Service service = { 0 };
         _cleanup_free_ char *error = NULL;
@@ -83,22 +82,21 @@ static int run_one(Run *run, Set *set, const Source *source, int dir_fd) {
         if (r < 0)
                 return log_error_errno(r, "%s: %m", source->path);
         log_diags(run, &m);
-        return output_write(dir_fd, &service); /* logs */
+        return output_write(output, &service); /* logs */
 }
 
 static int run_all(Run *run) {
         _cleanup_set_ Set *set = NULL;
-        _cleanup_close_ int dir_fd = -EBADF;
+        _cleanup_output_ Output output = { .dir_fd = -EBADF, .links_fd = -EBADF };
         int r;
 
         r = set_open(&run->set, &set);
+        if (r >= 0)
+                r = output_open(&output, run->normal);
         if (r < 0)
                 return r;
-        dir_fd = open(run->normal, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (dir_fd < 0)
-                return log_error_errno(errno, "Failed to open the directory '%s': %m", run->normal);
         for (size_t i = 0; i < set_lookup(set)->n; i++) {
-                int k = run_one(run, set, &set_lookup(set)->list[i], dir_fd);
+                int k = run_one(run, set, &set_lookup(set)->list[i], &output);
 
                 if (k < 0)
                         r = k;

@@ -121,7 +121,7 @@ static int enter_section(Walk *w, const Line *line) {
         rest += strspn(rest, " \t");
         w->section = NULL;
         w->skip = false;
-        if (startswith(word, "X-")) {
+        if (word[0] == '\0' || startswith(word, "X-")) {
                 w->skip = true;
                 return 0;
         }

@@ -9,6 +9,22 @@
 #include "common/fs.h"
 #include "common/log.h"
 
+void output_done(Output *o) {
+        free(o->links);
+        close_fd(o->links_fd);
+        close_fd(o->dir_fd);
+        *o = (Output){ .dir_fd = -EBADF, .links_fd = -EBADF };
+}
+
+int output_open(Output *o, const char *path) {
+        *o = (Output){ .dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .links_fd = -EBADF };
+        if (o->dir_fd < 0)
+                return log_error_errno(errno, "Failed to open the directory '%s': %m", path);
+        /* systemd reads no name that ends so. */
+        snprintf(o->temporary, sizeof(o->temporary), ".berth-generator-%d.tmp", getpid());
+        return 0;
+}
+
 /* Is the file that has our name one that a run of ours wrote? */
 static bool is_ours(int dir_fd, const char *name) {
         static const char mark[] = OUTPUT_MARK;
@@ -22,43 +38,41 @@ static bool is_ours(int dir_fd, const char *name) {
         return read(fd, begin, sizeof(begin)) == sizeof(begin) && memcmp(begin, mark, sizeof(begin)) == 0;
 }
 
-/* Makes and opens a file that nobody else writes. systemd reads no name that ends so. */
-static int open_temporary(int dir_fd, char ret_name[static NAME_MAX + 1]) {
+/* Makes and opens a file that nobody else writes. */
+static int open_temporary(const Output *o) {
         int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, fd;
 
-        snprintf(ret_name, NAME_MAX + 1, ".berth-generator-%d.tmp", getpid());
-        fd = openat(dir_fd, ret_name, flags, 0644);
+        fd = openat(o->dir_fd, o->temporary, flags, 0644);
         if (fd < 0 && errno == EEXIST) { /* of a run that was killed and had our pid */
-                (void) unlinkat(dir_fd, ret_name, 0);
-                fd = openat(dir_fd, ret_name, flags, 0644);
+                (void) unlinkat(o->dir_fd, o->temporary, 0);
+                fd = openat(o->dir_fd, o->temporary, flags, 0644);
         }
         return fd < 0 ? -errno : fd;
 }
 
-static int move_into_place(int dir_fd, const char *temporary, const char *name) {
-        if (renameat2(dir_fd, temporary, dir_fd, name, RENAME_NOREPLACE) == 0)
+static int move_into_place(const Output *o, const char *name) {
+        if (renameat2(o->dir_fd, o->temporary, o->dir_fd, name, RENAME_NOREPLACE) == 0)
                 return 0;
         if (errno != EEXIST)
                 return -errno;
-        if (!is_ours(dir_fd, name))
+        if (!is_ours(o->dir_fd, name))
                 return -EEXIST;
-        return renameat(dir_fd, temporary, dir_fd, name) < 0 ? -errno : 0;
+        return renameat(o->dir_fd, o->temporary, o->dir_fd, name) < 0 ? -errno : 0;
 }
 
-static int write_unit(int dir_fd, const Service *service) {
-        char temporary[NAME_MAX + 1];
+static int write_unit(const Output *o, const Service *service) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        fd = open_temporary(dir_fd, temporary);
+        fd = open_temporary(o);
         if (fd < 0)
                 return log_error_errno(fd, "Failed to make a file for '%s': %m", service->unit);
         r = write_fd(fd, service->text, service->size);
         if (r >= 0)
-                r = move_into_place(dir_fd, temporary, service->unit);
+                r = move_into_place(o, service->unit);
         if (r >= 0)
                 return 0;
-        (void) unlinkat(dir_fd, temporary, 0);
+        (void) unlinkat(o->dir_fd, o->temporary, 0);
         if (r == -EEXIST)
                 return log_error_errno(r, "Another generator has written '%s' already; rename the manifest",
                                        service->unit);
@@ -78,31 +92,45 @@ static int make_link(int dir_fd, const char *name, const char *target) {
         return n == (ssize_t) strlen(target) && memcmp(there, target, (size_t) n) == 0 ? 0 : -EEXIST;
 }
 
-/* Makes a link whose path is NAME or DIRECTORY/NAME. */
-static int write_link(int dir_fd, const Link *link) {
-        _cleanup_close_ int fd = -EBADF;
-        _cleanup_free_ char *directory = NULL;
-        const char *slash = strchr(link->path, '/');
+/* Opens a directory of links, NAME of size bytes, made if need be. Most services are wanted by the same target:
+ * the last one stays open. */
+static int open_links(Output *o, const char *name, size_t size) {
+        _cleanup_free_ char *copy = NULL;
+        int fd;
 
-        if (!slash)
-                return make_link(dir_fd, link->path, link->target);
-        directory = strndup(link->path, (size_t) (slash - link->path));
-        if (!directory)
+        if (o->links && strlen(o->links) == size && memcmp(o->links, name, size) == 0)
+                return o->links_fd;
+        copy = strndup(name, size);
+        if (!copy)
                 return -ENOMEM;
-        if (mkdirat(dir_fd, directory, 0755) < 0 && errno != EEXIST)
+        if (mkdirat(o->dir_fd, copy, 0755) < 0 && errno != EEXIST)
                 return -errno;
-        fd = openat(dir_fd, directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        return fd < 0 ? -errno : make_link(fd, slash + 1, link->target);
+        fd = openat(o->dir_fd, copy, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        free(o->links);
+        close_fd(o->links_fd);
+        o->links = TAKE_PTR(copy);
+        o->links_fd = fd;
+        return fd;
 }
 
-int output_write(int dir_fd, const Service *service) {
+/* Makes a link whose path is NAME or DIRECTORY/NAME. */
+static int write_link(Output *o, const Link *link) {
+        const char *slash = strchr(link->path, '/');
+        int fd = slash ? open_links(o, link->path, (size_t) (slash - link->path)) : o->dir_fd;
+
+        return fd < 0 ? fd : make_link(fd, slash ? slash + 1 : link->path, link->target);
+}
+
+int output_write(Output *o, const Service *service) {
         int r;
 
-        r = write_unit(dir_fd, service);
+        r = write_unit(o, service);
         if (r < 0)
                 return r; /* links to what is not there, or not ours, would do harm */
         for (size_t i = 0; i < service->links.n; i++) {
-                int k = write_link(dir_fd, &service->links.list[i]);
+                int k = write_link(o, &service->links.list[i]);
 
                 if (k < 0)
                         r = log_error_errno(k, "Failed to make the link '%s': %m",

@@ -9,6 +9,20 @@
 /* The first words of every unit of ours, by which one is known again. */
 #define OUTPUT_MARK "# Written by berth-generator from "
 
-/* Writes the unit and its links below dir_fd. What fails is logged, the rest is still written; returns the last
- * failure: -EEXIST where another generator has a unit or link of that name. */
-int output_write(int dir_fd, const Service *service);
+/* A directory that is written to. */
+typedef struct Output {
+        int dir_fd;
+        char temporary[64];
+        char *links;  /* the name of the directory of links used last, "multi-user.target.wants"; owned */
+        int links_fd; /* and that directory */
+} Output;
+
+void output_done(Output *o);
+#define _cleanup_output_ _cleanup_(output_done)
+
+/* 0 or negative errno, logged. */
+int output_open(Output *o, const char *path);
+
+/* Writes the unit and its links. What fails is logged, the rest is still written; returns the last failure:
+ * -EEXIST where another generator has a unit or link of that name. */
+int output_write(Output *o, const Service *service);

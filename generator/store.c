@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "generator/store.h"
 
-#include <ctype.h>
 #include <iniparser/dictionary.h>
 #include <stdio.h>
 
@@ -32,17 +31,30 @@ int store_new(Store **ret) {
         return 0;
 }
 
-/* Writes the dictionary's key. number < 0: that of the head, which holds the count. */
-static void make_key(char ret[static KEY_MAX], const char *section, const char *key, int number) {
-        int n;
+static char *append_lower(char *at, const char *end, const char *s) {
+        for (; *s && at < end; s++)
+                *at++ = (char) (*s >= 'A' && *s <= 'Z' ? *s - 'A' + 'a' : *s);
+        return at;
+}
 
-        if (number < 0)
-                n = snprintf(ret, KEY_MAX, "%s:%s", section, key);
-        else
-                n = snprintf(ret, KEY_MAX, "%s:%s:%d", section, key, number);
-        assert(n > 0 && n < KEY_MAX); /* names come from our own tables, never from a manifest */
-        for (char *p = ret; *p; p++)
-                *p = (char) tolower((unsigned char) *p);
+/* Writes the dictionary's key. number < 0: that of the head, which holds the count. By hand: it is most of what
+ * the store does. */
+static void make_key(char ret[static KEY_MAX], const char *section, const char *key, int number) {
+        char digits[16], *end = ret + KEY_MAX - 1, *at = append_lower(ret, end, section);
+        size_t n = sizeof(digits);
+
+        at = append_lower(at, end, ":");
+        at = append_lower(at, end, key);
+        if (number >= 0) {
+                digits[--n] = '\0';
+                do
+                        digits[--n] = (char) ('0' + number % 10);
+                while ((number /= 10) > 0);
+                at = append_lower(at, end, ":");
+                at = append_lower(at, end, digits + n);
+        }
+        assert(at < end); /* names come from our own tables, never from a manifest */
+        *at = '\0';
 }
 
 static int set_head(Store *s, const char *section, const char *key, unsigned count) {

@@ -37,24 +37,40 @@ int unit_literal(Text *t, const char *key, const char *value) {
         return r < 0 ? r : unit_line(t, key, text);
 }
 
+/* How many bytes from s on are written as they are. */
+static size_t plain_prefix(const char *s, bool utf8, UnitPercent percent) {
+        size_t n = 0;
+
+        for (;; n++) {
+                unsigned char c = (unsigned char) s[n];
+
+                if (c < ' ' || c == '"' || c == '\\' || c == 0x7f || (c >= 0x80 && !utf8) ||
+                    (c == '%' && percent == UNIT_LITERAL))
+                        return n;
+        }
+}
+
 void unit_word(Text *t, const char *word, UnitPercent percent) {
         static const char names[] = "nrt\"\\", bytes[] = "\n\r\t\"\\";
         size_t n = strlen(word);
         bool utf8 = utf8_valid_prefix(word, n) == n;
 
-        text_add(t, "\"");
-        for (size_t i = 0; i < n; i++) {
-                unsigned char c = (unsigned char) word[i];
-                const char *named = strchr(bytes, c);
+        text_add_bytes(t, "\"", 1);
+        for (;; word++) {
+                const char *named;
 
+                n = plain_prefix(word, utf8, percent);
+                text_add_bytes(t, word, n);
+                word += n;
+                if (*word == '\0')
+                        break;
+                named = strchr(bytes, *word);
                 if (named)
                         text_addf(t, "\\%c", names[named - bytes]);
-                else if (c < ' ' || c == 0x7f || (c >= 0x80 && !utf8))
-                        text_addf(t, "\\x%02x", c);
-                else if (c == '%' && percent == UNIT_LITERAL)
+                else if (*word == '%')
                         text_add(t, "%%");
                 else
-                        text_add_bytes(t, word + i, 1);
+                        text_addf(t, "\\x%02x", (unsigned char) *word);
         }
-        text_add(t, "\"");
+        text_add_bytes(t, "\"", 1);
 }

@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 assert(line.line > last && line.line <= size + 1);
                 last = line.line;
                 check_text(line.key);
-                assert(line.key[0] != '\0');
+                assert(line.key[0] != '\0' || line.kind == LINE_SECTION);
                 assert(line.key_column > 0 && line.value_column > 0);
                 assert((line.kind == LINE_SETTING) == (line.value != NULL));
                 if (line.value)

@@ -43,15 +43,18 @@ static void check_unit(char *text, size_t size, bool bad) {
                                streq(section, "Install") || streq(section, "X-Berth"));
                         continue;
                 }
+                if (!streq(section, "Service")) {
+                        formats += streq(section, "X-Berth");
+                        continue;
+                }
                 if (streq(line.key, "ExecStart")) {
-                        assert(streq(section, "Service") && starts++ == 0);
+                        assert(starts++ == 0);
                         assert(startswith(line.value,
                                           bad ? ":" BERTH_BINDIR "/berth refuse \"--name=web@%i\" -- "
                                               : ":" BERTH_BINDIR "/berth launch \"--name=web@%i\" "));
                 }
                 stops = streq(line.key, "ExecStopPost") ? stops + 1 : stops;
-                formats += streq(section, "X-Berth");
-                if (streq(section, "Service") && starts > 0) /* nothing passes behind our commands */
+                if (starts > 0) /* nothing passes behind our commands */
                         assert(streq(line.key, "ExecStart") || streq(line.key, "ExecStopPost"));
                 assert(!streq(line.key, "User") && !streq(line.key, "PrivateUsers"));
         }

@@ -16,14 +16,16 @@ UNITS = next((p for p in map(pathlib.Path, ["/usr/lib/systemd/system", "/lib/sys
 EXPECTED = {"systemd-sections-pass-on": "Unknown key 'SomeNewDirective' in section [Service], ignoring."}
 
 
-def stage(work, case):
-    """A root with systemd's units, a program where ours goes, and the units of a case."""
-    shutil.rmtree(work, ignore_errors=True)
-    (work / "usr/bin").mkdir(parents=True)
+def stage(work):
+    """A root with systemd's units and programs where those of the units go."""
     for program in ["usr/bin/berth", "usr/bin/true", "bin/echo", "bin/true"]:
-        (work / program).parent.mkdir(exist_ok=True)
+        (work / program).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2("/bin/true", work / program)
     shutil.copytree(UNITS, work / "usr/lib/systemd/system", symlinks=True)
+
+
+def install(work, case):
+    shutil.rmtree(work / "etc", ignore_errors=True)
     shutil.copytree(case / "expected", work / "etc/systemd/system", symlinks=True)
 
 
@@ -38,9 +40,10 @@ def main(golden):
         return 77
     count, failed = 0, 0
     with tempfile.TemporaryDirectory() as temporary:
-        work = pathlib.Path(temporary) / "root"
+        work = pathlib.Path(temporary)
+        stage(work)
         for case in sorted(p.parent for p in pathlib.Path(golden).glob("*/expected")):
-            stage(work, case)
+            install(work, case)
             for unit in sorted((case / "expected").glob("*.service")):
                 if unit.is_symlink():
                     continue

@@ -90,11 +90,11 @@ static void what_is_no_setting_is_told_and_skipped(void **state _unused_) {
         static const Row rows[] = {
                 { "k=v\nnonsense\nl=w", "k=v@1:3 l=w@3:3 !2:1 'nonsense' is no setting " },
                 { "  =v\nl=w", "l=w@2:3 !1:3 '=v' is no setting; writ " },
-                { "[A\nl=w", "l=w@2:3 !1:1 '[A' is no section; writ " },
-                { "[]\nl=w", "l=w@2:3 !1:1 '[]' is no section; writ " },
-                { "[ ]\nl=w", "l=w@2:3 !1:1 '[ ]' is no section; wri " },
-                { "[A] x\nl=w", "l=w@2:3 !1:1 '[A] x' is no section; w " },
-                { "[", "!1:1 '[' is no section; write " },
+                { "[A\nl=w", "[]@1 l=w@2:3 !1:1 '[A' is no section; writ " },
+                { "[]\nl=w", "[]@1 l=w@2:3 !1:1 '[]' is no section; writ " },
+                { "[ ]\nl=w", "[]@1 l=w@2:3 !1:1 '[ ]' is no section; wri " },
+                { "[A] x\nl=w", "[]@1 l=w@2:3 !1:1 '[A] x' is no section; w " },
+                { "[", "[]@1 !1:1 '[' is no section; write " },
                 { "k=v\\\n", "!1:1 the file ends in a conti " },
                 { "k=v\\", "!1:1 the file ends in a conti " },
         };

@@ -108,6 +108,8 @@ static void unknown_words_are_told_with_what_was_meant(void **state _unused_) {
                 { "Image=a\n" IMAGE, 1, "'Image' stands before any section" },
                 { IMAGE "A B=c\n", 3, "'A B' is no key" },
                 { IMAGE "[Service]\n[X]Exec=c\n", 4, "'[X]Exec=c' is no section" },
+                { IMAGE "[Service\nReadOnly=yes\nUser=x\n[Limits]\nTasks=5\n", 3,
+                  "'[Service' is no section" },
                 { IMAGE "[Service]\nNice\x01=1\n", 4, "'Nice\x01' is no key" },
                 { "[Network]\nMode=none\n", 0, "there is no Image= in [Container]" },
                 { "", 0, "there is no Image= in [Container]" },
