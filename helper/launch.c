@@ -5,6 +5,7 @@
  * not even a leader that fails at once loses its exit status (tried); then it runs, and we leave. */
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -26,6 +27,7 @@
 #include "helper/verbs.h"
 
 #define BARRIER_TIMEOUT_MS 30000
+#define END_TIMEOUT_MS     5000
 
 /* Is uid 0 inside the host's root to the kernel's files, whatever its capabilities? */
 static bool sees_host_root(const Plan *plan) {
@@ -198,6 +200,21 @@ static int read_report(const Launch *launch, void *data, size_t n) {
         return 0;
 }
 
+/* Does the container have the ids that its command is to run with? */
+static int check_ids(const State *state) {
+        uint32_t highest = MAX(state->uid, state->gid);
+
+        for (size_t i = 0; i < state->n_groups; i++)
+                highest = MAX(highest, state->groups[i]);
+        if (state->uid_count == 0 || highest < state->uid_count)
+                return 0;
+        return log_error_errno(
+                        ERANGE,
+                        "the command would run with the id %u, but the container has only %u of them, from "
+                        "0 on; choose another user or group, or a greater range with PrivateUsers=",
+                        highest, state->uid_count);
+}
+
 /* Who the leader found itself to be. A short report is its exit status. */
 static int receive_user(Launch *launch) {
         State *state = &launch->state;
@@ -213,7 +230,8 @@ static int receive_user(Launch *launch) {
         if (!state->groups)
                 return log_oom();
         state->n_groups = report.n_groups;
-        return read_report(launch, state->groups, report.n_groups * sizeof(gid_t)) == 0 ? 0 : -ECANCELED;
+        r = read_report(launch, state->groups, report.n_groups * sizeof(gid_t));
+        return r == 0 ? check_ids(state) : -ECANCELED;
 }
 
 static int save_state(Launch *launch) {
@@ -228,6 +246,15 @@ static int save_state(Launch *launch) {
         if (r >= 0)
                 r = state_write(state);
         return r < 0 ? log_error_errno(r, "Cannot write '%s/%s': %m", BERTH_CONTAINER_DIR, state->name) : 0;
+}
+
+/* Who reported a failure is about to end. An init that found us gone before it has reaped that one would end with
+ * our status in the place of its (tried). */
+static void await_end(const Launch *launch) {
+        struct pollfd wait = { .fd = launch->pidfd, .events = POLLIN };
+
+        while (poll(&wait, 1, END_TIMEOUT_MS) < 0 && errno == EINTR)
+                ;
 }
 
 /* From the leader that waits to the command that runs. */
@@ -262,7 +289,12 @@ static int set_off(Launch *launch) {
                 r = say(launch, 'M');
         if (r < 0)
                 return r;
-        return read_report(launch, &status, 1) == 1 ? 0 : -ECANCELED;
+        r = read_report(launch, &status, 1);
+        if (r == 1)
+                return 0;
+        if (r == 0)
+                await_end(launch);
+        return -ECANCELED;
 }
 
 /* By a process of its own, after the start has succeeded: the start waits for no bus. */
