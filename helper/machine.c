@@ -55,10 +55,8 @@ int verb_machine_register(int argc _unused_, char *argv[]) {
         if (r != 0)
                 return r < 0 ? EXIT_USAGE : EXIT_DONE;
         r = item_open(name, &item);
-        if (r < 0 || !item_runs(&item)) {
-                log_debug("container '%s' has ended already", name);
-                return EXIT_NOT_RUNNING;
-        }
+        if (r < 0 || !item_runs(&item))
+                return EXIT_NOT_RUNNING; /* a short job: no word about it, its journal is the command's */
         name_to_machine(name, machine);
         bus = bus_open();
         r = machine_remove_stale(bus, machine, item.state.pid);
