@@ -7,6 +7,7 @@
 #include "generator/utf8.h"
 
 struct Report {
+        FILE *f;
         json_object *findings; /* NULL: lines */
         size_t errors, warnings;
         bool failed;
@@ -19,12 +20,13 @@ Report *report_free(Report *r) {
         return NULL;
 }
 
-int report_new(bool json, Report **ret) {
+int report_new(FILE *f, bool json, Report **ret) {
         _cleanup_report_ Report *r = NULL;
 
         r = calloc(1, sizeof(Report));
         if (!r)
                 return -ENOMEM;
+        r->f = f;
         if (json) {
                 r->findings = json_object_new_array();
                 if (!r->findings)
@@ -71,9 +73,9 @@ static void add_object(Report *r, const char *path, DiagLevel level, unsigned li
 }
 
 /* Prints text that may hold anything on one line of a terminal. */
-static void print_clean(const char *s) {
+static void print_clean(FILE *f, const char *s) {
         for (; *s; s++)
-                putchar((unsigned char) *s < ' ' || *s == 0x7f ? '?' : *s);
+                fputc((unsigned char) *s < ' ' || *s == 0x7f ? '?' : *s, f);
 }
 
 void report_add(Report *r, const char *path, DiagLevel level, unsigned line, unsigned column,
@@ -86,12 +88,23 @@ void report_add(Report *r, const char *path, DiagLevel level, unsigned line, uns
                 add_object(r, path, level, line, column, message);
                 return;
         }
-        print_clean(path);
+        print_clean(r->f, path);
         if (line > 0)
-                printf(":%u:%u", line, column);
-        printf(": %s: ", level == DIAG_ERROR ? "error" : "warning");
-        print_clean(message);
-        putchar('\n');
+                fprintf(r->f, ":%u:%u", line, column);
+        fprintf(r->f, ": %s: ", level == DIAG_ERROR ? "error" : "warning");
+        print_clean(r->f, message);
+        fputc('\n', r->f);
+}
+
+void report_manifest(Report *r, const Manifest *m) {
+        for (size_t i = 0; i < m->diags.n; i++) {
+                const Diag *d = &m->diags.list[i];
+
+                report_add(r, m->path, d->level, d->line, d->column, d->message);
+        }
+        if (m->diags.errors + m->diags.warnings > m->diags.n)
+                report_add(r, m->path, m->diags.errors > 0 ? DIAG_ERROR : DIAG_WARNING, 0, 0,
+                           "and more; mend these first");
 }
 
 int report_finish(Report *r) {
@@ -104,8 +117,10 @@ int report_finish(Report *r) {
                 set(r, object, "warnings", json_object_new_int64((int64_t) r->warnings));
                 set(r, object, "findings", json_object_get(r->findings));
                 if (!r->failed)
-                        puts(json_object_to_json_string_ext(
-                                        object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+                        fprintf(r->f, "%s\n",
+                                json_object_to_json_string_ext(
+                                                object,
+                                                JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
                 json_object_put(object);
         }
         if (r->failed)

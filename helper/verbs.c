@@ -2,6 +2,7 @@
 #include "helper/verbs.h"
 
 #include "common/contract.h"
+#include "common/manifest-options.h"
 
 /* clang-format off */
 const Option launch_options[] = {
@@ -67,6 +68,14 @@ const Option clean_options[] = {
         [_CLEAN_MAX] = {},
 };
 
+#define MANIFEST_ROW(name, argument, help) { name, 0, argument, help },
+
+static const Option check_options[] = { MANIFEST_OPTIONS_CHECK(MANIFEST_ROW) {} };
+static const Option preview_options[] = { MANIFEST_OPTIONS_PREVIEW(MANIFEST_ROW) {} };
+static const Option diff_options[] = { MANIFEST_OPTIONS_DIFF(MANIFEST_ROW) {} };
+static const Option convert_options[] = { MANIFEST_OPTIONS_CONVERT(MANIFEST_ROW) {} };
+static const Option enable_options[] = { MANIFEST_OPTIONS_ENABLE(MANIFEST_ROW) {} };
+
 const Verb verbs[] = {
         { "exec", "NAME [OPTION...] [--] COMMAND [WORD...]", "Run a command in a running container",
           VERB_BERTH, .container = true, .options = exec_options },
@@ -75,12 +84,12 @@ const Verb verbs[] = {
         { "list", "[OPTION...]", "List running containers", VERB_MANAGE, .options = list_options },
         { "status", "NAME [OPTION...]", "Show a container", VERB_MANAGE, .options = status_options },
         { "clean", "[OPTION...]", "Remove what no running container owns", VERB_MANAGE, .options = clean_options },
-        { "check", "[OPTION...] [NAME|FILE...]", "Check manifests", VERB_MANIFEST },
-        { "preview", "[OPTION...] NAME|FILE", "Show the units of a manifest", VERB_MANIFEST },
-        { "diff", "[OPTION...] [NAME...]", "Compare running containers with their manifests", VERB_MANIFEST },
-        { "convert", "[OPTION...] FILE...", "Make manifests of .container and other files", VERB_MANIFEST },
-        { "enable", "[OPTION...] NAME...", "Start with the system", VERB_MANIFEST },
-        { "disable", "[OPTION...] NAME...", "Do not start with the system", VERB_MANIFEST },
+        { "check", "[OPTION...] [NAME|FILE...]", "Check manifests", VERB_MANIFEST, .options = check_options },
+        { "preview", "[OPTION...] [NAME|FILE...]", "Show the units of a manifest", VERB_MANIFEST, .options = preview_options },
+        { "diff", "[OPTION...] [NAME...]", "Compare running containers with their manifests", VERB_MANIFEST, .options = diff_options },
+        { "convert", "[OPTION...] FILE...|DIR", "Make manifests of .container and other files", VERB_MANIFEST, .options = convert_options },
+        { "enable", "[OPTION...] NAME...", "Start with the system", VERB_MANIFEST, .options = enable_options },
+        { "disable", "[OPTION...] NAME...", "Do not start with the system", VERB_MANIFEST, .options = enable_options },
         { "launch", "--name=NAME --image=IMAGE [OPTION...] [-- WORD...]", "Assemble a container and start its leader",
           VERB_BERTH, .internal = true, .container = true, .options = launch_options },
         { "refuse", "--name=NAME -- MESSAGE...", "Fail with the errors of a manifest",
