@@ -258,7 +258,10 @@ static int start_and_attend(const Request *request, Enter *enter, const User *us
                 return EXIT_BERTH;
         r = guard_start(enter->unit_fd, enter->cgroup, request->timeout_usec, &guard);
         if (r < 0) {
-                (void) log_error_errno(r, "cannot start the guard of the command: %m");
+                if (r == -EAGAIN)
+                        spawn_log_full(enter);
+                else
+                        (void) log_error_errno(r, "cannot start the guard of the command: %m");
                 (void) unlinkat(enter->unit_fd, enter->cgroup, AT_REMOVEDIR);
                 return EXIT_BERTH;
         }

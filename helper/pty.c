@@ -94,11 +94,12 @@ int terminal_make_raw(const Terminal *terminal) {
         if (terminal->fd < 0)
                 return 0;
         cfmakeraw(&raw);
-        return tcsetattr(terminal->fd, TCSADRAIN, &raw) < 0 ? -errno : 0;
+        /* Now, not once the output is drained: that could wait for a terminal that was stopped by hand. */
+        return tcsetattr(terminal->fd, TCSANOW, &raw) < 0 ? -errno : 0;
 }
 
 void terminal_restore(Terminal *terminal) {
         if (terminal->fd >= 0)
-                (void) tcsetattr(terminal->fd, TCSADRAIN, &terminal->saved);
+                (void) tcsetattr(terminal->fd, TCSANOW, &terminal->saved);
         terminal->fd = -EBADF;
 }

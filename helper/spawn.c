@@ -111,6 +111,11 @@ static Failure become(const Spawn *spawn, int error_fd) {
         return (Failure){ STAGE_EXEC, r };
 }
 
+int spawn_log_full(const Enter *enter) {
+        return log_error_errno(EAGAIN, "container '%s' has as many tasks as its unit may have (Tasks=)",
+                               enter->state.name);
+}
+
 int spawn_start(const Spawn *spawn, Process *ret) {
         _cleanup_close_ int read_fd = -EBADF, write_fd = -EBADF;
         const char *name = spawn->enter->state.name;
@@ -131,8 +136,7 @@ int spawn_start(const Spawn *spawn, Process *ret) {
         }
         switch (pid) {
         case -EAGAIN:
-                return log_error_errno(pid, "container '%s' has as many tasks as its unit may have (Tasks=)",
-                                       name);
+                return spawn_log_full(spawn->enter);
         case -ENOMEM: /* clone(2): also where the pid namespace's init is gone */
                 return log_error_errno(pid,
                                        "cannot start a process in container '%s', which may be ending: %m",

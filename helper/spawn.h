@@ -3,8 +3,8 @@
 
 #include "common/base.h"
 #include "helper/confine.h"
-#include "helper/enter.h"
 #include "helper/descriptors.h"
+#include "helper/enter.h"
 
 /* The process of a command in a running container, from its clone to its exec: full rights and no code of the
  * container on one side, the other way round on the other. */
@@ -33,6 +33,9 @@ typedef struct Process {
 
 void process_done(Process *process);
 #define _cleanup_process_ _cleanup_(process_done)
+
+/* clone(2) failed with EAGAIN: says why. Returns -EAGAIN. */
+int spawn_log_full(const Enter *enter);
 
 /* Starts it. Logs. */
 int spawn_start(const Spawn *spawn, Process *ret);

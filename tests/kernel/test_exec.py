@@ -853,6 +853,42 @@ def test_a_frozen_container_is_refused_at_once(make: Callable[..., Container], w
     assert container.run("true").returncode == 0
 
 
+def test_a_timeout_holds_in_a_container_frozen_meanwhile(make: Callable[..., Container]) -> None:
+    container = make()
+    process = container.start("--timeout=500ms", "--", "sleep", "100")
+    container.only_exec()
+    (container.unit / "cgroup.freeze").write_text("1")
+    # the guard is frozen along with everything in the unit: its clock runs on, its work waits for the thaw
+    time.sleep(1)
+    assert process.poll() is None
+    (container.unit / "cgroup.freeze").write_text("0")
+    process.communicate(timeout=5)
+    assert process.returncode == 124
+
+
+def test_other_users_are_told_that_only_root_may(c: Container, berth: Path) -> None:
+    copy = Path("/tmp") / f"berth-{c.name}"  # where they can execute it
+    copy.write_bytes(berth.read_bytes())
+    copy.chmod(0o755)
+    try:
+        done = subprocess.run([copy, "exec", c.name, "true"], check=False, text=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, user=65534, group=65534, extra_groups=[])
+        assert done.returncode == 125
+        assert "only root" in done.stderr
+    finally:
+        copy.unlink()
+
+
+def test_a_full_unit_is_named(make: Callable[..., Container]) -> None:
+    container = make()
+    if not (container.unit / "pids.max").exists():
+        pytest.skip("needs the pids controller on cgroup2")
+    (container.unit / "pids.max").write_text("2")
+    done = container.run("true")
+    assert done.returncode == 125
+    assert "as many tasks" in done.stderr
+
+
 def test_the_end_of_the_container_ends_the_command(make: Callable[..., Container]) -> None:
     container = make()
     process = container.start("sleep", "100")
