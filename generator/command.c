@@ -29,13 +29,7 @@ static size_t expanded_length(const char *s) {
 
 /* Adds a word: prefix and value. at is the line of the manifest it comes from. */
 static int add_word(Command *c, const char *prefix, const char *value, unsigned at) {
-        _cleanup_free_ char *word = NULL;
-
-        if (asprintf(&word, "%s%s", prefix, value) < 0) {
-                word = NULL;
-                return -ENOMEM;
-        }
-        if (expanded_length(word) > ARGUMENT_MAX) {
+        if (strlen(prefix) + expanded_length(value) > ARGUMENT_MAX) {
                 diag_error(&c->m->diags, at, 1,
                            "a word is longer than %d bytes, more than the kernel passes to a program; shorten it or "
                            "use EnvironmentFile=",
@@ -43,7 +37,7 @@ static int add_word(Command *c, const char *prefix, const char *value, unsigned 
                 return 0;
         }
         text_add(c->line, " ");
-        unit_word(c->line, word, UNIT_SPECIFIERS);
+        unit_option(c->line, prefix, value);
         /* The rest of the line, "ExecStart=:" and the path, is far below 4096 bytes. */
         if (c->line->size > UNIT_LINE_MAX - 4096 && !c->too_long) {
                 diag_error(&c->m->diags, at, 1,

@@ -50,12 +50,12 @@ static size_t plain_prefix(const char *s, bool utf8, UnitPercent percent) {
         }
 }
 
-void unit_word(Text *t, const char *word, UnitPercent percent) {
+/* Adds what stands between the quotes. */
+static void add_escaped(Text *t, const char *word, UnitPercent percent) {
         static const char names[] = "nrt\"\\", bytes[] = "\n\r\t\"\\";
         size_t n = strlen(word);
         bool utf8 = utf8_valid_prefix(word, n) == n;
 
-        text_add_bytes(t, "\"", 1);
         for (;; word++) {
                 const char *named;
 
@@ -72,5 +72,17 @@ void unit_word(Text *t, const char *word, UnitPercent percent) {
                 else
                         text_addf(t, "\\x%02x", (unsigned char) *word);
         }
+}
+
+void unit_word(Text *t, const char *word, UnitPercent percent) {
+        text_add_bytes(t, "\"", 1);
+        add_escaped(t, word, percent);
+        text_add_bytes(t, "\"", 1);
+}
+
+void unit_option(Text *t, const char *prefix, const char *value) {
+        text_add_bytes(t, "\"", 1);
+        add_escaped(t, prefix, UNIT_SPECIFIERS);
+        add_escaped(t, value, UNIT_SPECIFIERS);
         text_add_bytes(t, "\"", 1);
 }

@@ -24,3 +24,6 @@ int unit_literal(Text *t, const char *key, const char *value);
 
 /* Adds one word of a line, always in double quotes. */
 void unit_word(Text *t, const char *word, UnitPercent percent);
+
+/* Adds a word that is prefix and value, both with specifiers. */
+void unit_option(Text *t, const char *prefix, const char *value);
