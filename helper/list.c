@@ -31,19 +31,27 @@ static int add_row(const Item *item, char ***cells) {
                 r = strv_append(cells, created);
         if (r >= 0)
                 r = strv_append(cells, item->state.unit ? item->state.unit : "-");
+        /* A path may hold what a terminal would obey. */
+        for (char **cell = *cells; cell && *cell; cell++)
+                for (char *p = *cell; *p; p++)
+                        if ((unsigned char) *p < ' ' || *p == 0x7f)
+                                *p = '?';
         return r;
 }
 
-static void print_table(char *const *cells, size_t n) {
+static void print_table(char *const *cells) {
         size_t width[_COLUMNS] = {};
+        size_t i;
 
-        for (size_t i = 0; i < n; i++)
-                width[i % _COLUMNS] = MAX(width[i % _COLUMNS], strlen(cells[i]));
-        for (size_t i = 0; i < n; i++)
-                if (i % _COLUMNS == _COLUMNS - 1)
-                        printf("%s\n", cells[i]);
+        i = 0;
+        for (char *const *cell = cells; cell && *cell; cell++, i = (i + 1) % _COLUMNS)
+                width[i] = MAX(width[i], strlen(*cell));
+        i = 0;
+        for (char *const *cell = cells; cell && *cell; cell++, i = (i + 1) % _COLUMNS)
+                if (i == _COLUMNS - 1)
+                        printf("%s\n", *cell);
                 else
-                        printf("%-*s ", (int) width[i % _COLUMNS], cells[i]);
+                        printf("%-*s ", (int) width[i], *cell);
 }
 
 static int add_object(const Item *item, json_object *array) {
@@ -116,6 +124,6 @@ int verb_list(int argc _unused_, char *argv[]) {
                 puts(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY |
                                                                            JSON_C_TO_STRING_NOSLASHESCAPE));
         else
-                print_table(cells, strv_length(cells));
+                print_table(cells);
         return EXIT_DONE;
 }
