@@ -38,6 +38,11 @@ void diag_add(Diags *d, DiagLevel level, unsigned line, unsigned column, const c
 #define diag_error(d, line, column, ...)   diag_add(d, DIAG_ERROR, line, column, __VA_ARGS__)
 #define diag_warning(d, line, column, ...) diag_add(d, DIAG_WARNING, line, column, __VA_ARGS__)
 
+/* Will the next finding only be counted? Then its words need not be looked for. */
+static inline bool diags_full(const Diags *d) {
+        return d->n >= DIAG_KEPT_MAX;
+}
+
 /* Puts them in order of line; those of one line stay as they were found. */
 void diags_sort(Diags *d);
 

@@ -8,6 +8,9 @@
 #include "generator/specifier.h"
 #include "generator/words.h"
 
+/* A manifest that asks for more is a mistake or an attack: each is a directory at every reload. */
+#define LINKS_MAX 256
+
 typedef struct Install {
         Manifest *m;
         const World *world;
@@ -125,6 +128,11 @@ static int add_words(Install *in, const char *key,
                 for (size_t j = 0; words && words[j]; j++) {
                         _cleanup_free_ char *word = NULL;
 
+                        if (in->links->n >= LINKS_MAX) {
+                                diag_error(&in->m->diags, v.line, v.column,
+                                           "%s= makes more than %d links; remove some", key, LINKS_MAX);
+                                return 0;
+                        }
                         r = specifier_expand(words[j], in->unit, &word);
                         if (r == -EINVAL) {
                                 diag_error(&in->m->diags, v.line, v.column,

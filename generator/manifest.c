@@ -100,7 +100,7 @@ static int enter_mount(Walk *w, const char *name, const Line *line) {
 }
 
 static void unknown_section(Walk *w, const char *name, const Line *line) {
-        const char *meant = section_suggest(name);
+        const char *meant = diags_full(w->diags) ? NULL : section_suggest(name);
 
         w->skip = true;
         if (meant)
@@ -140,8 +140,9 @@ static int enter_section(Walk *w, const Line *line) {
 }
 
 static void unknown_key(Walk *w, const char *name, bool optional, const Line *line) {
-        const char *section = w->section->name, *meant = key_suggest(section, name);
-        const Key *elsewhere = key_find_elsewhere(name);
+        const char *section = w->section->name,
+                   *meant = diags_full(w->diags) ? NULL : key_suggest(section, name);
+        const Key *elsewhere = diags_full(w->diags) ? NULL : key_find_elsewhere(name);
 
         if (optional)
                 diag_warning(w->diags, line->line, line->key_column,

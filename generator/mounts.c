@@ -95,7 +95,7 @@ static void refuse_key(Build *b, const char *section, const char *key, const Mou
 
 /* A complaint of a check belongs to a key's line. Returns 0 or -ENOMEM. */
 static int tell(Build *b, const char *section, const char *key, unsigned line, int r, const char *error) {
-        if (r == -EINVAL)
+        if (r == -EINVAL && error)
                 diag_error(b->diags, line_of(b->store, section, key, line), 1, "%s=: %s", key, error);
         return r == -ENOMEM ? r : 0;
 }

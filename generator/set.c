@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "generator/set.h"
 
+#include <search.h>
 #include <stdio.h>
 
 #include "common/log.h"
@@ -21,20 +22,31 @@ struct Set {
         World world;
         Machine *machines; /* in order; empty if there are no instances, and so nothing can clash */
         size_t n_machines;
-        Alias *aliases; /* as they were taken */
-        size_t n_aliases;
-        bool failed; /* out of memory in a callback */
+        void *aliases; /* those that were taken: a tree of tsearch(3) */
+        bool failed;   /* out of memory in a callback */
 };
+
+static void alias_free(void *p) {
+        Alias *a = p;
+
+        if (a) {
+                free(a->alias);
+                free(a->name);
+        }
+        free(a);
+}
+
+static int compare_aliases(const void *a, const void *b) {
+        const Alias *x = a, *y = b;
+
+        return strcmp(x->alias, y->alias);
+}
 
 Set *set_free(Set *s) {
         if (!s)
                 return NULL;
         lookup_done(&s->lookup);
-        for (size_t i = 0; i < s->n_aliases; i++) {
-                free(s->aliases[i].alias);
-                free(s->aliases[i].name);
-        }
-        free(s->aliases);
+        tdestroy(s->aliases, alias_free);
         free(s->machines);
         free(s);
         return NULL;
@@ -73,29 +85,18 @@ static bool unit_exists(void *data, const char *unit) {
 
 static const char *alias_take(void *data, const char *alias, const char *name) {
         Set *s = data;
-        Alias taken;
+        Alias *taken = calloc(1, sizeof(Alias)), **found;
 
-        for (size_t i = 0; i < s->n_aliases; i++)
-                if (streq(s->aliases[i].alias, alias))
-                        return streq(s->aliases[i].name, name) ? NULL : s->aliases[i].name;
-        if ((s->n_aliases & (s->n_aliases + 1)) == 0) {
-                Alias *grown = reallocarray(s->aliases, (s->n_aliases + 1) * 2, sizeof(Alias));
-
-                if (!grown) {
-                        s->failed = true;
-                        return NULL;
-                }
-                s->aliases = grown;
+        if (taken) {
+                taken->alias = strdup(alias);
+                taken->name = strdup(name);
         }
-        taken = (Alias){ strdup(alias), strdup(name) };
-        if (!taken.alias || !taken.name) {
-                free(taken.alias);
-                free(taken.name);
-                s->failed = true;
+        found = taken && taken->alias && taken->name ? tsearch(taken, &s->aliases, compare_aliases) : NULL;
+        if (found && *found == taken)
                 return NULL;
-        }
-        s->aliases[s->n_aliases++] = taken;
-        return NULL;
+        alias_free(taken);
+        s->failed = s->failed || !found;
+        return found && !streq((*found)->name, name) ? (*found)->name : NULL;
 }
 
 static int compare_machines(const void *a, const void *b) {
