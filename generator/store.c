@@ -134,10 +134,11 @@ int store_reset(Store *s, const char *section, const char *key, unsigned line, u
 }
 
 int store_count(const Store *s, const char *section, const char *key) {
+        unsigned bit = bit_of(section, key);
         const char *count;
         char name[KEY_MAX];
 
-        if (!(s->maybe[bit_of(section, key) / 64] >> bit_of(section, key) % 64 & 1))
+        if (!(s->maybe[bit / 64] >> bit % 64 & 1))
                 return -ENOENT;
         make_key(name, section, key, -1);
         count = dictionary_get(s->values, name, NULL);

@@ -95,8 +95,11 @@ static int take_word(const char *begin, const char **s, Text *word, WordsError *
                 } else if (quote ? *p == quote : (*p == '"' || *p == '\'')) {
                         quote = quote ? '\0' : *p;
                         opened = p;
-                } else
-                        text_add_bytes(word, p, 1);
+                } else {
+                        length = quote ? strcspn(p, quote == '"' ? "\"\\" : "'\\")
+                                       : strcspn(p, BLANKS "\"'\\");
+                        text_add_bytes(word, p, length);
+                }
                 p += length;
         }
         if (quote) {
