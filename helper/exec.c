@@ -230,11 +230,10 @@ static uid_t host_id(const State *state, uid_t id) {
         return state->uid_count > 0 ? state->uid_base + id : id;
 }
 
-/* From here on something exists that must be ended: the guard first, the command last. */
+/* From here on something exists that must be ended, and a guard that sees to it. */
 static int start_and_attend(const Request *request, Enter *enter, const User *user, Stdio *stdio,
                             Spawn *spawn) {
         _cleanup_guard_ Guard guard = GUARD_NONE;
-        _cleanup_process_ Process process = PROCESS_NONE;
         _cleanup_close_ int signal_fd = -EBADF;
         Confinement confinement = {
                 .user = user,
@@ -242,34 +241,16 @@ static int start_and_attend(const Request *request, Enter *enter, const User *us
                 .no_new_privs = enter->state.no_new_privs,
                 .restrict_suid_sgid = enter->state.restrict_suid_sgid,
         };
-        Attend attend = {
-                .spawn = spawn,
-                .stdio = stdio,
-                .process = &process,
-                .guard = &guard,
-                .timed = request->timeout_usec > 0,
-        };
-        int r;
+        Attend attend = { .spawn = spawn, .stdio = stdio, .guard = &guard };
 
         attend.signal_fd = signal_fd = attend_open_signals();
-        if (signal_fd < 0)
+        if (signal_fd < 0 || enter_make_cgroup(enter) < 0)
                 return EXIT_BERTH;
-        if (enter_make_cgroup(enter) < 0)
-                return EXIT_BERTH;
-        r = guard_start(enter->unit_fd, enter->cgroup, request->timeout_usec, &guard);
-        if (r < 0) {
-                if (r == -EAGAIN)
-                        spawn_log_full(enter);
-                else
-                        (void) log_error_errno(r, "cannot start the guard of the command: %m");
+        spawn->confinement = &confinement;
+        if (guard_start(spawn, request->timeout_usec, &guard) < 0) {
                 (void) unlinkat(enter->unit_fd, enter->cgroup, AT_REMOVEDIR);
                 return EXIT_BERTH;
         }
-        if (enter_join(enter) < 0)
-                return EXIT_BERTH; /* the guard sees that we are gone and removes the cgroup */
-        spawn->confinement = &confinement;
-        if (spawn_start(spawn, &process) < 0)
-                return EXIT_BERTH;
         stdio_close_inside(stdio);
         if (stdio->tty) {
                 terminal_save(&stdio->terminal, 0);

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -13,20 +12,31 @@
 
 #include "common/contract.h"
 #include "common/fs.h"
+#include "common/log.h"
+#include "helper/ending.h"
 #include "helper/enter.h"
 
-#define GRACE_MS 2000
-/* A process in an uninterruptible sleep can outlast KILL for as long as its disk does. */
-#define KILLED_MS 10000
-#define PROCS_MAX (4 * 1024 * 1024)
-
-#define EXIT_ENDED 1
-#define EXIT_LEFT  2
-
 void guard_done(Guard *guard) {
-        guard->pidfd = close_fd(guard->pidfd);
         guard->order_fd = close_fd(guard->order_fd);
+        guard->report_fd = close_fd(guard->report_fd);
+        guard->error_fd = close_fd(guard->error_fd);
 }
+
+typedef struct Order {
+        char order; /* GuardOrder */
+        unsigned char signal;
+} Order;
+
+/* The guard's own descriptors, by fixed numbers: all others are closed. Nothing of the client's is among them, as a
+ * pipe kept open here would never end for its reader. */
+enum { ORDER_FD, REPORT_FD, UNIT_FD, PROC_FD, COMMAND_FD, _FDS };
+
+typedef struct Watch {
+        const char *cgroup;
+        pid_t pid;            /* the command's, until it is reaped */
+        uint64_t deadline_ms; /* UINT64_MAX: none */
+        GuardReport report;
+} Watch;
 
 static uint64_t now_ms(void) {
         struct timespec t;
@@ -35,200 +45,190 @@ static uint64_t now_ms(void) {
         return (uint64_t) t.tv_sec * 1000 + (uint64_t) t.tv_nsec / 1000000;
 }
 
-/* 1 once nothing lives in the cgroup, 0 if something still does after timeout_ms. The kernel announces the change
- * of cgroup.events by POLLPRI (cgroups(7)). */
-static int wait_empty(int cgroup_fd, uint64_t timeout_ms) {
-        uint64_t deadline = now_ms() + timeout_ms;
-        _cleanup_close_ int fd = -EBADF;
+static void reap(Watch *watch, int flags) {
+        siginfo_t info = {};
 
-        fd = openat(cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return errno == ENOENT || errno == ENODEV ? 1 : -errno;
-        for (;;) {
-                struct pollfd wait = { .fd = fd, .events = POLLPRI };
-                uint64_t now = now_ms();
-                char text[128];
-                ssize_t n;
-
-                n = pread(fd, text, sizeof(text) - 1, 0);
-                if (n < 0)
-                        return errno == ENODEV ? 1 : -errno;
-                text[n] = '\0';
-                if (strstr(text, "populated 0"))
-                        return 1;
-                if (now >= deadline)
-                        return 0;
-                if (poll(&wait, 1, (int) (deadline - now)) < 0 && errno != EINTR)
-                        return -errno;
-        }
+        while (waitid(P_PIDFD, COMMAND_FD, &info, WEXITED | flags) < 0)
+                if (errno != EINTR)
+                        return;
+        if (info.si_pid == 0)
+                return; /* WNOHANG: it lives, which is reported otherwise */
+        watch->report.status =
+                        info.si_code == CLD_EXITED ? info.si_status : EXIT_SIGNAL_BASE + info.si_status;
+        watch->pid = 0;
 }
 
-/* Is the process of that pidfd, whose number may have been given away before it was opened, in cgroup name? */
-static bool is_member(pid_t pid, const char *name) {
-        _cleanup_free_ char *text = NULL;
-        char path[64], *rest, *line;
+/* To the whole process group, as a terminal would; before it has a group, to the process. Its number is its own as
+ * long as we have not reaped it. */
+static void pass_on(const Watch *watch, int signal) {
+        if (signal > 0 && watch->pid > 0 && kill(-watch->pid, signal) < 0)
+                (void) pidfd_send_signal(COMMAND_FD, signal, NULL, 0);
+}
 
-        snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
-        if (read_file_at(AT_FDCWD, path, 65536, &text, NULL) < 0)
-                return false;
-        for (rest = text; (line = strsep(&rest, "\n"));)
-                if (startswith(line, "0::") && endswith(line, name))
-                        return true;
+static void end_all(Watch *watch) {
+        watch->report.left = ending_run(UNIT_FD, PROC_FD, watch->cgroup) < 0;
+        reap(watch, WNOHANG);
+}
+
+/* Returns false when there is nothing more to wait for. */
+static bool obey(Watch *watch, const Order *order) {
+        pass_on(watch, order->signal);
+        switch ((GuardOrder) order->order) {
+        case GUARD_PASS_ON:
+                return true;
+        case GUARD_INTERRUPT:
+                (void) ending_wait(UNIT_FD, watch->cgroup, ENDING_GRACE_MS);
+                break;
+        case GUARD_HANG_UP:
+                break;
+        }
+        end_all(watch);
         return false;
 }
 
-/* TERM to each member; CONT as well, or a stopped one would not act on it (as systemd does). */
-static void terminate(int cgroup_fd, const char *name) {
-        _cleanup_free_ char *text = NULL;
-        char *rest, *line;
-
-        if (read_file_at(cgroup_fd, "cgroup.procs", PROCS_MAX, &text, NULL) < 0)
-                return; /* KILL needs no list */
-        for (rest = text; (line = strsep(&rest, "\n"));) {
-                pid_t pid = (pid_t) strtol(line, NULL, 10); /* the kernel's own text */
-                _cleanup_close_ int fd = -EBADF;
-
-                if (pid <= 0)
-                        continue;
-                fd = pidfd_open(pid, 0);
-                if (fd < 0 || !is_member(pid, name))
-                        continue;
-                (void) pidfd_send_signal(fd, SIGTERM, NULL, 0);
-                (void) pidfd_send_signal(fd, SIGCONT, NULL, 0);
-        }
-}
-
-int guard_end(int unit_fd, const char *name) {
-        _cleanup_close_ int fd = -EBADF;
-        int r;
-
-        fd = openat(unit_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                return 0; /* removed: nothing was in it */
-        r = wait_empty(fd, 0);
-        if (r == 0) {
-                terminate(fd, name);
-                r = wait_empty(fd, GRACE_MS);
-        }
-        if (r <= 0) {
-                (void) write_string_at(fd, "cgroup.kill", "1");
-                r = wait_empty(fd, KILLED_MS);
-        }
-        if (r <= 0)
-                return -ETIME;
-        (void) unlinkat(unit_fd, name, AT_REMOVEDIR);
-        return 0;
-}
-
-static int end_status(int unit_fd, const char *name, int status) {
-        return guard_end(unit_fd, name) < 0 ? EXIT_LEFT : status;
-}
-
-static int interrupt_status(int unit_fd, const char *name) {
-        _cleanup_close_ int fd = openat(unit_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-        if (fd >= 0)
-                (void) wait_empty(fd, GRACE_MS);
-        return end_status(unit_fd, name, EXIT_ENDED);
-}
-
-/* Reads orders until one of them, the clock or the end of the pipe says what to do; returns the exit status. */
-static int watch(int order_fd, int unit_fd, const char *name, uint64_t timeout_usec) {
-        uint64_t deadline = UINT64_MAX;
-
+/* Waits for an order, the clock, the end of the client or of the command, whichever is first. */
+static void watch_command(Watch *watch) {
         for (;;) {
-                struct pollfd wait = { .fd = order_fd, .events = POLLIN };
-                uint64_t now = deadline == UINT64_MAX ? 0 : now_ms();
-                int left = deadline == UINT64_MAX ? -1 : (int) MIN(deadline - MIN(now, deadline), 86400000U);
-                char order;
+                struct pollfd set[] = {
+                        { .fd = COMMAND_FD, .events = POLLIN },
+                        { .fd = ORDER_FD, .events = POLLIN },
+                };
+                bool timed = watch->deadline_ms != UINT64_MAX;
+                uint64_t now = timed ? now_ms() : 0;
+                int left = timed ? (int) MIN(watch->deadline_ms - MIN(now, watch->deadline_ms), 86400000U)
+                                 : -1;
+                Order order;
                 ssize_t n;
 
-                if (poll(&wait, 1, left) == 0) {
-                        if (now_ms() >= deadline)
-                                return end_status(unit_fd, name, EXIT_TIMED_OUT);
-                        continue;
+                if (poll(set, ARRAY_LEN(set), left) == 0) {
+                        if (now_ms() < watch->deadline_ms)
+                                continue;
+                        watch->report.timed_out = true;
+                        end_all(watch);
+                        return;
                 }
-                n = read(order_fd, &order, 1);
+                /* Orders first: that the client is gone must not be lost because the command is, too. */
+                if (!set[1].revents) {
+                        reap(watch, 0);
+                        return;
+                }
+                n = read(ORDER_FD, &order, sizeof(order));
                 if (n < 0 && errno == EINTR)
                         continue;
-                if (n <= 0)
-                        return end_status(unit_fd, name, EXIT_ENDED);
-                switch ((GuardOrder) order) {
-                case GUARD_STARTED:
-                        if (timeout_usec > 0)
-                                deadline = now_ms() + MAX(timeout_usec / 1000, UINT64_C(1));
-                        break;
-                case GUARD_FINISHED:
-                        /* With somebody left in it it stays, for a later sweep or the end of the unit. */
-                        (void) unlinkat(unit_fd, name, AT_REMOVEDIR);
-                        enter_sweep(unit_fd);
-                        return 0;
-                case GUARD_INTERRUPT:
-                        return interrupt_status(unit_fd, name);
-                case GUARD_HANG_UP:
-                        return end_status(unit_fd, name, EXIT_ENDED);
+                if (n != sizeof(order)) {
+                        end_all(watch);
+                        return;
                 }
+                if (!obey(watch, &order))
+                        return;
         }
 }
 
-/* The guard's own life. It holds two descriptors, 0 and 1, and nothing of the client's: a pipe kept open here would
- * never end for its reader. */
-static void run(int order_fd, int unit_fd, const char *name, uint64_t timeout_usec) {
+/* Moves fds[i] to number i, and closes all else. */
+static int arrange_descriptors(int fds[static _FDS]) {
+        for (int i = 0; i < _FDS; i++) {
+                /* Out of the way first: a number below _FDS may be needed for another. */
+                if (fds[i] < _FDS)
+                        fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, _FDS);
+                if (fds[i] < 0)
+                        return -errno;
+        }
+        for (int i = 0; i < _FDS; i++)
+                if (dup3(fds[i], i, O_CLOEXEC) < 0)
+                        return -errno;
+        return syscall(SYS_close_range, _FDS, ~0U, 0) < 0 ? -errno : 0;
+}
+
+/* Joins the container and starts the command in it. What fails here is told to the user at once: standard error is
+ * still the client's. */
+static int begin(const Spawn *spawn, int error_fd, Process *process) {
         sigset_t all;
+        int r;
 
         sigfillset(&all);
         (void) sigprocmask(SIG_SETMASK, &all, NULL);
-        (void) setsid(); /* the terminal's signals are not for us */
-        /* Nor is the container's lack of memory, though we are counted in its unit. */
-        (void) write_string_at(AT_FDCWD, "/proc/self/oom_score_adj", "-1000");
-        if (chdir("/") < 0 || dup2(order_fd, 0) < 0 || dup2(unit_fd, 1) < 0)
-                _exit(EXIT_BERTH);
-        (void) syscall(SYS_close_range, 2, ~0U, 0);
+        if (setsid() < 0) /* the terminal's signals are not for us */
+                return log_error_errno(errno, "cannot begin a session for the guard: %m");
         (void) prctl(PR_SET_NAME, "berth-guard", 0, 0, 0);
-        _exit(watch(0, 1, name, timeout_usec));
+        r = enter_join(spawn->enter);
+        if (r < 0)
+                return r;
+        return spawn_start(spawn, error_fd, process);
 }
 
-int guard_start(int unit_fd, const char *name, uint64_t timeout_usec, Guard *ret) {
-        _cleanup_close_ int read_fd = -EBADF, write_fd = -EBADF;
-        int fds[2], pidfd;
-        pid_t pid;
+/* The guard's life, from the clone on. */
+static void run(const Spawn *spawn, uint64_t timeout_usec, int order_fd, int report_fd, int error_fd) {
+        _cleanup_process_ Process process = PROCESS_NONE;
+        Watch watch = { .cgroup = spawn->enter->cgroup, .deadline_ms = UINT64_MAX };
+        int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int fds[_FDS] = { order_fd, report_fd, spawn->enter->unit_fd, proc_fd };
+
+        if (proc_fd < 0 || begin(spawn, error_fd, &process) < 0) {
+                (void) write_fd(report_fd, &watch.report, sizeof(watch.report));
+                (void) unlinkat(spawn->enter->unit_fd, watch.cgroup, AT_REMOVEDIR);
+                return;
+        }
+        fds[COMMAND_FD] = TAKE_FD(process.pidfd);
+        watch.pid = process.pid;
+        watch.report.started = true;
+        if (timeout_usec > 0)
+                watch.deadline_ms = now_ms() + MAX(timeout_usec / 1000, UINT64_C(1));
+        if (arrange_descriptors(fds) < 0)
+                return; /* and the client ends it all */
+        watch_command(&watch);
+        (void) write_fd(REPORT_FD, &watch.report, sizeof(watch.report));
+        /* With somebody left in it it stays, for a later sweep or the end of the unit. */
+        (void) unlinkat(UNIT_FD, watch.cgroup, AT_REMOVEDIR);
+        enter_sweep(UNIT_FD);
+}
+
+static int make_pipe(int *ret_read, int *ret_write) {
+        int fds[2];
 
         if (pipe2(fds, O_CLOEXEC) < 0)
-                return -errno;
-        read_fd = fds[0];
-        write_fd = fds[1];
-        pid = enter_clone(unit_fd, ENTER_GUARD, 0, &pidfd);
-        if (pid < 0)
-                return pid;
-        if (pid == 0)
-                run(read_fd, unit_fd, name, timeout_usec);
-        *ret = (Guard){ .pidfd = pidfd, .order_fd = TAKE_FD(write_fd) };
+                return log_error_errno(errno, "cannot make a pipe: %m");
+        *ret_read = fds[0];
+        *ret_write = fds[1];
         return 0;
 }
 
-int guard_order(const Guard *guard, GuardOrder order) {
-        char byte = (char) order;
+int guard_start(const Spawn *spawn, uint64_t timeout_usec, Guard *ret) {
+        _cleanup_close_ int order_fd = -EBADF, report_fd = -EBADF, error_fd = -EBADF, pidfd = -EBADF;
+        _cleanup_guard_ Guard guard = GUARD_NONE;
+        pid_t pid;
+        int r;
 
-        return write_fd(guard->order_fd, &byte, 1);
+        r = make_pipe(&order_fd, &guard.order_fd);
+        if (r >= 0)
+                r = make_pipe(&guard.report_fd, &report_fd);
+        if (r >= 0)
+                r = make_pipe(&guard.error_fd, &error_fd);
+        if (r < 0)
+                return r;
+        pid = enter_clone(spawn->enter->unit_fd, ENTER_GUARD, 0, &pidfd);
+        if (pid == 0) {
+                guard_done(&guard); /* above all the client's end of the orders */
+                run(spawn, timeout_usec, order_fd, report_fd, error_fd);
+                _exit(EXIT_DONE);
+        }
+        if (pid < 0)
+                return spawn_log_failure(spawn->enter, pid);
+        *ret = guard;
+        guard = GUARD_NONE;
+        return 0;
 }
 
-int guard_wait(Guard *guard) {
-        siginfo_t info = {};
+void guard_order(const Guard *guard, GuardOrder order, int signal) {
+        Order message = { .order = (char) order, .signal = (unsigned char) signal };
 
-        /* __WALL: a child that tells nobody by a signal is no ordinary one, waitpid(2) */
-        while (waitid(P_PIDFD, (id_t) guard->pidfd, &info, WEXITED | __WALL) < 0)
-                if (errno != EINTR)
-                        return -errno;
-        if (info.si_code != CLD_EXITED)
-                return -ECHILD;
-        switch (info.si_status) {
-        case 0:
-        case EXIT_ENDED:
-        case EXIT_TIMED_OUT:
-                return info.si_status;
-        case EXIT_LEFT:
-                return -ETIME;
-        default:
-                return -ECHILD;
-        }
+        (void) write_fd(guard->order_fd, &message, sizeof(message));
+}
+
+int guard_read_report(const Guard *guard, GuardReport *ret) {
+        ssize_t n;
+
+        do
+                n = read(guard->report_fd, ret, sizeof(*ret));
+        while (n < 0 && errno == EINTR);
+        return n == sizeof(*ret) ? 0 : -ECHILD;
 }

@@ -2,40 +2,45 @@
 #pragma once
 
 #include "common/base.h"
+#include "helper/spawn.h"
 
-/* Ends everything that an exec has started when its time is over or when the client is gone, be it by kill -9: a
- * small process outside of the container and of the client's own cgroup, waiting on a pipe. It keeps the time too,
- * so that a stopped client does not stop the clock. */
+/* The command's parent: a small process outside of the container and of the client's own control group. It starts the
+ * command, keeps its time, and ends everything that it has started when the time is over or when the client is gone,
+ * be it by kill -9. A client that is stopped holds up neither the clock nor, by a child that nobody reaps, the end of
+ * the container (pid_namespaces(7): its init waits for all of them). */
 
 typedef struct Guard {
-        int pidfd;
-        int order_fd; /* our end of the pipe; its end is an order as well */
+        int order_fd;  /* our end of the pipe; its end is an order as well */
+        int report_fd; /* tells how it all ended */
+        int error_fd;  /* EOF: the command executes; else spawn_result() says what went wrong */
 } Guard;
 
-#define GUARD_NONE                                  \
-        (Guard) {                                   \
-                .pidfd = -EBADF, .order_fd = -EBADF \
+#define GUARD_NONE                                                          \
+        (Guard) {                                                           \
+                .order_fd = -EBADF, .report_fd = -EBADF, .error_fd = -EBADF \
         }
 
 void guard_done(Guard *guard);
 #define _cleanup_guard_ _cleanup_(guard_done)
 
 typedef enum GuardOrder {
-        GUARD_STARTED = 's',   /* the command runs: the clock starts */
-        GUARD_FINISHED = 'f',  /* it ended by itself: remove its cgroup unless somebody was left in it */
-        GUARD_HANG_UP = 'h',   /* TERM to all, two seconds later KILL */
-        GUARD_INTERRUPT = 'i', /* a signal was passed on: two seconds for it, then as hang-up */
+        GUARD_PASS_ON = 'p',   /* the signal, to the command's process group */
+        GUARD_INTERRUPT = 'i', /* the same; whatever lives two seconds later is ended as with hang-up */
+        GUARD_HANG_UP = 'h',   /* the same; then TERM to all, two seconds later KILL */
 } GuardOrder;
 
-/* Starts the guard of cgroup name below unit_fd, in a cgroup of its own beside it. timeout_usec: 0 for none. */
-int guard_start(int unit_fd, const char *name, uint64_t timeout_usec, Guard *ret);
+typedef struct GuardReport {
+        bool started;   /* false: the command never was; it is logged why */
+        bool timed_out; /* ended by the clock */
+        bool left;      /* something lives that even KILL has not ended */
+        int status;     /* the command's exit status, 128 and the signal's number where one has killed it */
+} GuardReport;
 
-/* -EPIPE: the guard is dead, and guard_end() left to do. */
-int guard_order(const Guard *guard, GuardOrder order);
+/* Starts the guard in a cgroup of its own beside the exec's, and by it the command. timeout_usec: 0 for none. */
+int guard_start(const Spawn *spawn, uint64_t timeout_usec, Guard *ret);
 
-/* Waits for its end. Returns 0 for nothing done, 1 for all ended by order, EXIT_TIMED_OUT for all ended by the
- * clock, -ETIME if something is left that even KILL has not ended, -ECHILD if the guard was killed. */
-int guard_wait(Guard *guard);
+/* Failures are no failures: a dead guard is noticed by its report. */
+void guard_order(const Guard *guard, GuardOrder order, int signal);
 
-/* What the guard does: TERM, two seconds, KILL, remove the cgroup. 0 or -ETIME. */
-int guard_end(int unit_fd, const char *name);
+/* Reads report_fd when it is ready. -ECHILD: the guard was killed. */
+int guard_read_report(const Guard *guard, GuardReport *ret);

@@ -32,7 +32,6 @@ typedef struct Failure {
 
 void process_done(Process *process) {
         process->pidfd = close_fd(process->pidfd);
-        process->error_fd = close_fd(process->error_fd);
 }
 
 /* 0, 1, 2 and the error pipe as 3; all else is closed here, not only at exec: a lost exec (a program on a file system
@@ -111,41 +110,38 @@ static Failure become(const Spawn *spawn, int error_fd) {
         return (Failure){ STAGE_EXEC, r };
 }
 
-int spawn_log_full(const Enter *enter) {
-        return log_error_errno(EAGAIN, "container '%s' has as many tasks as its unit may have (Tasks=)",
-                               enter->state.name);
-}
+int spawn_log_failure(const Enter *enter, int error) {
+        const char *name = enter->state.name;
 
-int spawn_start(const Spawn *spawn, Process *ret) {
-        _cleanup_close_ int read_fd = -EBADF, write_fd = -EBADF;
-        const char *name = spawn->enter->state.name;
-        int fds[2], pidfd;
-        pid_t pid;
-
-        if (pipe2(fds, O_CLOEXEC) < 0)
-                return log_error_errno(errno, "cannot make a pipe: %m");
-        read_fd = fds[0];
-        write_fd = fds[1];
-        pid = enter_clone(spawn->enter->unit_fd, spawn->enter->cgroup, SIGCHLD, &pidfd);
-        if (pid == 0) {
-                Failure failure = become(spawn, write_fd);
-
-                /* Short of STAGE_STDIO the pipe may still be where it was; either number reaches it. */
-                (void) !write(failure.stage <= STAGE_STDIO ? write_fd : ERROR_FD, &failure, sizeof(failure));
-                _exit(EXIT_BERTH);
-        }
-        switch (pid) {
-        case -EAGAIN:
-                return spawn_log_full(spawn->enter);
-        case -ENOMEM: /* clone(2): also where the pid namespace's init is gone */
-                return log_error_errno(pid,
+        switch (abs(error)) {
+        case EAGAIN:
+                return log_error_errno(error,
+                                       "container '%s' has as many tasks as its unit may have (Tasks=)",
+                                       name);
+        case ENOMEM: /* clone(2): also where the pid namespace's init is gone */
+                return log_error_errno(error,
                                        "cannot start a process in container '%s', which may be ending: %m",
                                        name);
         default:
-                if (pid < 0)
-                        return log_error_errno(pid, "cannot start a process in container '%s': %m", name);
+                return log_error_errno(error, "cannot start a process in container '%s': %m", name);
         }
-        *ret = (Process){ .pid = pid, .pidfd = pidfd, .error_fd = TAKE_FD(read_fd) };
+}
+
+int spawn_start(const Spawn *spawn, int error_fd, Process *ret) {
+        int pidfd;
+        pid_t pid;
+
+        pid = enter_clone(spawn->enter->unit_fd, spawn->enter->cgroup, SIGCHLD, &pidfd);
+        if (pid == 0) {
+                Failure failure = become(spawn, error_fd);
+
+                /* Short of STAGE_STDIO the pipe may still be where it was; either number reaches it. */
+                (void) !write(failure.stage <= STAGE_STDIO ? error_fd : ERROR_FD, &failure, sizeof(failure));
+                _exit(EXIT_BERTH);
+        }
+        if (pid < 0)
+                return spawn_log_failure(spawn->enter, pid);
+        *ret = (Process){ .pid = pid, .pidfd = pidfd };
         return 0;
 }
 

@@ -23,22 +23,21 @@ typedef struct Spawn {      /* borrows */
 typedef struct Process {
         pid_t pid; /* also its process group's and session's */
         int pidfd;
-        int error_fd; /* EOF: the command executes; else what went wrong */
 } Process;
 
-#define PROCESS_NONE                                \
-        (Process) {                                 \
-                .pidfd = -EBADF, .error_fd = -EBADF \
+#define PROCESS_NONE            \
+        (Process) {             \
+                .pidfd = -EBADF \
         }
 
 void process_done(Process *process);
 #define _cleanup_process_ _cleanup_(process_done)
 
-/* clone(2) failed with EAGAIN: says why. Returns -EAGAIN. */
-int spawn_log_full(const Enter *enter);
+/* clone(2) has failed: says why. Returns error. */
+int spawn_log_failure(const Enter *enter, int error);
 
-/* Starts it. Logs. */
-int spawn_start(const Spawn *spawn, Process *ret);
+/* Starts it; error_fd is the write end of a pipe that closes when the command executes. Logs. */
+int spawn_start(const Spawn *spawn, int error_fd, Process *ret);
 
-/* Reads error_fd when it is ready. 0: the command executes; else the exit status for what it said, which is logged. */
+/* Reads the other end of that pipe when it is ready. 0: the command executes; else the exit status for what it said, which is logged. */
 int spawn_result(const Spawn *spawn, int error_fd);

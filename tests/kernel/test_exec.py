@@ -67,6 +67,8 @@ class Container:
             preexec_fn=lambda: (self.unit / "cgroup.procs").write_text("0"))
         wait_for(lambda: (self.directory / "state").exists() or self.process.poll() is not None)
         assert self.process.poll() is None, self.process.stdout.read().decode()
+        #: the leader's control group
+        self.payload = self.unit / self.state["Cgroup"].rsplit("/", 1)[1]
 
     @property
     def directory(self) -> Path:
@@ -75,10 +77,6 @@ class Container:
     @property
     def state(self) -> dict[str, str]:
         return dict(line.split("=", 1) for line in (self.directory / "state").read_text().splitlines())
-
-    @property
-    def payload(self) -> Path:
-        return self.unit / self.state["Cgroup"].rsplit("/", 1)[1]
 
     def execs(self) -> list[Path]:
         """The control groups of execs that are there."""
@@ -117,7 +115,10 @@ class Container:
 
     def stop(self) -> None:
         if self.process.poll() is None:
-            os.kill(int(self.state["Pid"]), signal.SIGKILL)
+            try:
+                (self.payload / "cgroup.kill").write_text("1")
+            except FileNotFoundError:
+                pass  # it is ending
         self.process.communicate(timeout=10)
         for path in [*self.unit.iterdir()]:
             if path.is_dir():
@@ -825,10 +826,10 @@ def test_a_guard_that_was_killed_leaves_no_timeout_unkept(c: Container) -> None:
     cgroup = c.only_exec()
     (guard,) = c.processes(c.unit / "guard")
     os.kill(guard, signal.SIGKILL)
-    assert process.wait(timeout=5) != 0
+    _, err = process.communicate(timeout=5)
+    assert process.returncode == 125
+    assert b"guard" in err
     assert not cgroup.exists()
-    process.stdout.close()
-    process.stderr.close()
 
 
 def test_many_at_once_do_not_sweep_each_other_away(c: Container) -> None:
@@ -851,6 +852,18 @@ def test_a_frozen_container_is_refused_at_once(make: Callable[..., Container], w
     assert container.execs() == []
     (cgroup / "cgroup.freeze").write_text("0")
     assert container.run("true").returncode == 0
+
+
+def test_a_stopped_client_does_not_hold_up_the_end_of_the_container(make: Callable[..., Container]) -> None:
+    container = make()
+    process = container.start("sleep", "100")
+    container.only_exec()
+    process.send_signal(signal.SIGSTOP)
+    os.kill(int(container.state["Pid"]), signal.SIGKILL)
+    container.process.wait(timeout=3)
+    process.send_signal(signal.SIGCONT)
+    process.communicate(timeout=5)
+    assert process.returncode == 128 + signal.SIGKILL
 
 
 def test_a_timeout_holds_in_a_container_frozen_meanwhile(make: Callable[..., Container]) -> None:
