@@ -84,11 +84,13 @@ static bool accepted(Carry *c, const QuadletSetting *s, CarryOut out, const char
         if (r == -ENOMEM)
                 c->failed = true;
         if ((!known || !known->type || (r < 0 && ahead)) && !once(c, &c->later, out, key))
-                carry_note(c, s, "%s= of [%s] is written, but this version of Berth does not support it yet%s", key,
-                           section_names[out], r < 0 ? " with such a value" : "");
+                carry_note(c, s,
+                           "%s= of [%s] is written, but this version of Berth does not support it yet%s",
+                           key, section_names[out], r < 0 ? " with such a value" : "");
         if (r == -EINVAL && !ahead)
                 carry_warning(c, s, "%s= is not carried over: %s= does not take '%s': %s%s", s->key, key,
-                              DIAG_CLIP(value), error ? "" : "expected ", error ? error : known->type->expected);
+                              DIAG_CLIP(value), error ? "" : "expected ",
+                              error ? error : known->type->expected);
         return r >= 0 || (ahead && r != -ENOMEM);
 }
 
@@ -143,7 +145,8 @@ char *carry_text(Carry *c, const QuadletSetting *s, const char *text) {
                                       "%s=: systemd replaces '%s' for podman; Berth takes it as it stands, write the "
                                       "value",
                                       s->key, diag_clip_into(p, n, (char[DIAG_CLIP_SIZE]){ 0 }));
-                if (p[0] == '%' && !specifier_check((char[]){ '%', p[1] != '\0' ? p[1] : '\0', '\0' }, NULL)) {
+                if (p[0] == '%' &&
+                    !specifier_check((char[]){ '%', p[1] != '\0' ? p[1] : '\0', '\0' }, NULL)) {
                         carry_warning(c, s,
                                       "%s=: '%%' in '%s' begins no specifier of systemd, which refuses podman's unit "
                                       "for it; it is taken literally",
@@ -226,9 +229,22 @@ void carry_word(Text *line, const char *word) {
                 unit_word(line, word, UNIT_SPECIFIERS);
 }
 
+bool carry_of_pod(const Carry *c, const QuadletSetting *s) {
+        return c->pod && s >= c->pod->list && s < c->pod->list + c->pod->n;
+}
+
+char *carry_reference(Carry *c, const Quadlet *container) {
+        char *text = NULL;
+
+        if (asprintf(&text, "%s.%s", container->name, container->given ? "berth" : "service") < 0) {
+                c->failed = true;
+                return NULL;
+        }
+        return text;
+}
+
 char *carry_path(Carry *c, const QuadletSetting *s, const char *path) {
-        bool of_pod = c->pod && s >= c->pod->list && s < c->pod->list + c->pod->n;
-        const char *directory = of_pod ? c->pod->directory : c->q->directory;
+        const char *directory = carry_of_pod(c, s) ? c->pod->directory : c->q->directory;
         _cleanup_text_ Text t = { 0 };
         char *ret = NULL;
 
@@ -259,8 +275,9 @@ bool carry_size(const char *s, char ret[static 32]) {
                 return false;
         if (unit >= 'a' && unit <= 'z')
                 unit = (char) (unit - 'a' + 'A');
-        if (unit != '\0' && (!strchr("BKMGT", unit) ||
-                             !(s[n + 1] == '\0' || (unit != 'B' && strchr("bB", s[n + 1]) && s[n + 2] == '\0'))))
+        if (unit != '\0' &&
+            (!strchr("BKMGT", unit) ||
+             !(s[n + 1] == '\0' || (unit != 'B' && strchr("bB", s[n + 1]) && s[n + 2] == '\0'))))
                 return false;
         snprintf(ret, 32, "%.*s%.1s", (int) n, s, unit == 'B' ? "" : (char[]){ unit, '\0' });
         return true;
@@ -313,11 +330,13 @@ static void check_container(Carry *c) {
         if (!image && !rootfs)
                 carry_error(c, NULL, "there is no Image= in [Container], and no Rootfs=");
         if (image && rootfs)
-                carry_error(c, rootfs, "Rootfs= stands beside Image= on line %u; remove one of them", image->line);
+                carry_error(c, rootfs, "Rootfs= stands beside Image= on line %u; remove one of them",
+                            image->line);
         if (group && !quadlet_last(c->q, "Container", "User"))
                 carry_error(c, group, "Group= stands without User=, which podman refuses; add it");
         if (command && signal)
-                carry_error(c, signal, "ReloadSignal= stands beside ReloadCmd= on line %u; remove one of them",
+                carry_error(c, signal,
+                            "ReloadSignal= stands beside ReloadCmd= on line %u; remove one of them",
                             command->line);
 }
 
@@ -332,7 +351,8 @@ static void note_defaults(Carry *c) {
                            "user ids inside are a private range of the host's; podman's are the host's own "
                            "(PrivateUsers=no). Files of mounts keep their numbers");
         if (!carry_has(c, CARRY_CONTAINER, "NoNewPrivileges"))
-                carry_note(c, NULL, "set-uid programs gain nothing inside; podman lets them (NoNewPrivileges=no)");
+                carry_note(c, NULL,
+                           "set-uid programs gain nothing inside; podman lets them (NoNewPrivileges=no)");
         if (!quadlet_last(c->q, "Quadlet", "DefaultDependencies"))
                 carry_note(c, NULL,
                            "the start does not wait for network-online.target, as podman's does; add it to Wants= and "
@@ -393,9 +413,11 @@ static void find_pod(Carry *c) {
                 return;
         c->pod = quadlets_find(c->all, s->value);
         if (quadlet_kind_from_name(s->value) != QUADLET_POD)
-                carry_error(c, s, "Pod= is '%s', which is no .pod file, and podman refuses that", DIAG_CLIP(s->value));
+                carry_error(c, s, "Pod= is '%s', which is no .pod file, and podman refuses that",
+                            DIAG_CLIP(s->value));
         else if (!c->pod)
-                carry_error(c, s, "Pod= names '%s', which is not there; name it as well, or put it beside this file",
+                carry_error(c, s,
+                            "Pod= names '%s', which is not there; name it as well, or put it beside this file",
                             DIAG_CLIP(s->value));
         else
                 c->first = quadlets_pod_first(c->all, c->pod);

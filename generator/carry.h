@@ -32,8 +32,8 @@ typedef enum CarryOut { /* sections of a manifest, in the order in which they ar
 /* One conversion. After running out of memory nothing is added any more, and the caller is told at the end. */
 typedef struct Carry {
         const Quadlets *all;
-        const Quadlet *q;   /* the container */
-        const Quadlet *pod; /* that it is in, or NULL */
+        const Quadlet *q;     /* the container */
+        const Quadlet *pod;   /* that it is in, or NULL */
         const Quadlet *first; /* the container that stands for that pod, perhaps q itself, or NULL */
         Findings *findings;
         Text out[_CARRY_OUT_MAX];
@@ -46,7 +46,8 @@ typedef struct Carry {
 } Carry;
 
 /* Adds a finding about a setting; NULL: about the file. */
-void carry_say(Carry *c, FindingLevel level, const QuadletSetting *s, const char *format, ...) _printf_(4, 5);
+void carry_say(Carry *c, FindingLevel level, const QuadletSetting *s, const char *format, ...)
+                _printf_(4, 5);
 #define carry_note(c, s, ...)    carry_say(c, FINDING_NOTE, s, __VA_ARGS__)
 #define carry_warning(c, s, ...) carry_say(c, FINDING_WARNING, s, __VA_ARGS__)
 #define carry_error(c, s, ...)   carry_say(c, FINDING_ERROR, s, __VA_ARGS__)
@@ -79,6 +80,13 @@ bool carry_size(const char *s, char ret[static 32]);
 
 /* Turns a JSON array of strings into words; false if text is none. */
 bool carry_json_words(Carry *c, const char *text, char ***ret);
+
+/* Is the setting one of the pod's? */
+bool carry_of_pod(const Carry *c, const QuadletSetting *s);
+
+/* How [Unit] names the service of a container: "db.berth" if it is converted as well, else "db.service". Owned by
+ * the caller; NULL when out of memory, which is kept. */
+char *carry_reference(Carry *c, const Quadlet *container);
 
 /* The rows: one for each key of Quadlet that a container or its pod can have, none for others. */
 typedef struct CarryRow CarryRow;

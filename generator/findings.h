@@ -27,7 +27,7 @@ typedef struct Findings {
         Finding *list;
         size_t n;
         size_t notes, warnings, errors;
-        bool failed;                    /* out of memory */
+        bool failed; /* out of memory */
 } Findings;
 
 void findings_done(Findings *f);
@@ -35,8 +35,8 @@ void findings_done(Findings *f);
 /* Adds one. Control characters of the message become '?': it is one line. The same once more is left out. */
 void finding_add(Findings *f, FindingLevel level, const char *path, unsigned line, const char *format, ...)
                 _printf_(5, 6);
-void finding_addv(Findings *f, FindingLevel level, const char *path, unsigned line, const char *format, va_list ap)
-                _printf_(5, 0);
+void finding_addv(Findings *f, FindingLevel level, const char *path, unsigned line, const char *format,
+                  va_list ap) _printf_(5, 0);
 
 /* "note", "warning", "error". */
 const char *finding_level_to_string(FindingLevel level);

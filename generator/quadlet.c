@@ -5,8 +5,8 @@
 #include "generator/lines.h"
 
 static const char *const suffixes[_QUADLET_MAX] = {
-        [QUADLET_CONTAINER] = ".container", [QUADLET_POD] = ".pod",     [QUADLET_VOLUME] = ".volume",
-        [QUADLET_NETWORK] = ".network",     [QUADLET_KUBE] = ".kube",   [QUADLET_IMAGE] = ".image",
+        [QUADLET_CONTAINER] = ".container", [QUADLET_POD] = ".pod",           [QUADLET_VOLUME] = ".volume",
+        [QUADLET_NETWORK] = ".network",     [QUADLET_KUBE] = ".kube",         [QUADLET_IMAGE] = ".image",
         [QUADLET_BUILD] = ".build",         [QUADLET_ARTIFACT] = ".artifact",
 };
 
@@ -142,7 +142,8 @@ int quadlet_read(Quadlet *q, const char *path, char *data, size_t size) {
                         r = add_setting(q, shown, section, &line);
         }
         for (size_t i = 0; i < diags.n; i++)
-                finding_add(&q->findings, FINDING_ERROR, shown, diags.list[i].line, "%s", diags.list[i].message);
+                finding_add(&q->findings, FINDING_ERROR, shown, diags.list[i].line, "%s",
+                            diags.list[i].message);
         if (diags.failed || q->findings.failed)
                 r = -ENOMEM;
         diags_done(&diags);
@@ -189,14 +190,16 @@ bool quadlet_effective(const Quadlet *q, const QuadletSetting *s, bool list) {
 
 int quadlet_string(const QuadletSetting *s, char **ret) {
         size_t n = strlen(s->value);
-        bool quoted = n >= 2 && (s->value[0] == '"' || s->value[0] == '\'') && s->value[n - 1] == s->value[0];
+        bool quoted = n >= 2 && (s->value[0] == '"' || s->value[0] == '\'') &&
+                      s->value[n - 1] == s->value[0];
 
         *ret = quoted ? strndup(s->value + 1, n - 2) : strdup(s->value);
         return *ret ? 0 : -ENOMEM;
 }
 
 int quadlet_bool(const QuadletSetting *s) {
-        static const char *const yes[] = { "1", "yes", "true", "on" }, *const no[] = { "0", "no", "false", "off" };
+        static const char *const yes[] = { "1", "yes", "true", "on" }, *const no[] = { "0", "no", "false",
+                                                                                       "off" };
 
         for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
                 if (strcasecmp(s->value, yes[i]) == 0)

@@ -22,6 +22,7 @@ typedef struct ToolOption {
 
 /* clang-format off */
 static const ToolOption check_options[] = { MANIFEST_OPTIONS_CHECK(ROW) { 0 } };
+static const ToolOption convert_options[] = { MANIFEST_OPTIONS_CONVERT(ROW) { 0 } };
 static const ToolOption preview_options[] = { MANIFEST_OPTIONS_PREVIEW(ROW) { 0 } };
 
 static const struct ToolVerb {
@@ -37,6 +38,10 @@ static const struct ToolVerb {
           "Prints the units that manifests make, each after its path; without arguments, those of all.\n"
           "Nothing is written.",
           "0 done, 1 there are errors, 2 wrong usage, 3 no such manifest", preview_options, verb_preview, false },
+        { "convert", "[OPTION...] FILE...|DIR",
+          "Makes manifests of Quadlet's .container, .volume, .network and .pod files, and names what it could\n"
+          "not carry over. A single manifest goes to standard output.",
+          "0 all carried over, 1 something was not, 2 wrong usage", convert_options, verb_convert, true },
 };
 /* clang-format on */
 
