@@ -117,7 +117,7 @@ class Container:
         if self.process.poll() is None:
             try:
                 (self.payload / "cgroup.kill").write_text("1")
-            except FileNotFoundError:
+            except OSError:
                 pass  # it is ending
         self.process.communicate(timeout=10)
         for path in [*self.unit.iterdir()]:
