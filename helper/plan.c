@@ -292,10 +292,10 @@ static int set_option(Plan *plan, int option, const char *value) {
                 return add_entrypoint(plan, value);
         case LAUNCH_USER:
                 plan->user = value;
-                return 0;
+                return *value ? 0 : wrong_value("user", value, "a name or a number");
         case LAUNCH_GROUP:
                 plan->group = value;
-                return 0;
+                return *value ? 0 : wrong_value("group", value, "a name or a number");
         case LAUNCH_ENV:
                 return add_env(plan, value);
         case LAUNCH_ENV_FILE:
