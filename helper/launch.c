@@ -244,6 +244,8 @@ static int save_state(Launch *launch) {
         if (r >= 0)
                 r = state_namespace(state->pid, "user", &state->user_ns);
         if (r >= 0)
+                r = state_write_launch(state->name, launch->argv);
+        if (r >= 0)
                 r = state_write(state);
         return r < 0 ? log_error_errno(r, "Cannot write '%s/%s': %m", BERTH_CONTAINER_DIR, state->name) : 0;
 }

@@ -214,6 +214,12 @@ int state_write(const State *state) {
         return r;
 }
 
+int state_write_launch(const char *name, char *const *argv) {
+        _cleanup_close_ int dir_fd = state_open_directory(name);
+
+        return dir_fd < 0 ? dir_fd : write_vector(dir_fd, "launch", argv);
+}
+
 int state_remove(const char *name) {
         _cleanup_close_ int fd = open(BERTH_CONTAINER_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
 

@@ -43,6 +43,10 @@ int state_open_directory(const char *name);
 /* Writes the three files, "state" last: its presence says that the others are whole. */
 int state_write(const State *state);
 
+/* Writes the command line of the launch, as systemd gave it: "berth diff" compares it with the manifest's. Before
+ * state_write(). */
+int state_write_launch(const char *name, char *const *argv);
+
 /* Removes the directory of container name. */
 int state_remove(const char *name);
 
