@@ -78,16 +78,16 @@ int cgroup_make(int cgroup_fd, const char *name) {
         return fd < 0 ? -errno : fd;
 }
 
+/* A file that one of the two does not have is of a controller that nobody asked for: systemd has enabled it for the
+ * unit, we have not for its child. */
 static int copy_setting(int from_fd, int to_fd, const char *file) {
         _cleanup_free_ char *value = NULL;
         int r;
 
         r = read_file_at(from_fd, file, 4096, &value, NULL);
-        if (r == -ENOENT)
-                return 0; /* not of an enabled controller */
-        if (r < 0)
-                return r;
-        return write_string_at(to_fd, file, value);
+        if (r >= 0)
+                r = write_string_at(to_fd, file, value);
+        return r == -ENOENT ? 0 : r;
 }
 
 int cgroup_delegate(int cgroup_fd, int child_fd, const char *aside, char *const controllers[]) {
