@@ -109,26 +109,54 @@ int parse_id(const char *s, uint32_t *ret) {
         return 0;
 }
 
-int parse_size(const char *s, uint64_t *ret) {
-        static const struct {
-                char suffix;
-                uint64_t scale;
-        } units[] = { { 'K', 1ULL << 10 }, { 'M', 1ULL << 20 }, { 'G', 1ULL << 30 }, { 'T', 1ULL << 40 } };
+typedef struct Unit {
+        char suffix; /* 0 ends the list */
+        uint64_t scale;
+} Unit;
+
+static int parse_scaled(const char *s, const Unit units[], uint64_t *ret) {
         size_t n = strlen(s);
         uint64_t v;
         int r;
 
-        for (size_t i = 0; n > 0 && i < ARRAY_LEN(units); i++)
-                if (s[n - 1] == units[i].suffix) {
-                        r = take_scaled(&s, units[i].scale, &v);
+        for (; n > 0 && units->suffix; units++)
+                if (s[n - 1] == units->suffix) {
+                        r = take_scaled(&s, units->scale, &v);
                         if (r < 0)
                                 return r;
-                        if (s[0] != units[i].suffix || s[1] != '\0')
+                        if (s[0] != units->suffix || s[1] != '\0')
                                 return -EINVAL;
                         *ret = v;
                         return 0;
                 }
         return parse_uint64(s, ret);
+}
+
+int parse_size(const char *s, uint64_t *ret) {
+        static const Unit units[] = {
+                { 'K', 1ULL << 10 }, { 'M', 1ULL << 20 }, { 'G', 1ULL << 30 }, { 'T', 1ULL << 40 }, {}
+        };
+
+        return parse_scaled(s, units, ret);
+}
+
+int parse_rate(const char *s, uint64_t *ret) {
+        static const Unit units[] = { { 'K', 1000 }, { 'M', 1000000 }, { 'G', 1000000000 }, {} };
+
+        return parse_scaled(s, units, ret);
+}
+
+int parse_mode(const char *s, mode_t *ret) {
+        mode_t v = 0;
+
+        if (strlen(s) < 3 || strlen(s) > 4 || strspn(s, "01234567") != strlen(s))
+                return -EINVAL;
+        for (; *s; s++)
+                v = v * 8 + (mode_t) (*s - '0');
+        if (v > 0777)
+                return -ERANGE;
+        *ret = v;
+        return 0;
 }
 
 int parse_cpus(const char *s, uint64_t *ret_per_mille) {

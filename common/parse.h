@@ -19,6 +19,12 @@ int parse_id(const char *s, uint32_t *ret);
 /* Bytes: digits with an optional K, M, G or T of 1024, a fraction allowed before a suffix ("1.5G"). */
 int parse_size(const char *s, uint64_t *ret);
 
+/* Bits a second: the same with K, M and G of 1000. */
+int parse_rate(const char *s, uint64_t *ret);
+
+/* Permission bits, three or four octal digits up to 0777. */
+int parse_mode(const char *s, mode_t *ret);
+
 /* A number of CPUs ("2", "1.5", "0.25") as per mille of one CPU; at least 10, for the kernel's least quota. */
 int parse_cpus(const char *s, uint64_t *ret_per_mille);
 
