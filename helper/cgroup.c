@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/cgroup.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -80,6 +81,30 @@ int cgroup_make(int cgroup_fd, const char *name) {
 
 /* A file that one of the two does not have is of a controller that nobody asked for: systemd has enabled it for the
  * unit, we have not for its child. */
+int cgroup_remove(const char *path) {
+        _cleanup_close_ int mount_fd = -EBADF;
+        int fd, r = 0;
+        DIR *dir;
+
+        fd = cgroup_open(path);
+        if (fd < 0)
+                return fd;
+        dir = fdopendir(fd);
+        if (!dir) {
+                r = -errno;
+                close_fd(fd);
+                return r;
+        }
+        for (struct dirent *entry; (entry = readdir(dir));)
+                if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+                        (void) unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+        closedir(dir);
+        mount_fd = cgroup_open_mount();
+        if (mount_fd < 0)
+                return mount_fd;
+        return unlinkat(mount_fd, path + strspn(path, "/"), AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
 static int copy_setting(int from_fd, int to_fd, const char *file) {
         _cleanup_free_ char *value = NULL;
         int r;

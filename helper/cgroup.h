@@ -23,6 +23,9 @@ int cgroup_has_controller(int cgroup_fd, const char *name);
 /* Makes (again) an empty child and opens it. */
 int cgroup_make(int cgroup_fd, const char *name);
 
+/* Removes a cgroup and those right below it, where nothing lives in them any more. */
+int cgroup_remove(const char *path);
+
 /* Hands the controllers to the children of cgroup_fd and repeats its limits on child_fd, so that a program inside
  * reads its own memory.max, cpu.max and pids.max. Moves the calling process into the child named aside, as a cgroup
  * with processes of its own cannot have controlled children (no internal processes, cgroups(7)). */

@@ -14,6 +14,7 @@
 #include "common/contract.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "helper/cgroup.h"
 #include "helper/layer.h"
 #include "helper/leader.h"
 #include "helper/mount.h"
@@ -335,14 +336,16 @@ static int wait_leader(const Launch *launch) {
 }
 
 /* --foreground: nobody else releases what lives outside of the leader. */
-static void release(const Launch *launch) {
-        _cleanup_free_ char *child = NULL;
+static void release(Launch *launch) {
+        char *slash = launch->state.cgroup ? strrchr(launch->state.cgroup, '/') : NULL;
 
         (void) layer_remove_ephemeral(launch->plan.name);
         (void) range_release(launch->plan.name);
         (void) state_remove(launch->plan.name);
-        if (asprintf(&child, "berth-%s", launch->plan.name) >= 0)
-                (void) unlinkat(launch->cgroup_fd, child, AT_REMOVEDIR);
+        if (slash) {
+                *slash = '\0'; /* payload's parent is what we have made */
+                (void) cgroup_remove(launch->state.cgroup);
+        }
 }
 
 /* Without a pipe's other end a leader that waits for a word ends by itself, with the status of a failed Berth. */
@@ -359,7 +362,7 @@ static int give_up(Launch *launch) {
         return status;
 }
 
-static int finish_foreground(const Launch *launch) {
+static int finish_foreground(Launch *launch) {
         int status;
 
         (void) say(launch, 'R');

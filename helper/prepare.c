@@ -103,9 +103,29 @@ static int fill_unit(Launch *launch, const char *cgroup) {
         return id ? set_string(&launch->state.invocation_id, id) : 0;
 }
 
-static int prepare_cgroup(Launch *launch) {
-        const Plan *plan = &launch->plan;
-        _cleanup_free_ char *self = NULL, *child = NULL;
+static int check_controllers(const Launch *launch) {
+        char *const *controllers = launch->plan.controllers;
+
+        for (size_t i = 0; controllers && controllers[i]; i++) {
+                int r = cgroup_has_controller(launch->cgroup_fd, controllers[i]);
+
+                if (r < 0)
+                        return log_error_errno(r, "Cannot read the controllers of our control group: %m");
+                if (r == 0)
+                        return log_error_errno(
+                                        EOPNOTSUPP,
+                                        "a limit needs the cgroup controller '%s', which this host does not "
+                                        "have in its unified hierarchy; remove the limit, or boot with "
+                                        "systemd.unified_cgroup_hierarchy=1",
+                                        controllers[i]);
+        }
+        return 0;
+}
+
+/* The group that payload, guard and exec-* are in: the unit's own, or with --foreground one below the caller's. */
+static int open_unit_cgroup(Launch *launch, char **ret_path) {
+        _cleanup_close_ int self_fd = -EBADF;
+        _cleanup_free_ char *self = NULL, *name = NULL;
         int r;
 
         r = cgroup_self(&self);
@@ -113,34 +133,43 @@ static int prepare_cgroup(Launch *launch) {
                 return log_error_errno(r,
                                        "No unified control group hierarchy (cgroup2) is mounted; boot with "
                                        "systemd.unified_cgroup_hierarchy=1");
-        launch->cgroup_fd = cgroup_open(self);
-        if (launch->cgroup_fd < 0)
-                return log_error_errno(launch->cgroup_fd, "Cannot open our control group '%s': %m", self);
-        for (size_t i = 0; plan->controllers && plan->controllers[i]; i++) {
-                r = cgroup_has_controller(launch->cgroup_fd, plan->controllers[i]);
-                if (r < 0)
-                        return log_error_errno(r, "Cannot read the controllers of '%s': %m", self);
-                if (r == 0)
-                        return log_error_errno(
-                                        EOPNOTSUPP,
-                                        "a limit needs the cgroup controller '%s', which this host does not "
-                                        "have in its unified hierarchy; remove the limit, or boot with "
-                                        "systemd.unified_cgroup_hierarchy=1",
-                                        plan->controllers[i]);
+        self_fd = cgroup_open(self);
+        if (self_fd < 0)
+                return log_error_errno(self_fd, "Cannot open our control group '%s': %m", self);
+        if (!launch->plan.foreground) {
+                launch->cgroup_fd = TAKE_FD(self_fd);
+                *ret_path = TAKE_PTR(self);
+                return 0;
         }
-        r = fill_unit(launch, self);
+        if (asprintf(&name, "berth-%s", launch->plan.name) < 0 ||
+            asprintf(ret_path, "%s%s%s", self, streq(self, "/") ? "" : "/", name) < 0)
+                return log_oom();
+        launch->cgroup_fd = cgroup_make(self_fd, name);
+        return launch->cgroup_fd < 0 ? log_error_errno(launch->cgroup_fd,
+                                                       "Cannot make the control group '%s': %m", *ret_path)
+                                     : 0;
+}
+
+static int prepare_cgroup(Launch *launch) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = open_unit_cgroup(launch, &path);
+        if (r >= 0)
+                r = check_controllers(launch);
+        if (r >= 0)
+                r = fill_unit(launch, path);
         if (r < 0)
                 return r;
-        if (asprintf(&child, plan->foreground ? "berth-%s" : CGROUP_PAYLOAD, plan->name) < 0 ||
-            asprintf(&launch->state.cgroup, "%s%s/%s", streq(self, "/") ? "" : "/", self + 1, child) < 0)
+        if (asprintf(&launch->state.cgroup, "%s/%s", path, CGROUP_PAYLOAD) < 0)
                 return log_oom();
-        launch->payload_fd = cgroup_make(launch->cgroup_fd, child);
+        launch->payload_fd = cgroup_make(launch->cgroup_fd, CGROUP_PAYLOAD);
         if (launch->payload_fd < 0)
                 return log_error_errno(launch->payload_fd, "Cannot make the control group '%s': %m",
                                        launch->state.cgroup);
-        if (!plan->controllers)
+        if (!launch->plan.controllers)
                 return 0;
-        r = cgroup_delegate(launch->cgroup_fd, launch->payload_fd, "launch", plan->controllers);
+        r = cgroup_delegate(launch->cgroup_fd, launch->payload_fd, "launch", launch->plan.controllers);
         return r < 0 ? log_error_errno(r, "Cannot repeat the limits on '%s': %m", launch->state.cgroup) : 0;
 }
 
