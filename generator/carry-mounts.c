@@ -82,12 +82,13 @@ static bool acceptable(Carry *c, const QuadletSetting *s, const Wanted *w) {
         return r >= 0;
 }
 
-static void put_mount(Carry *c, const QuadletSetting *s, const Wanted *w) {
+/* Returns whether it was written. */
+static bool put_mount(Carry *c, const QuadletSetting *s, const Wanted *w) {
         Text *t = &c->out[CARRY_MOUNTS];
         char name[NAME_LENGTH_MAX + 8];
 
         if (!acceptable(c, s, w) || !take_target(c, s, w->target))
-                return;
+                return false;
         if (streq(w->type, "volume")) {
                 _cleanup_free_ char *text = NULL;
 
@@ -97,7 +98,7 @@ static void put_mount(Carry *c, const QuadletSetting *s, const Wanted *w) {
                         c->failed = true;
                 }
                 carry_put(c, s, CARRY_CONTAINER, "Volume", text);
-                return;
+                return text != NULL;
         }
         mount_name(c, w->target, name);
         text_addf(t, "%s[Mount %s]\nType=%s\n", t->size > 0 ? "\n" : "", name, w->type);
@@ -110,6 +111,7 @@ static void put_mount(Carry *c, const QuadletSetting *s, const Wanted *w) {
                 text_add(t, "IDMap=auto\n");
         if (w->options.size > 0)
                 text_addf(t, "Options=%s\n", w->options.data);
+        return true;
 }
 
 /* One option of a mount, in the words of -v and --mount. */
@@ -276,7 +278,7 @@ static void put_volume(Carry *c, const QuadletSetting *s, Wanted *w) {
                 w->type = "bind";
                 w->source = path;
                 if (path)
-                        put_mount(c, s, w);
+                        (void) put_mount(c, s, w);
                 return;
         }
         owner = volume_owner(c, w->source);
@@ -294,8 +296,7 @@ static void put_volume(Carry *c, const QuadletSetting *s, Wanted *w) {
                 return;
         }
         w->source = text;
-        put_mount(c, s, w);
-        if (owner == c->q)
+        if (put_mount(c, s, w) && owner == c->q)
                 carry_note(c, s,
                            "the volume '%s' begins empty; copy what podman's holds (podman volume export) to "
                            "/var/lib/berth/volumes/%s/%s",
@@ -309,8 +310,9 @@ static void put_anonymous(Carry *c, const QuadletSetting *s, Wanted *w) {
         if (!read_only || quadlet_bool(read_only) != 1)
                 return;
         w->type = "tmpfs";
-        put_mount(c, s, w);
-        carry_note(c, s, "%s=: a volume without a name is new at each start; here it is memory", s->key);
+        if (put_mount(c, s, w))
+                carry_note(c, s, "%s=: a volume without a name is new at each start; here it is memory",
+                           s->key);
 }
 
 static void put_bind(Carry *c, const QuadletSetting *s, Wanted *w) {
@@ -323,7 +325,7 @@ static void put_bind(Carry *c, const QuadletSetting *s, Wanted *w) {
         if (strstr(path, "podman.sock") || strstr(path, "docker.sock"))
                 carry_note(c, s, "%s=: behind '%s' is podman, which knows nothing of Berth's containers",
                            s->key, DIAG_CLIP(path));
-        put_mount(c, s, w);
+        (void) put_mount(c, s, w);
 }
 
 void carry_volume(Carry *c, const QuadletSetting *s, const CarryRow *row _unused_) {
@@ -439,7 +441,7 @@ static void mount_word(Carry *c, const QuadletSetting *s, char *word) {
                 carry_error(c, s, "Mount= has no destination=; add it");
         else if (streq(w.type, "tmpfs")) {
                 w.source = NULL;
-                put_mount(c, s, &w);
+                (void) put_mount(c, s, &w);
         } else if (streq(w.type, "bind") && !w.source)
                 carry_error(c, s, "Mount= has no source=, which type=bind must have");
         else if (!w.source)
@@ -472,7 +474,7 @@ void carry_tmpfs(Carry *c, const QuadletSetting *s, const CarryRow *row _unused_
         w.target = text;
         if (options)
                 take_options(c, s, &w, options);
-        put_mount(c, s, &w);
+        (void) put_mount(c, s, &w);
 }
 
 /* Adds memory at a path where nothing else is mounted. */
@@ -482,7 +484,7 @@ static void put_memory(Carry *c, const QuadletSetting *s, const char *target, co
         if (strv_contains(c->targets, target))
                 return;
         text_add(&w.options, options);
-        put_mount(c, s, &w);
+        (void) put_mount(c, s, &w);
 }
 
 void carry_read_only_tmpfs(Carry *c) {

@@ -381,7 +381,6 @@ static void add_comments(Text *t, const Findings *findings, FindingLevel level, 
 
 static int carry_assemble(Carry *c, char **ret) {
         _cleanup_text_ Text t = { 0 };
-        bool first = true;
 
         text_addf(&t, "# Made by berth convert from %s.\n", c->q->file);
         add_comments(&t, c->findings, FINDING_WARNING, "Not carried over:");
@@ -391,8 +390,7 @@ static int carry_assemble(Carry *c, char **ret) {
                         return -ENOMEM;
                 if (c->out[i].size == 0)
                         continue;
-                text_add(&t, first ? "\n" : "");
-                first = false;
+                text_add(&t, "\n");
                 if (i != CARRY_MOUNTS)
                         text_addf(&t, "[%s]\n", section_names[i]);
                 text_add_bytes(&t, c->out[i].data, c->out[i].size);

@@ -22,6 +22,7 @@ typedef struct ToolOption {
 
 /* clang-format off */
 static const ToolOption check_options[] = { MANIFEST_OPTIONS_CHECK(ROW) { 0 } };
+static const ToolOption diff_options[] = { MANIFEST_OPTIONS_DIFF(ROW) { 0 } };
 static const ToolOption convert_options[] = { MANIFEST_OPTIONS_CONVERT(ROW) { 0 } };
 static const ToolOption preview_options[] = { MANIFEST_OPTIONS_PREVIEW(ROW) { 0 } };
 
@@ -38,6 +39,10 @@ static const struct ToolVerb {
           "Prints the units that manifests make, each after its path; without arguments, those of all.\n"
           "Nothing is written.",
           "0 done, 1 there are errors, 2 wrong usage, 3 no such manifest", preview_options, verb_preview, false },
+        { "diff", "[OPTION...] [NAME...]",
+          "Shows where systemd or a running container is behind the manifests: what a daemon-reload and what\n"
+          "a restart would change.",
+          "0 nothing differs, 1 something does, 2 wrong usage, 3 no such manifest", diff_options, verb_diff, false },
         { "convert", "[OPTION...] FILE...|DIR",
           "Makes manifests of Quadlet's .container, .volume, .network and .pod files, and names what it could\n"
           "not carry over. A single manifest goes to standard output.",
