@@ -32,8 +32,12 @@ static int help(void) {
 }
 
 static int execute(const Verb *verb, char *argv[]) {
-        const char *path = verb->program == VERB_MANAGE ? BERTH_LIBEXECDIR "/berth-manage"
-                                                        : BERTH_LIBEXECDIR "/berth-manifest";
+        static const char *const programs[] = {
+                [VERB_MANAGE] = BERTH_LIBEXECDIR "/berth-manage",
+                [VERB_MANIFEST] = BERTH_LIBEXECDIR "/berth-manifest",
+                [VERB_IMAGE] = BERTH_LIBEXECDIR "/berth-image",
+        };
+        const char *path = programs[verb->program];
 
         execv(path, argv);
         (void) log_error_errno(errno, "Failed to execute '%s', which '%s' needs: %m", path, verb->name);

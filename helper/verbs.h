@@ -11,6 +11,7 @@ typedef enum VerbProgram {
         VERB_BERTH,    /* the command itself */
         VERB_MANAGE,   /* libexecdir/berth-manage, which may load libraries */
         VERB_MANIFEST, /* libexecdir/berth-manifest, which knows manifests; its options are its own */
+        VERB_IMAGE,    /* libexecdir/berth-image, which reads archives; its verbs stand in image-main.c */
 } VerbProgram;
 
 typedef struct Verb {
@@ -96,3 +97,16 @@ extern const Option status_options[];
 
 typedef enum CleanOption { CLEAN_ALL, _CLEAN_MAX } CleanOption;
 extern const Option clean_options[];
+
+typedef enum ImageOption { /* not every verb of image takes all of them */
+                           IMAGE_NAME,
+                           IMAGE_TAG,
+                           IMAGE_FORCE,
+                           IMAGE_MAX_SIZE,
+                           IMAGE_MAX_ENTRIES,
+                           IMAGE_JSON,
+                           IMAGE_NO_LEGEND,
+                           IMAGE_ALL,
+                           _IMAGE_MAX,
+} ImageOption;
+extern const Option image_options[];
