@@ -95,6 +95,14 @@ static int check_cases(Check *c) {
         return 0;
 }
 
+/* What nobody reads may be what was to protect somebody. */
+static void check_orphan(void *data, const char *path) {
+        Check *c = data;
+
+        report_add(c->report, path, DIAG_WARNING, 0, 0,
+                   "there is no manifest that these drop-ins apply to; rename or remove the directory");
+}
+
 static int check_all(Check *c) {
         const Lookup *l = set_lookup(c->set);
         int r;
@@ -106,7 +114,8 @@ static int check_all(Check *c) {
                 if (r < 0)
                         return r;
         }
-        return check_cases(c);
+        r = set_each_orphan(c->set, check_orphan, c);
+        return r < 0 ? r : check_cases(c);
 }
 
 static int check_argument(Check *c, const char *argument) {

@@ -182,12 +182,14 @@ int command_launch(Manifest *m, Text *line) {
 }
 
 void command_message(const Manifest *m, const Diag *diag, char ret[static COMMAND_MESSAGE_SIZE]) {
+        const char *path = diags_path(&m->diags, diag->line);
+        unsigned line = place_line(diag->line);
         int n;
 
-        if (diag->line > 0)
-                n = snprintf(ret, COMMAND_MESSAGE_SIZE, "%s:%u: %s", m->path, diag->line, diag->message);
+        if (line > 0)
+                n = snprintf(ret, COMMAND_MESSAGE_SIZE, "%s:%u: %s", path, line, diag->message);
         else
-                n = snprintf(ret, COMMAND_MESSAGE_SIZE, "%s: %s", m->path, diag->message);
+                n = snprintf(ret, COMMAND_MESSAGE_SIZE, "%s: %s", path, diag->message);
         if (n >= COMMAND_MESSAGE_SIZE)
                 memcpy(ret + utf8_valid_prefix(ret, COMMAND_MESSAGE_SIZE - 4), "...", 4);
 }

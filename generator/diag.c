@@ -4,12 +4,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "common/strv.h"
 #include "generator/utf8.h"
 
 void diags_done(Diags *d) {
         for (size_t i = 0; i < d->n; i++)
                 free(d->list[i].message);
         free(d->list);
+        strv_free(d->files);
         *d = (Diags){ 0 };
 }
 
@@ -67,6 +69,22 @@ static int compare_diags(const void *a, const void *b) {
 void diags_sort(Diags *d) {
         if (d->n > 1)
                 qsort(d->list, d->n, sizeof(Diag), compare_diags);
+}
+
+const char *diags_path(const Diags *d, unsigned line) {
+        return d->files[place_file(line)];
+}
+
+const char *diag_place_into(const Diags *d, unsigned line, unsigned from,
+                            char buffer[static DIAG_PLACE_SIZE]) {
+        bool same = place_file(line) == place_file(from);
+        int n;
+
+        n = snprintf(buffer, DIAG_PLACE_SIZE, "line %u%s%s", place_line(line), same ? "" : " of ",
+                     same ? "" : diags_path(d, line));
+        if (n >= DIAG_PLACE_SIZE)
+                memcpy(buffer + utf8_valid_prefix(buffer, DIAG_PLACE_SIZE - 4), "...", 4);
+        return buffer;
 }
 
 const char *diag_clip_into(const char *s, size_t n, char buffer[static DIAG_CLIP_SIZE]) {

@@ -13,7 +13,7 @@
 /* Where reading stands. Borrows the bytes and writes into them. */
 typedef struct Lines {
         char *at, *end;
-        unsigned line; /* the number of the line that ends at "at" */
+        unsigned line; /* the place of the line that ends at "at" */
 } Lines;
 
 typedef enum LineKind {
@@ -30,7 +30,8 @@ typedef struct Line {
         unsigned line, key_column, value_column;
 } Line;
 
-/* Begins with data: size bytes and one behind them, all writable, of which the caller stays the owner. */
+/* Begins with data: size bytes and one behind them, all writable, of which the caller stays the owner. Places are
+ * those of file 0, unless the caller sets "line" before the first lines_next(). */
 void lines_open(Lines *l, char *data, size_t size);
 
 /* Reads on to the next section or setting, or LINE_END. What is wrong goes to diags and is skipped: NUL,

@@ -8,6 +8,7 @@
 
 #include "common/fs.h"
 #include "common/log.h"
+#include "common/names.h"
 #include "common/strv.h"
 #include "generator/lines.h"
 
@@ -28,7 +29,7 @@ void lookup_done(Lookup *l) {
                 close_fd(l->directories[i]);
         free(l->directories);
         strv_free(l->units);
-        strv_free(l->dropins);
+        dropins_done(&l->dropins);
         close_fd(l->root_fd);
         *l = (Lookup){ .root_fd = -EBADF };
 }
@@ -42,19 +43,43 @@ static bool is_mask(int dir_fd, const char *name) {
                memcmp(target, null, sizeof(null) - 1) == 0;
 }
 
+static bool room_for_source(Lookup *l) {
+        Source *grown = l->list;
+
+        if ((l->n & (l->n + 1)) == 0)
+                grown = reallocarray(l->list, (l->n + 1) * 2, sizeof(Source));
+        if (!grown)
+                return false;
+        l->list = grown;
+        return true;
+}
+
+/* Adds the source of that number once more, by another name. */
+static int add_copy(Lookup *l, size_t number, const char *name) {
+        Source s;
+
+        if (!room_for_source(l))
+                return -ENOMEM;
+        s = l->list[number];
+        s.name = strdup(name);
+        s.path = strdup(s.path);
+        if (!s.name || !s.path) {
+                free(s.name);
+                free(s.path);
+                return -ENOMEM;
+        }
+        l->list[l->n++] = s;
+        return 0;
+}
+
 /* Adds a source, of which it takes the strings' copies. */
 static int add_source(Lookup *l, int dir_fd, const char *directory, const struct dirent *entry) {
         Source s = { .directory = l->n_directories - 1, .regular = entry->d_type == DT_REG };
 
         s.state = !s.regular && is_mask(dir_fd, entry->d_name) ? SOURCE_MASKED : SOURCE_MANIFEST;
 
-        if ((l->n & (l->n + 1)) == 0) {
-                Source *grown = reallocarray(l->list, (l->n + 1) * 2, sizeof(Source));
-
-                if (!grown)
-                        return -ENOMEM;
-                l->list = grown;
-        }
+        if (!room_for_source(l))
+                return -ENOMEM;
         s.name = strndup(entry->d_name, strlen(entry->d_name) - strlen(SUFFIX));
         if (!s.name)
                 return -ENOMEM;
@@ -66,25 +91,6 @@ static int add_source(Lookup *l, int dir_fd, const char *directory, const struct
         return 0;
 }
 
-/* Does a directory of drop-ins hold any? What cannot be looked at may. */
-static bool holds_dropins(int dir_fd, const char *name) {
-        _cleanup_(closedirp) DIR *dir = NULL;
-        struct dirent *entry;
-        int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
-
-        if (fd < 0)
-                return errno != ENOTDIR && errno != ENOENT;
-        dir = fdopendir(fd);
-        if (!dir) {
-                close_fd(fd);
-                return true;
-        }
-        while ((entry = readdir(dir)))
-                if (entry->d_name[0] != '.' && endswith(entry->d_name, ".conf"))
-                        return true;
-        return false;
-}
-
 /* Sorts one entry of a manifest directory in. Names that begin with a dot are editors' and not looked at. */
 static int add_entry(Lookup *l, int dir_fd, const char *directory, const struct dirent *entry) {
         const char *name = entry->d_name;
@@ -93,8 +99,8 @@ static int add_entry(Lookup *l, int dir_fd, const char *directory, const struct 
                 return 0;
         if (endswith(name, SUFFIX))
                 return add_source(l, dir_fd, directory, entry);
-        if ((endswith(name, SUFFIX ".d") || streq(name, "berth.d")) && holds_dropins(dir_fd, name))
-                return strv_append(&l->dropins, name);
+        if (dropins_name_fits(name))
+                return dropins_add(&l->dropins, l->root_fd, directory, l->n_directories - 1, name);
         return 0;
 }
 
@@ -255,30 +261,55 @@ static int compare_strings(const void *a, const void *b) {
         return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-/* Does a directory of drop-ins apply to a manifest? berth.d; NAME.berth.d; of an instance, the template's; of
- * A-B, that of A-. */
-static bool dropin_applies(const char *directory, const char *name) {
-        size_t n;
+/* The first of that name among the first n. */
+static const Source *find(const Lookup *l, size_t n, const char *name) {
+        size_t low = 0, high = n;
 
-        if (streq(directory, "berth.d"))
-                return true;
-        n = strlen(directory) - strlen(SUFFIX ".d");
-        if (n == 0 || strncmp(directory, name, n) != 0)
-                return false;
-        return name[n] == '\0' || directory[n - 1] == '-' || directory[n - 1] == '@';
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (strcmp(l->list[middle].name, name) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low < n && streq(l->list[low].name, name) ? &l->list[low] : NULL;
 }
 
 static void mark_sources(Lookup *l) {
-        for (size_t i = 0; i < l->n; i++) {
-                Source *s = &l->list[i];
+        for (size_t i = 1; i < l->n; i++)
+                if (streq(l->list[i].name, l->list[i - 1].name))
+                        l->list[i].state = SOURCE_SHADOWED;
+}
 
-                if (i > 0 && streq(s->name, l->list[i - 1].name)) {
-                        s->state = SOURCE_SHADOWED;
+/* Drop-ins NAME@INSTANCE.berth.d of a template without a file for the instance: it gets one here, from the template.
+ * systemd would start what the template alone says. */
+static int add_instances(Lookup *l) {
+        size_t n = l->n; /* those added here are no templates */
+        int r;
+
+        for (size_t i = 0; i < l->dropins.n; i++) {
+                const char *directory = l->dropins.list[i].name, *at = strchr(directory, '@');
+                const char *suffix = endswith(directory, SUFFIX ".d");
+                _cleanup_free_ char *name = NULL, *template = NULL;
+                const Source *source;
+
+                if (!suffix || !at || (i > 0 && streq(directory, l->dropins.list[i - 1].name)))
                         continue;
-                }
-                for (size_t j = 0; l->dropins && l->dropins[j] && !s->dropins; j++)
-                        s->dropins = dropin_applies(l->dropins[j], s->name);
+                name = strndup(directory, (size_t) (suffix - directory));
+                template = strndup(directory, (size_t) (at - directory) + 1);
+                if (!name || !template)
+                        return -ENOMEM;
+                source = name_valid(name, false) ? find(l, n, template) : NULL;
+                if (!source || source->state != SOURCE_MANIFEST || find(l, n, name))
+                        continue;
+                r = add_copy(l, (size_t) (source - l->list), name);
+                if (r < 0)
+                        return r;
         }
+        if (l->n > n)
+                qsort(l->list, l->n, sizeof(Source), compare_sources);
+        return 0;
 }
 
 int lookup_open(Lookup *l, const char *root, const char *manifest_path, const char *unit_path) {
@@ -300,24 +331,13 @@ int lookup_open(Lookup *l, const char *root, const char *manifest_path, const ch
                 qsort(l->list, l->n, sizeof(Source), compare_sources);
         if (l->n_units > 1)
                 qsort(l->units, l->n_units, sizeof(char *), compare_strings);
-        if (l->dropins)
-                qsort(l->dropins, strv_length(l->dropins), sizeof(char *), compare_strings);
+        dropins_sort(&l->dropins);
         mark_sources(l);
-        return 0;
+        return add_instances(l);
 }
 
 const Source *lookup_find(const Lookup *l, const char *name) {
-        size_t low = 0, high = l->n;
-
-        while (low < high) { /* the first of that name */
-                size_t middle = low + (high - low) / 2;
-
-                if (strcmp(l->list[middle].name, name) < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low < l->n && streq(l->list[low].name, name) ? &l->list[low] : NULL;
+        return find(l, l->n, name);
 }
 
 static bool units_contain(const Lookup *l, const char *unit) {
@@ -435,6 +455,20 @@ int lookup_read(const Lookup *l, const Source *source, char **ret, size_t *ret_s
                 }
         } else
                 fd = open_odd(l, source, name, reterr);
+        return fd < 0 ? fd : read_sized(fd, ret, ret_size, reterr);
+}
+
+int lookup_read_dropin(const Lookup *l, const DropIn *dropin, char **ret, size_t *ret_size,
+                       const char **reterr) {
+        _cleanup_close_ int fd = -EBADF;
+
+        if (dropin->error) {
+                *reterr = dropin->error;
+                return -EINVAL;
+        }
+        fd = open_regular_in_root(l->root_fd, dropin->path);
+        if (fd < 0)
+                *reterr = describe(fd);
         return fd < 0 ? fd : read_sized(fd, ret, ret_size, reterr);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "common/base.h"
+#include "generator/dropins.h"
 
 /* Which manifests there are, and which unit names are taken. Hides directories and their precedence, links,
  * masks, and what else may bear a manifest's name. Opens nothing that could block or act when opened. */
@@ -24,7 +24,6 @@ typedef struct Source { /* one file *.berth; owns its strings */
         size_t directory;
         SourceState state;
         bool regular; /* a plain file when the directory was read */
-        bool dropins; /* a NAME.berth.d with something in it applies to it */
 } Source;
 
 typedef struct Lookup {
@@ -35,7 +34,7 @@ typedef struct Lookup {
         size_t n;
         char **units; /* names of foreign services, in order; owned */
         size_t n_units;
-        char **dropins; /* names of directories *.berth.d with something in them, in order; owned */
+        DropIns dropins;
 } Lookup;
 
 void lookup_done(Lookup *l);
@@ -53,6 +52,10 @@ bool lookup_foreign(const Lookup *l, const char *unit);
 /* Reads a manifest, at most LINES_FILE_MAX bytes and one writable NUL behind them. Negative errno, with
  * *reterr set to static text that says what is wrong with the file. */
 int lookup_read(const Lookup *l, const Source *source, char **ret, size_t *ret_size, const char **reterr);
+
+/* The same for a drop-in, of dropins_find(). */
+int lookup_read_dropin(const Lookup *l, const DropIn *dropin, char **ret, size_t *ret_size,
+                       const char **reterr);
 
 /* The same for a file outside of the directories. */
 int lookup_read_path(const char *path, char **ret, size_t *ret_size, const char **reterr);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "common/log.h"
+#include "common/names.h"
 #include "generator/command.h"
 #include "generator/output.h"
 #include "generator/set.h"
@@ -68,6 +69,7 @@ static int run_one(Run *run, Set *set, const Source *source, Output *output) {
         _cleanup_manifest_ Manifest m = { 0 };
         _cleanup_(service_done) Service service = { 0 };
         _cleanup_free_ char *error = NULL;
+        char unit[NAME_LENGTH_MAX + sizeof(".service")];
         int r;
 
         r = set_wanted(set, source, &error);
@@ -76,7 +78,10 @@ static int run_one(Run *run, Set *set, const Source *source, Output *output) {
         if (r == 0) {
                 if (error && run_may_log(run))
                         log_error("%s: %s", source->path, error);
-                return 0;
+                if (!set_masks_instance(set, source))
+                        return 0;
+                snprintf(unit, sizeof(unit), "%s.service", source->name);
+                return output_mask(output, unit);
         }
         r = set_compile(set, source, source->name, NULL, &m, &service);
         if (r < 0)

@@ -11,9 +11,10 @@
 
 #define NOT_YET "is not supported by this version of Berth (" BERTH_VERSION "); remove it"
 
-/* The walk over one manifest. */
+/* The walk over one manifest and its drop-ins. */
 typedef struct Walk {
         Manifest *m;
+        size_t file; /* which of them */
         Diags *diags;
         const Section *section; /* NULL: none yet, or one to skip */
         bool skip;              /* settings here are not looked at: X-, or told to be wrong */
@@ -46,6 +47,8 @@ int manifest_init(Manifest *m, const char *name, const char *path) {
         if (!made.name || !made.path)
                 return -ENOMEM;
         r = store_new(&made.store);
+        if (r >= 0)
+                r = strv_append(&made.diags.files, path);
         if (r < 0)
                 return r;
         *m = made;
@@ -177,18 +180,14 @@ static void bad_value(Walk *w, const Key *key, const char *error, const Line *li
 static int known_setting(Walk *w, const Key *key, const Line *line) {
         _cleanup_free_ char *canonical = NULL, *error = NULL;
         Store *store = w->m->store;
-        StoreValue before;
+        unsigned before = key->list ? 0 : store_place(store, w->store_section, key->name);
         int r;
 
         if (key->list && line->value[0] == '\0')
                 return store_reset(store, w->store_section, key->name, line->line, line->value_column);
-        if (!key->list && store_count(store, w->store_section, key->name) != -ENOENT) {
-                if (store_get(store, w->store_section, key->name, 0, &before))
-                        diag_error(w->diags, line->line, line->key_column,
-                                   "%s= stands on line %u already; give it once", key->name, before.line);
-                else
-                        diag_error(w->diags, line->line, line->key_column,
-                                   "%s= is given twice; give it once", key->name);
+        if (before != 0 && place_file(before) == w->file) {
+                diag_error(w->diags, line->line, line->key_column,
+                           "%s= stands on line %u already; give it once", key->name, place_line(before));
                 return 0;
         }
         r = key->type->parse(line->value, &canonical, &error);
@@ -201,6 +200,11 @@ static int known_setting(Walk *w, const Key *key, const Line *line) {
                         return store_reset(store, w->store_section, key->name, line->line,
                                            line->value_column);
                 return 0;
+        }
+        if (before != 0) { /* a drop-in wins over what comes before it */
+                r = store_reset(store, w->store_section, key->name, line->line, line->value_column);
+                if (r < 0)
+                        return r;
         }
         return walk_store(w, key->name, canonical, line);
 }
@@ -349,9 +353,9 @@ static void check_limits(Manifest *m) {
                 if (store_get(m->store, "Limits", pairs[i].key, 0, &limit) &&
                     manifest_directive(m, "Service", directive, &other) >= 0)
                         diag_error(&m->diags, other.line, 1,
-                                   "%s= and %s= of [Limits] on line %u set the same limit; "
+                                   "%s= and %s= of [Limits] on %s set the same limit; "
                                    "remove one of them",
-                                   directive, pairs[i].key, limit.line);
+                                   directive, pairs[i].key, DIAG_PLACE(&m->diags, limit.line, other.line));
         }
 }
 
@@ -364,22 +368,44 @@ static int manifest_check(Manifest *m, const Walk *w) {
         return mounts_build(m->store, w->mounts, w->mount_lines, &m->mounts, &m->diags);
 }
 
-int manifest_parse(Manifest *m, char *data, size_t size) {
-        _cleanup_(walk_done) Walk w = { .m = m, .diags = &m->diags };
+/* Walks over one file. */
+static int walk_fragment(Walk *w, const Fragment *f) {
         Lines lines;
         Line line;
         int r;
 
-        lines_open(&lines, data, size);
+        if (!f->data) {
+                diag_error(w->diags, place_make(w->file, 0), 0, "%s", f->error);
+                return 0;
+        }
+        w->section = NULL;
+        w->skip = false;
+        lines_open(&lines, f->data, f->size);
+        lines.line = place_make(w->file, 0);
         for (;;) {
-                lines_next(&lines, &line, &m->diags);
-                if (line.kind == LINE_END || w.full)
-                        break;
-                r = line.kind == LINE_SECTION ? enter_section(&w, &line) : setting(&w, &line);
+                lines_next(&lines, &line, w->diags);
+                if (line.kind == LINE_END || w->full)
+                        return 0;
+                r = line.kind == LINE_SECTION ? enter_section(w, &line) : setting(w, &line);
                 if (r < 0)
                         return r;
         }
-        r = manifest_check(m, &w);
+}
+
+int manifest_parse(Manifest *m, const Fragment *fragments, size_t n) {
+        _cleanup_(walk_done) Walk w = { .m = m, .diags = &m->diags };
+        int r;
+
+        assert(n > 0 && n - 1 <= MANIFEST_DROPINS_MAX);
+        for (; w.file < n; w.file++) {
+                r = w.file == 0 ? 0 : strv_append(&m->diags.files, fragments[w.file].path);
+                if (r >= 0)
+                        r = walk_fragment(&w, &fragments[w.file]);
+                if (r < 0)
+                        return r;
+        }
+        /* Of a manifest that cannot be read it is not known what it lacks. */
+        r = fragments[0].data ? manifest_check(m, &w) : 0;
         if (r < 0)
                 return r;
         return m->diags.failed ? -ENOMEM : 0;

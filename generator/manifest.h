@@ -22,9 +22,19 @@ void manifest_done(Manifest *m);
 /* Makes an empty one: what a manifest is that cannot be read. 0 or -ENOMEM. */
 int manifest_init(Manifest *m, const char *name, const char *path);
 
-/* Reads data, size bytes and one behind them, all writable, into m, which was made by manifest_init(). What is
- * wrong with it is in m->diags. 0 or -ENOMEM. */
-int manifest_parse(Manifest *m, char *data, size_t size);
+/* A file of a manifest: itself, or one of its drop-ins. Borrows. */
+typedef struct Fragment {
+        const char *path; /* of a drop-in, as messages show it */
+        char *data;       /* size bytes and one behind them, all writable; NULL if the file cannot be read */
+        size_t size;
+        const char *error; /* why it cannot */
+} Fragment;
+
+#define MANIFEST_DROPINS_MAX (PLACE_FILES_MAX - 1)
+
+/* Reads the manifest, which comes first, and its drop-ins in their order into m, which was made by manifest_init().
+ * A later file appends to lists and replaces what stands once. What is wrong is in m->diags. 0 or -ENOMEM. */
+int manifest_parse(Manifest *m, const Fragment *fragments, size_t n);
 
 /* The last directive of that name in [Unit], [Service] or [Install]: 0 and *ret with its value, or -ENOENT. */
 int manifest_directive(const Manifest *m, const char *section, const char *directive, StoreValue *ret);

@@ -214,8 +214,9 @@ static void check_targets(const Build *b) {
                         if (!same_path(earlier->target, later->target))
                                 continue;
                         diag_error(b->diags, later->line, 1,
-                                   "the target '%s' is taken by line %u already; choose another",
-                                   DIAG_CLIP(later->target), earlier->line);
+                                   "the target '%s' is taken by %s already; choose another",
+                                   DIAG_CLIP(later->target),
+                                   DIAG_PLACE(b->diags, earlier->line, later->line));
                         break;
                 }
 }

@@ -92,6 +92,12 @@ static int make_link(int dir_fd, const char *name, const char *target) {
         return n == (ssize_t) strlen(target) && memcmp(there, target, (size_t) n) == 0 ? 0 : -EEXIST;
 }
 
+int output_mask(const Output *o, const char *unit) {
+        int r = make_link(o->dir_fd, unit, "/dev/null");
+
+        return r < 0 ? log_error_errno(r, "Failed to mask '%s': %m", unit) : 0;
+}
+
 /* Opens a directory of links, NAME of size bytes, made if need be. Most services are wanted by the same target:
  * the last one stays open. */
 static int open_links(Output *o, const char *name, size_t size) {

@@ -100,7 +100,8 @@ void report_manifest(Report *r, const Manifest *m) {
         for (size_t i = 0; i < m->diags.n; i++) {
                 const Diag *d = &m->diags.list[i];
 
-                report_add(r, m->path, d->level, d->line, d->column, d->message);
+                report_add(r, diags_path(&m->diags, d->line), d->level, place_line(d->line), d->column,
+                           d->message);
         }
         if (m->diags.errors + m->diags.warnings > m->diags.n)
                 report_add(r, m->path, m->diags.errors > 0 ? DIAG_ERROR : DIAG_WARNING, 0, 0,

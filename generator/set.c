@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "common/names.h"
+#include "common/strv.h"
 #include "generator/types.h"
 
 typedef struct Machine {
@@ -207,38 +208,91 @@ int set_name_wanted(const Set *s, const char *name, char **reterr) {
         return r == -ENOMEM ? r : 0;
 }
 
+bool set_masks_instance(const Set *s, const Source *source) {
+        const char *at = strchr(source->name, '@');
+        char template[NAME_LENGTH_MAX + 2];
+
+        if (source->state != SOURCE_MASKED || !at || !name_valid(source->name, false))
+                return false;
+        snprintf(template, sizeof(template), "%.*s", (int) (at - source->name) + 1, source->name);
+        return manifest_exists((void *) (uintptr_t) s, template) && !foreign(s, source->name);
+}
+
 int set_wanted(const Set *s, const Source *source, char **reterr) {
         *reterr = NULL;
         return source->state == SOURCE_MANIFEST ? set_name_wanted(s, source->name, reterr) : 0;
 }
 
+/* The files of a manifest, while they are read. */
+typedef struct Files {
+        Fragment *list; /* owns what is read */
+        size_t n;
+} Files;
+
+static void files_done(Files *f) {
+        for (size_t i = 0; i < f->n; i++)
+                free(f->list[i].data);
+        free(f->list);
+}
+
 int set_compile(Set *s, const Source *source, const char *name, const char *path, Manifest *m,
                 Service *ret) {
-        _cleanup_free_ char *data = NULL;
-        const char *error = NULL;
-        size_t size;
+        _cleanup_(files_done) Files files = { 0 };
+        _cleanup_strv_ char **errors = NULL;
+        _cleanup_free_ const DropIn **dropins = NULL;
+        size_t n = 0;
         int r;
 
         r = manifest_init(m, name, path ? path : source->path);
+        if (r >= 0)
+                r = dropins_find(&s->lookup.dropins, name, &dropins, &n);
         if (r < 0)
                 return r;
-        r = path ? lookup_read_path(path, &data, &size, &error)
-                 : lookup_read(&s->lookup, source, &data, &size, &error);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0)
-                diag_error(&m->diags, 0, 0, "%s (%s)", error, strerrorname_np(-r));
-        else {
-                r = manifest_parse(m, data, size);
+        if (n > MANIFEST_DROPINS_MAX) {
+                diag_error(&m->diags, 0, 0, "more than %u drop-ins are meant for it; remove some",
+                           MANIFEST_DROPINS_MAX);
+                n = 0;
+        }
+        files.list = calloc(n + 1, sizeof(Fragment));
+        if (!files.list)
+                return -ENOMEM;
+        for (; files.n <= n; files.n++) {
+                Fragment *f = &files.list[files.n];
+                const char *error = NULL;
+
+                if (files.n > 0) {
+                        f->path = dropins[files.n - 1]->path;
+                        r = lookup_read_dropin(&s->lookup, dropins[files.n - 1], &f->data, &f->size, &error);
+                } else
+                        r = path ? lookup_read_path(path, &f->data, &f->size, &error)
+                                 : lookup_read(&s->lookup, source, &f->data, &f->size, &error);
+                if (r == -ENOMEM)
+                        return r;
+                if (r < 0) {
+                        r = strv_appendf(&errors, "%s (%s)", error, strerrorname_np(-r));
+                        if (r < 0)
+                                return r;
+                        f->error = errors[strv_length(errors) - 1];
+                }
+        }
+        r = manifest_parse(m, files.list, files.n);
+        if (r >= 0)
+                r = translate(m, &s->world, ret);
+        return r < 0 || s->failed ? -ENOMEM : 0;
+}
+
+int set_each_orphan(Set *s, void (*tell)(void *data, const char *path), void *data) {
+        DropIns *d = &s->lookup.dropins;
+
+        for (size_t i = 0; i < s->lookup.n; i++) {
+                int r = s->lookup.list[i].state == SOURCE_MANIFEST ? dropins_mark(d, s->lookup.list[i].name)
+                                                                   : 0;
+
                 if (r < 0)
                         return r;
         }
-        /* A drop-in may be there to tighten: better not to start than to leave it out. */
-        if (source && source->dropins)
-                diag_error(&m->diags, 0, 0,
-                           "a directory *.berth.d has drop-ins for this manifest, which are not "
-                           "supported by this version of Berth (" BERTH_VERSION "); move their lines "
-                           "into the manifest");
-        r = translate(m, &s->world, ret);
-        return r < 0 || s->failed ? -ENOMEM : 0;
+        for (size_t i = 0; i < d->n; i++)
+                if (dropins_orphan(&d->list[i]))
+                        tell(data, d->list[i].path);
+        return 0;
 }

@@ -31,8 +31,15 @@ const Lookup *set_lookup(const Set *s);
  * NULL (masked, shadowed). 1, 0 or -ENOMEM. */
 int set_wanted(const Set *s, const Source *source, char **reterr);
 
+/* Is it the mask of one instance of a template that makes services? Then the unit, which would exist without the file,
+ * has to be masked as well. */
+bool set_masks_instance(const Set *s, const Source *source);
+
 /* Does a name, as a manifest of that name would have it? The same. */
 int set_name_wanted(const Set *s, const char *name, char **reterr);
+
+/* Calls tell for the path of each directory of drop-ins that applies to no manifest. 0 or -ENOMEM. */
+int set_each_orphan(Set *s, void (*tell)(void *data, const char *path), void *data);
 
 /* Makes the service of a manifest whose name is wanted. It is made in any case; m->diags has what is wrong.
  * path is what to read in the place of the source, which may be NULL then. 0 or -ENOMEM. */

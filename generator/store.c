@@ -133,6 +133,18 @@ int store_reset(Store *s, const char *section, const char *key, unsigned line, u
         return set_head(s, section, key, 0);
 }
 
+unsigned store_place(const Store *s, const char *section, const char *key) {
+        const char *value;
+        char name[KEY_MAX];
+
+        if (store_count(s, section, key) == -ENOENT)
+                return 0;
+        make_key(name, section, key, 0);
+        value = dictionary_get(s->values, name, NULL);
+        assert(value);
+        return (unsigned) strtoul(value, NULL, 10);
+}
+
 int store_count(const Store *s, const char *section, const char *key) {
         unsigned bit = bit_of(section, key);
         const char *count;

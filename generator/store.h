@@ -30,6 +30,9 @@ int store_add(Store *s, const char *section, const char *key, const char *text, 
 /* Sets a key to no value at all, which store_count() tells from a key never set. */
 int store_reset(Store *s, const char *section, const char *key, unsigned line, unsigned column);
 
+/* Where a key that was set was set first, or reset: its line. 0 if it never was. */
+unsigned store_place(const Store *s, const char *section, const char *key);
+
 /* How many values a key has, 0 after a reset, -ENOENT if it was never set. */
 int store_count(const Store *s, const char *section, const char *key);
 

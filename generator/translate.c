@@ -151,6 +151,20 @@ static int pass_references(Translation *t, const char *directive, const char *va
         return r < 0 ? r : unit_line(&t->text, directive, text);
 }
 
+/* Is a directive of [Unit] emptied from there on? systemd takes an empty assignment of dependencies for none at all
+ * (systemd.unit(5)), so that here what it empties is left out. */
+static bool emptied(const Translation *t, const char *directive, unsigned from) {
+        size_t n = strlen(directive);
+        StoreValue v;
+
+        if (!policy_references(directive) && !streq(directive, "RequiresMountsFor"))
+                return false;
+        for (; store_get(t->m->store, "Unit", "*", from, &v); from++)
+                if (strncmp(v.text, directive, n) == 0 && v.text[n] == '=' && v.text[n + 1] == '\0')
+                        return true;
+        return false;
+}
+
 /* Adds the directives of a section as the manifest has them. */
 static int pass_section(Translation *t, const char *section) {
         StoreValue v;
@@ -162,6 +176,8 @@ static int pass_section(Translation *t, const char *section) {
 
                 if (!directive)
                         return -ENOMEM;
+                if (streq(section, "Unit") && emptied(t, directive, i))
+                        continue;
                 /* Newer than 252, which warns of it at every reload; the link is what counts. */
                 if (streq(section, "Install") && streq(directive, "UpheldBy"))
                         continue;
@@ -313,6 +329,8 @@ int translate(Manifest *m, const World *world, Service *ret) {
         text_addf(&t.text,
                   "# Written by berth-generator from %s. Edit that file, then run: systemctl daemon-reload\n",
                   m->path);
+        for (size_t i = 1; m->diags.files[i]; i++)
+                text_addf(&t.text, "# with %s\n", m->diags.files[i]);
         r = add_unit_section(&t);
         if (r >= 0)
                 r = add_service_section(&t);

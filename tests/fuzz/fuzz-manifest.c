@@ -65,6 +65,12 @@ static void check_unit(char *text, size_t size, bool bad) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         static const World world = { NULL, exists, foreign, take, machine };
         _cleanup_free_ char *copy = malloc(size + 1);
+        Fragment fragments[4] = { { .path = "/etc/berth/web@.berth" },
+                                  { .path = "/etc/berth/web@.berth.d/1.conf" },
+                                  { .path = "/etc/berth/web@.berth.d/2.conf" },
+                                  { .path = "/etc/berth/web@.berth.d/3.conf" } };
+        size_t n = 0;
+        char *at, *end;
         _cleanup_manifest_ Manifest m = { 0 };
         _cleanup_(service_done) Service service = { 0 };
 
@@ -72,8 +78,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (size > 0)
                 memcpy(copy, data, size);
         copy[size] = '\0';
+        /* A form feed, which no text needs, ends the manifest and begins a drop-in. */
+        for (at = copy; n < ARRAY_LEN(fragments); at = end + 1) {
+                end = n + 1 < ARRAY_LEN(fragments) ? memchr(at, '\f', size - (size_t) (at - copy)) : NULL;
+                fragments[n].data = at;
+                fragments[n++].size = (size_t) ((end ? end : copy + size) - at);
+                if (!end)
+                        break;
+                *end = '\0';
+        }
         assert(manifest_init(&m, "web@", "/etc/berth/web@.berth") == 0);
-        assert(manifest_parse(&m, copy, size) == 0);
+        assert(manifest_parse(&m, fragments, n) == 0);
         assert(translate(&m, &world, &service) == 0);
         assert(strlen(service.text) == service.size);
         for (size_t i = 0; i < service.links.n; i++) {

@@ -174,26 +174,74 @@ static void foreign_units_are_known_and_masks_are_none(void **state) {
         assert_false(lookup_foreign(&p->lookup, "x.service"));
 }
 
-static void dropins_are_seen(void **state) {
+/* The drop-ins of a manifest as "a b c", the directories of each without the first. */
+static void check_dropins(const Place *p, const char *name, const char *expected) {
+        _cleanup_free_ const DropIn **found = NULL;
+        char text[1024] = "";
+        size_t n = 0;
+
+        assert_int_equal(dropins_find(&p->lookup.dropins, name, &found, &n), 0);
+        for (size_t i = 0; i < n; i++)
+                snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s%s", i > 0 ? " " : "",
+                         found[i]->path, found[i]->error ? "!" : "");
+        assert_string_equal(text, expected);
+}
+
+static void dropins_are_found_as_systemd_finds_its_own(void **state) {
         Place *p = *state;
 
-        put(p, "etc/berth/web.berth", "");
-        put(p, "etc/berth/app-a.berth", "");
-        put(p, "etc/berth/t@1.berth", "");
-        put(p, "etc/berth/none.berth", "");
         put_directory(p, "usr/lib/berth/web.berth.d");
-        put_directory(p, "usr/lib/berth/app-.berth.d");
-        put_directory(p, "usr/lib/berth/t@.berth.d");
+        put_directory(p, "etc/berth/web.berth.d");
+        put_directory(p, "usr/lib/berth/berth.d");
+        put_directory(p, "etc/berth/app-.berth.d");
+        put_directory(p, "usr/lib/berth/app-x.berth.d");
+        put_directory(p, "etc/berth/t@.berth.d");
+        put_directory(p, "usr/lib/berth/t@1.berth.d");
+        put_directory(p, "etc/berth/a-@1.berth.d");
         put_directory(p, "usr/lib/berth/none.berth.d");
-        put(p, "usr/lib/berth/web.berth.d/x.conf", "");
-        put(p, "usr/lib/berth/app-.berth.d/x.conf", "");
-        put(p, "usr/lib/berth/t@.berth.d/x.conf", "");
+        put(p, "usr/lib/berth/web.berth.d/1.conf", "");
+        put(p, "usr/lib/berth/web.berth.d/3.conf", "");
+        put(p, "usr/lib/berth/web.berth.d/x\ny.conf", "");
+        put(p, "etc/berth/web.berth.d/2.conf", "");
+        put(p, "etc/berth/web.berth.d/3.conf", "");
+        put(p, "etc/berth/web.berth.d/.4.conf", "");
+        put(p, "etc/berth/web.berth.d/4.conf~", "");
+        put(p, "usr/lib/berth/berth.d/3.conf", "");
+        put(p, "usr/lib/berth/berth.d/5.conf", "");
+        put(p, "etc/berth/app-.berth.d/1.conf", "");
+        put(p, "usr/lib/berth/app-x.berth.d/1.conf", "");
+        put(p, "usr/lib/berth/app-x.berth.d/0.conf", "");
+        put(p, "etc/berth/t@.berth.d/1.conf", "");
+        put(p, "usr/lib/berth/t@1.berth.d/1.conf", "");
+        put(p, "usr/lib/berth/t@1.berth.d/2.conf", "");
+        put(p, "etc/berth/a-@1.berth.d/1.conf", "");
         put(p, "usr/lib/berth/none.berth.d/README", "");
+        assert_int_equal(symlinkat("/dev/null", p->fd, "etc/berth/t@.berth.d/2.conf"), 0);
+        put(p, "etc/berth/t@.berth", "");
+        put(p, "etc/berth/gone.berth.d", "");
         look(p);
-        assert_true(lookup_find(&p->lookup, "web")->dropins);
-        assert_true(lookup_find(&p->lookup, "app-a")->dropins);
-        assert_true(lookup_find(&p->lookup, "t@1")->dropins);
-        assert_false(lookup_find(&p->lookup, "none")->dropins);
+        check_dropins(p, "web",
+                      "/usr/lib/berth/web.berth.d/1.conf /etc/berth/web.berth.d/2.conf "
+                      "/etc/berth/web.berth.d/3.conf /usr/lib/berth/berth.d/5.conf "
+                      "/usr/lib/berth/web.berth.d/x?y.conf!");
+        check_dropins(p, "app-x",
+                      "/usr/lib/berth/app-x.berth.d/0.conf /etc/berth/app-.berth.d/1.conf "
+                      "/usr/lib/berth/berth.d/3.conf /usr/lib/berth/berth.d/5.conf");
+        check_dropins(p, "app-x-y",
+                      "/etc/berth/app-.berth.d/1.conf /usr/lib/berth/berth.d/3.conf /usr/lib/berth/berth.d/5.conf");
+        check_dropins(p, "app", "/usr/lib/berth/berth.d/3.conf /usr/lib/berth/berth.d/5.conf");
+        check_dropins(p, "t@1",
+                      "/etc/berth/t@.berth.d/1.conf /usr/lib/berth/berth.d/3.conf "
+                      "/usr/lib/berth/berth.d/5.conf");
+        check_dropins(p, "a-b@1",
+                      "/etc/berth/a-@1.berth.d/1.conf /usr/lib/berth/berth.d/3.conf "
+                      "/usr/lib/berth/berth.d/5.conf");
+        check_dropins(p, "a-b@", "/usr/lib/berth/berth.d/3.conf /usr/lib/berth/berth.d/5.conf");
+        check_dropins(p, "gone",
+                      "/usr/lib/berth/berth.d/3.conf /usr/lib/berth/berth.d/5.conf /etc/berth/gone.berth.d!");
+        /* an instance that only its drop-ins know of */
+        assert_non_null(lookup_find(&p->lookup, "t@1"));
+        assert_string_equal(lookup_find(&p->lookup, "t@1")->path, "/etc/berth/t@.berth");
 }
 
 static void wrong_paths_are_refused(void **state) {
@@ -214,4 +262,4 @@ static void wrong_paths_are_refused(void **state) {
 RUN(PLACED(names_are_sorted_and_the_first_directory_wins), PLACED(a_link_to_dev_null_masks),
     PLACED(what_cannot_be_read_says_why_and_never_blocks),
     PLACED(a_manifest_is_read_whole_through_links_too), PLACED(foreign_units_are_known_and_masks_are_none),
-    PLACED(dropins_are_seen), PLACED(wrong_paths_are_refused))
+    PLACED(dropins_are_found_as_systemd_finds_its_own), PLACED(wrong_paths_are_refused))

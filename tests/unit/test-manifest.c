@@ -12,7 +12,7 @@ static void parse(Manifest *m, const char *text) {
 
         assert_non_null(copy);
         assert_int_equal(manifest_init(m, "web", "/etc/berth/web.berth"), 0);
-        assert_int_equal(manifest_parse(m, copy, strlen(copy)), 0);
+        assert_int_equal(manifest_parse(m, &(Fragment){ .data = copy, .size = strlen(copy) }, 1), 0);
         diags_sort(&m->diags);
 }
 

@@ -36,7 +36,7 @@ static void build(Case *c, const char *name, const char *text) {
         assert_non_null(copy);
         assert_true(asprintf(&path, "/etc/berth/%s.berth", name) > 0);
         assert_int_equal(manifest_init(&c->m, name, path), 0);
-        assert_int_equal(manifest_parse(&c->m, copy, strlen(copy)), 0);
+        assert_int_equal(manifest_parse(&c->m, &(Fragment){ .data = copy, .size = strlen(copy) }, 1), 0);
         assert_int_equal(translate(&c->m, &world, &c->s), 0);
 }
 
