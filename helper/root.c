@@ -162,7 +162,7 @@ static int fill_proc(Root *root) {
                 r = attach_at(root, sys_fd, root->proc_fd, "sys");
         if (r < 0)
                 return log_error_errno(r, "Cannot make /proc/sys read-only: %m");
-        return root->host_root ? close_proc(root) : 0;
+        return 0;
 }
 
 static int fill_sys(Root *root) {
@@ -324,6 +324,9 @@ int root_fill(Root *root) {
                 r = fill_sys(root);
         if (r >= 0)
                 r = fill_dev(root);
+        /* behind fill_dev(), since what is cloned has to be attached (before Linux 6.15) */
+        if (r >= 0 && root->host_root)
+                r = close_proc(root);
         if (r >= 0)
                 r = fill_scratch(root);
         if (r >= 0)
