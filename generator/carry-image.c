@@ -64,15 +64,20 @@ static void image_id(const char *reference, bool path, char id[static IMAGE_ID_M
 }
 
 /* Does another container use an image that is not this one, yet would have its id? */
-static bool clashes(const Carry *c, const char *reference, const char *id) {
+static bool clashes(Carry *c, const char *reference, const char *id) {
         for (size_t i = 0; i < c->all->n; i++) {
                 const QuadletSetting *s = quadlet_last(c->all->list[i], "Container", "Image");
+                _cleanup_free_ char *value = NULL;
                 char other[IMAGE_ID_MAX + 1];
 
-                if (c->all->list[i]->kind != QUADLET_CONTAINER || !s || streq(s->value, reference))
+                if (c->all->list[i]->kind != QUADLET_CONTAINER || !s)
                         continue;
-                image_id(s->value, false, other);
-                if (streq(other, id))
+                if (quadlet_string(s, &value) < 0) {
+                        c->failed = true;
+                        return false;
+                }
+                image_id(value, false, other);
+                if (streq(other, id) && !streq(value, reference))
                         return true;
         }
         return false;
@@ -144,7 +149,7 @@ void carry_image(Carry *c, const QuadletSetting *s, const CarryRow *row) {
                 return;
         }
         image_id(reference, false, id);
-        if (clashes(c, s->value, id))
+        if (clashes(c, reference, id))
                 image_id(reference, true, id);
         carry_put(c, s, row->out, row->to, id);
         note_import(c, s, reference, id);
@@ -237,6 +242,11 @@ static void put_maps(Carry *c, const QuadletSetting *s, const Quadlet *unit, con
                               "%s= is not carried over: with us, users and groups have one range of the host that "
                               "begins at 0 inside; write PrivateUsers=BASE:SIZE",
                               s->key);
+                return;
+        }
+        if (count == 0 && gid_count == 0) {
+                carry_warning(c, s, "%s=%s is not carried over: it maps no ids", s->key,
+                              DIAG_CLIP(s->value));
                 return;
         }
         snprintf(text, sizeof(text), "%u:%u", count > 0 ? base : gid_base, count > 0 ? count : gid_count);

@@ -76,7 +76,7 @@ static void put_network_unit(Carry *c, const Quadlet *unit) {
                         carry_put(c, s, CARRY_NETWORK, "Policy", "deny-all");
                 else if (streq(s->key, "IPv6") && quadlet_bool(s) == 1)
                         carry_put(c, s, CARRY_NETWORK, "IPv6", "yes");
-                else if (streq(s->key, "Driver") && !streq(s->value, "bridge"))
+                else if (streq(s->key, "Driver") && !streq(s->value, "bridge") && !unit->given)
                         carry_warning(c, s,
                                       "Driver=%s is not carried over: a container has a link of its own to the host",
                                       DIAG_CLIP(s->value));

@@ -306,7 +306,9 @@ static void memory(Carry *c, const QuadletSetting *s, const CarryRow *row) {
         if (limited(c, s, directives))
                 return;
         size(c, s, row);
-        carry_note(c, s, "Memory= goes without swap; podman lets as much swap be used (Swap= in [Limits])");
+        if (carry_has(c, row->out, row->to))
+                carry_note(c, s,
+                           "Memory= goes without swap; podman lets as much swap be used (Swap= in [Limits])");
 }
 
 static void tasks(Carry *c, const QuadletSetting *s, const CarryRow *row) {

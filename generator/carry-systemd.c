@@ -146,9 +146,11 @@ static void put_service(Carry *c, const QuadletSetting *s) {
                 return;
         if (streq(s->key, "Type") && streq(s->value, "oneshot"))
                 instead = NULL;
-        else if (streq(s->key, "Type") && s->value[0] != '\0')
+        if (streq(s->key, "Type") && instead && s->value[0] != '\0') {
                 carry_error(c, s, "Type=%s cannot be, with podman neither; only oneshot and notify can",
                             DIAG_CLIP(s->value));
+                return;
+        }
         if (s->value[0] == '\0' && instead)
                 return;
         if (instead)

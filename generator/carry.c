@@ -360,12 +360,14 @@ static void note_defaults(Carry *c) {
 }
 
 /* Comment lines: every finding of a level, under a heading. */
-static void add_comments(Text *t, const Findings *findings, FindingLevel level, const char *heading) {
+static void add_comments(Text *t, const Quadlet *q, const Findings *findings, FindingLevel level,
+                         const char *heading) {
+        size_t directory = strlen(q->path) - strlen(q->file);
         bool any = false;
 
         for (size_t i = 0; i < findings->n; i++) {
                 const Finding *f = &findings->list[i];
-                const char *slash = strrchr(f->path, '/');
+                bool beside = strncmp(f->path, q->path, directory) == 0;
 
                 if (f->level != level)
                         continue;
@@ -373,7 +375,8 @@ static void add_comments(Text *t, const Findings *findings, FindingLevel level, 
                         text_addf(t, "# %s\n", heading);
                 any = true;
                 if (f->line > 0)
-                        text_addf(t, "#   %s:%u: %s\n", slash ? slash + 1 : f->path, f->line, f->message);
+                        text_addf(t, "#   %s:%u: %s\n", beside ? f->path + directory : f->path, f->line,
+                                  f->message);
                 else
                         text_addf(t, "#   %s\n", f->message);
         }
@@ -383,8 +386,8 @@ static int carry_assemble(Carry *c, char **ret) {
         _cleanup_text_ Text t = { 0 };
 
         text_addf(&t, "# Made by berth convert from %s.\n", c->q->file);
-        add_comments(&t, c->findings, FINDING_WARNING, "Not carried over:");
-        add_comments(&t, c->findings, FINDING_NOTE, "Worth knowing:");
+        add_comments(&t, c->q, c->findings, FINDING_WARNING, "Not carried over:");
+        add_comments(&t, c->q, c->findings, FINDING_NOTE, "Worth knowing:");
         for (size_t i = 0; i < ARRAY_LEN(c->out); i++) {
                 if (c->out[i].failed)
                         return -ENOMEM;

@@ -24,7 +24,7 @@ typedef struct Convert {
         char **seen; /* real paths of units */
         int output_fd;
         json_object *files;            /* with --json */
-        unsigned wholly, partly, not ; /* how files were carried over */
+        unsigned wholly, partly, lost; /* how files were carried over */
         bool failed;                   /* told */
 } Convert;
 
@@ -322,7 +322,7 @@ static int convert_one(Convert *c, const Quadlet *q) {
         if (r < 0)
                 return r;
         carried = findings.errors > 0 ? "not" : findings.warnings > 0 ? "partly" : "wholly";
-        *(findings.errors > 0 ? &c->not : findings.warnings > 0 ? &c->partly : &c->wholly) += 1;
+        *(findings.errors > 0 ? &c->lost : findings.warnings > 0 ? &c->partly : &c->wholly) += 1;
         if (text && c->tool->output && write_manifest(c, q->name, text) &&
             asprintf(&output, "%s%s%s.berth", c->tool->output, endswith(c->tool->output, "/") ? "" : "/",
                      q->name) < 0) {
@@ -367,14 +367,14 @@ static void print_summary(Convert *c) {
 
         if (!c->files) {
                 if (c->tool->output)
-                        fprintf(stderr, "%u files carried over wholly, %u in part, %u not at all\n",
-                                c->wholly, c->partly, c->not );
+                        fprintf(stderr, "Carried over: %u wholly, %u in part, %u not at all\n", c->wholly,
+                                c->partly, c->lost);
                 return;
         }
         summary = json_object_new_object();
         set(summary, "wholly", json_object_new_int64(c->wholly));
         set(summary, "partly", json_object_new_int64(c->partly));
-        set(summary, "not", json_object_new_int64(c->not ));
+        set(summary, "not", json_object_new_int64(c->lost));
         set(summary, "files", json_object_get(c->files));
         puts(json_object_to_json_string_ext(summary,
                                             JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -404,5 +404,5 @@ int verb_convert(const Tool *tool) {
                 return EXIT_FAILED;
         }
         print_summary(&c);
-        return c.failed || c.partly + c.not > 0 ? EXIT_FAILED : EXIT_DONE;
+        return c.failed || c.partly + c.lost > 0 ? EXIT_FAILED : EXIT_DONE;
 }

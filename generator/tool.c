@@ -22,6 +22,7 @@ typedef struct ToolOption {
 
 /* clang-format off */
 static const ToolOption check_options[] = { MANIFEST_OPTIONS_CHECK(ROW) { 0 } };
+static const ToolOption enable_options[] = { MANIFEST_OPTIONS_ENABLE(ROW) { 0 } };
 static const ToolOption diff_options[] = { MANIFEST_OPTIONS_DIFF(ROW) { 0 } };
 static const ToolOption convert_options[] = { MANIFEST_OPTIONS_CONVERT(ROW) { 0 } };
 static const ToolOption preview_options[] = { MANIFEST_OPTIONS_PREVIEW(ROW) { 0 } };
@@ -47,6 +48,12 @@ static const struct ToolVerb {
           "Makes manifests of Quadlet's .container, .volume, .network and .pod files, and names what it could\n"
           "not carry over. A single manifest goes to standard output.",
           "0 all carried over, 1 something was not, 2 wrong usage", convert_options, verb_convert, true },
+        { "enable", "[OPTION...] NAME...",
+          "Has containers started with the system, by a drop-in NAME.berth.d/50-enable.conf.",
+          "0 done, 1 failed, 2 wrong usage, 3 no such manifest", enable_options, verb_enable, true },
+        { "disable", "[OPTION...] NAME...",
+          "Takes back what enable did.",
+          "0 done, 1 failed, 2 wrong usage, 3 no such manifest", enable_options, verb_disable, true },
 };
 /* clang-format on */
 
