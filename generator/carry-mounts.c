@@ -62,7 +62,14 @@ static void mount_name(Carry *c, const char *target, char ret[static NAME_LENGTH
 /* Will our checks take it? Tells if not. */
 static bool acceptable(Carry *c, const QuadletSetting *s, const Wanted *w) {
         _cleanup_free_ char *error = NULL;
-        int r = mount_check_target(w->target, &error);
+        int r;
+
+        if (!carry_one_line(w->target) || (w->source && !carry_one_line(w->source))) {
+                carry_warning(c, s, "%s= is not carried over: its paths cannot stand on one line of UTF-8",
+                              s->key);
+                return false;
+        }
+        r = mount_check_target(w->target, &error);
 
         if (r >= 0 && streq(w->type, "bind"))
                 r = mount_check_specifiers(w->source, &error);

@@ -108,9 +108,11 @@ static void put_mode(Carry *c, const QuadletSetting *s, const char *mode) {
 static void join(Carry *c, const QuadletSetting *s, const Quadlet *other) {
         char mode[NAME_LENGTH_MAX + 8];
 
-        if (other == c->q || strchr(other->name, '@')) {
+        if (other == c->q || strchr(other->name, '@') || other->name[0] == '\0') {
                 carry_warning(c, s, "%s= is not carried over: one cannot join the network of %s", s->key,
-                              other == c->q ? "oneself" : "a template");
+                              other == c->q            ? "oneself"
+                              : other->name[0] == '\0' ? "what has no valid name"
+                                                       : "a template");
                 return;
         }
         snprintf(mode, sizeof(mode), "join:%s", other->name);

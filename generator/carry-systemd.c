@@ -9,6 +9,7 @@
 #include "generator/carry.h"
 #include "generator/keys.h"
 #include "generator/policy.h"
+#include "generator/specifier.h"
 #include "generator/words.h"
 #include "generator/world.h"
 
@@ -39,6 +40,30 @@ static void add_word(Text *line, const char *word) {
         text_addf(line, "%s%s", line->size > 0 ? " " : "", word);
 }
 
+/* How a template's instance is named: at is "@INSTANCE" and a suffix. NULL: not at all, or out of memory. */
+static char *instance_reference(Carry *c, const Quadlet *template, const char *at) {
+        _cleanup_free_ char *name = NULL, *sample = NULL;
+        char *text = NULL;
+        int r;
+
+        if (asprintf(&name, "%.*s%.*s", (int) strcspn(template->name, "@"), template->name,
+                     (int) (strrchr(at, '.') - at), at) < 0) {
+                name = NULL;
+                c->failed = true;
+                return NULL;
+        }
+        if (!specifier_check(name, NULL))
+                return NULL;
+        r = specifier_sample(name, &sample);
+        if (r >= 0 && !name_valid(sample, true))
+                return NULL;
+        if (r < 0 || asprintf(&text, "%s.%s", name, template->given ? "berth" : "service") < 0) {
+                c->failed = true;
+                return NULL;
+        }
+        return text;
+}
+
 /* One unit of a list of them. */
 static void put_dependency(Carry *c, const QuadletSetting *s, const char *word, Text *line) {
         const Quadlet *meant = find_meant(c, word), *first;
@@ -65,18 +90,15 @@ static void put_dependency(Carry *c, const QuadletSetting *s, const char *word, 
                                                                  : "a .kube makes no manifest");
                 return; /* volumes, networks and images need no service */
         }
-        if (strchr(first->name, '@') &&
-            quadlet_kind_from_name(word) == QUADLET_CONTAINER) { /* perhaps an instance */
-                const char *at = strchr(word, '@');
-
-                text_addf(line, "%s%.*s%.*s.%s", line->size > 0 ? " " : "", (int) strcspn(first->name, "@"),
-                          first->name, (int) (strlen(at) - strlen(".container")), at,
-                          first->given ? "berth" : "service");
-                return;
-        }
-        name = carry_reference(c, first);
+        if (strchr(first->name, '@') && strchr(word, '@')) /* an instance, or the template itself */
+                name = instance_reference(c, first, strchr(word, '@'));
+        else if (first->name[0] != '\0' && !strchr(first->name, '@'))
+                name = carry_reference(c, first);
         if (name)
                 add_word(line, name);
+        else if (!c->failed)
+                carry_warning(c, s, "%s=: '%s' is not carried over: it has no name that a manifest can have",
+                              s->key, DIAG_CLIP(word));
 }
 
 static void put_dependencies(Carry *c, const QuadletSetting *s) {
@@ -156,8 +178,8 @@ static void put_service(Carry *c, const QuadletSetting *s) {
         if (instead)
                 carry_warning(c, s, "%s= of [Service] is not carried over: %s", s->key, instead);
         else if (ours && ours->type)
-                carry_warning(c, s, "%s= of [Service] is not carried over: it would be a key of [%s]",
-                              s->key, ours->section);
+                carry_warning(c, s, "%s= of [Service] is not carried over: it is a key of [%s]", s->key,
+                              ours->section);
         else if (startswith(s->key, "Exec") && runs_podman(s->value))
                 carry_warning(c, s,
                               "%s= of [Service] is not carried over: it runs podman, which knows nothing of Berth's "
@@ -165,6 +187,19 @@ static void put_service(Carry *c, const QuadletSetting *s) {
                               s->key);
         else
                 carry_put(c, s, CARRY_SERVICE, s->key, s->value);
+}
+
+/* Is the word, specifiers expanded, what a link may be called? */
+static bool link_name(Carry *c, const char *word, bool service) {
+        _cleanup_free_ char *expanded = NULL;
+        char unit[NAME_LENGTH_MAX + sizeof(".service")];
+        int r;
+
+        snprintf(unit, sizeof(unit), "%s.service", c->q->name);
+        r = specifier_check(word, NULL) ? specifier_expand(word, unit, &expanded) : -EINVAL;
+        if (r == -ENOMEM)
+                c->failed = true;
+        return r >= 0 && world_unit_name_valid(expanded) && (!service || endswith(expanded, ".service"));
 }
 
 /* [Install] is read by Berth itself, word by word. */
@@ -190,14 +225,9 @@ static void put_install(Carry *c, const QuadletSetting *s) {
                 return;
         }
         for (char **word = list; word && *word; word++) {
-                const char *service = endswith(*word, ".service");
-
-                if (streq(s->key, "Alias") && (!service || strchr(*word, '/')))
-                        carry_warning(c, s, "Alias=%s is not carried over: it is no name of a service",
-                                      DIAG_CLIP(*word));
-                else if (strchr(*word, '/') || (!strchr(*word, '%') && !world_unit_name_valid(*word)))
-                        carry_warning(c, s, "%s=%s is not carried over: it is no name of a unit", s->key,
-                                      DIAG_CLIP(*word));
+                if (!link_name(c, *word, streq(s->key, "Alias")))
+                        carry_warning(c, s, "%s=%s is not carried over: it is no name of a %s", s->key,
+                                      DIAG_CLIP(*word), streq(s->key, "Alias") ? "service" : "unit");
                 else
                         add_word(&line, *word);
         }
@@ -214,6 +244,7 @@ static bool pod_passes(const QuadletSetting *s) {
 
 void carry_systemd(Carry *c, const QuadletSetting *s, bool pod) {
         const char *refusal = streq(s->section, "Unit") ? policy_refusal("Unit", s->key) : NULL;
+        const Key *ours = key_find_elsewhere(s->key);
 
         if (startswith(s->section, "X-") || startswith(s->key, "X-"))
                 return;
@@ -248,6 +279,9 @@ void carry_systemd(Carry *c, const QuadletSetting *s, bool pod) {
                 put_service(c, s);
         else if (refusal)
                 carry_warning(c, s, "%s= of [Unit] is not carried over: %s", s->key, refusal);
+        else if (ours && ours->type)
+                carry_warning(c, s, "%s= of [Unit] is not carried over: it is a key of [%s]", s->key,
+                              ours->section);
         else if (policy_references(s->key))
                 put_dependencies(c, s);
         else
@@ -306,7 +340,6 @@ static void check_volume(Carry *c) {
 static void check_references(Carry *c) {
         for (size_t i = 0; i < c->q->n; i++) {
                 const QuadletSetting *s = &c->q->list[i];
-                _cleanup_text_ Text unused = { 0 };
                 _cleanup_free_ char *copy = NULL;
                 char *save = NULL;
 

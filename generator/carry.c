@@ -9,6 +9,7 @@
 #include "generator/keys.h"
 #include "generator/specifier.h"
 #include "generator/unit.h"
+#include "generator/utf8.h"
 #include "generator/words.h"
 
 static const char *const section_names[_CARRY_OUT_MAX] = {
@@ -54,13 +55,12 @@ bool carry_has(const Carry *c, CarryOut out, const char *key) {
         return strv_contains(c->done, name);
 }
 
-/* Would our reader take the value back as it is? */
-static bool one_line(const char *value) {
+bool carry_one_line(const char *value) {
         size_t n = strlen(value), k = 0;
 
         while (k < n && value[n - 1 - k] == '\\')
                 k++;
-        return k % 2 == 0 && !strpbrk(value, "\n\r") &&
+        return k % 2 == 0 && !strpbrk(value, "\n\r") && utf8_valid_prefix(value, n) == n &&
                (n == 0 || (!strchr(" \t", value[0]) && !strchr(" \t", value[n - 1])));
 }
 
@@ -72,9 +72,9 @@ static bool accepted(Carry *c, const QuadletSetting *s, CarryOut out, const char
         _cleanup_free_ char *canonical = NULL, *error = NULL;
         int r = 0;
 
-        if (!one_line(value)) {
-                carry_warning(c, s, "%s= is not carried over: '%s' cannot stand on one line", s->key,
-                              DIAG_CLIP(value));
+        if (!carry_one_line(value)) {
+                carry_warning(c, s, "%s= is not carried over: '%s' cannot stand on one line of UTF-8",
+                              s->key, DIAG_CLIP(value));
                 return false;
         }
         if (section->kind == SECTION_PASS && !(known && known->type))
@@ -230,7 +230,7 @@ void carry_word(Text *line, const char *word) {
 }
 
 bool carry_of_pod(const Carry *c, const QuadletSetting *s) {
-        return c->pod && s >= c->pod->list && s < c->pod->list + c->pod->n;
+        return c->pod && c->pod->n > 0 && s >= c->pod->list && s < c->pod->list + c->pod->n;
 }
 
 char *carry_reference(Carry *c, const Quadlet *container) {
@@ -383,9 +383,13 @@ static void add_comments(Text *t, const Quadlet *q, const Findings *findings, Fi
 }
 
 static int carry_assemble(Carry *c, char **ret) {
+        _cleanup_free_ char *file = strdup(c->q->file);
         _cleanup_text_ Text t = { 0 };
 
-        text_addf(&t, "# Made by berth convert from %s.\n", c->q->file);
+        if (!file)
+                return -ENOMEM;
+        findings_clean(file);
+        text_addf(&t, "# Made by berth convert from %s.\n", file);
         add_comments(&t, c->q, c->findings, FINDING_WARNING, "Not carried over:");
         add_comments(&t, c->q, c->findings, FINDING_NOTE, "Worth knowing:");
         for (size_t i = 0; i < ARRAY_LEN(c->out); i++) {
@@ -440,6 +444,8 @@ int carry_container(const Quadlets *all, const Quadlet *q, char **ret, Findings 
         }
         carry_user_namespace(&c);
         carry_read_only_tmpfs(&c);
+        if (findings->errors == 0 && !carry_has(&c, CARRY_CONTAINER, "Image"))
+                carry_error(&c, NULL, "its image has no name that Berth takes; import it, and write Image=");
         note_defaults(&c);
         if (findings->errors == 0)
                 r = carry_assemble(&c, ret);

@@ -58,6 +58,9 @@ void carry_put(Carry *c, const QuadletSetting *s, CarryOut out, const char *key,
 /* The same for a value of the language that this version may refuse yet: it is written all the same. */
 void carry_put_ahead(Carry *c, const QuadletSetting *s, CarryOut out, const char *key, const char *value);
 
+/* Would our reader take the value back as it is? */
+bool carry_one_line(const char *value);
+
 /* Was the key put? */
 bool carry_has(const Carry *c, CarryOut out, const char *key);
 

@@ -285,7 +285,16 @@ static void set(json_object *object, const char *key, json_object *value) {
 }
 
 static json_object *new_text(const char *s) {
-        return s ? json_object_new_string(s) : NULL;
+        return s ? json_object_new_string(s) : NULL; /* UTF-8: findings and manifests are */
+}
+
+/* A path need not be UTF-8. */
+static json_object *new_path(const char *s) {
+        _cleanup_free_ char *copy = strdup(s);
+
+        if (copy)
+                findings_clean(copy);
+        return new_text(copy);
 }
 
 static void add_json(Convert *c, const Quadlet *q, const char *carried, const char *output, const char *text,
@@ -302,10 +311,10 @@ static void add_json(Convert *c, const Quadlet *q, const char *carried, const ch
                 set(finding, "message", new_text(f->message));
                 json_object_array_add(list, finding);
         }
-        set(file, "file", new_text(q->path));
+        set(file, "file", new_path(q->path));
         set(file, "name", text ? new_text(q->name) : NULL);
         set(file, "carried", new_text(carried));
-        set(file, "output", new_text(output));
+        set(file, "output", output ? new_path(output) : NULL);
         set(file, "manifest", new_text(text));
         set(file, "findings", list);
         json_object_array_add(c->files, file);

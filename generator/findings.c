@@ -27,8 +27,7 @@ static bool known(const Findings *f, const Finding *finding) {
         return false;
 }
 
-/* Makes it text of one line, whatever a file held. */
-static void clean(char *s) {
+void findings_clean(char *s) {
         for (char *c = s; *c; c++)
                 if ((unsigned char) *c < ' ' || *c == 0x7f)
                         *c = '?';
@@ -83,11 +82,11 @@ void finding_addv(Findings *f, FindingLevel level, const char *path, unsigned li
 
                 memcpy(message + end, "...", 4);
         }
-        clean(message);
+        findings_clean(message);
         finding.path = strdup(path);
         finding.message = strdup(message);
         if (finding.path && finding.message) {
-                clean(finding.path);
+                findings_clean(finding.path);
                 keep(f, &finding);
         } else
                 f->failed = true;

@@ -38,5 +38,8 @@ void finding_add(Findings *f, FindingLevel level, const char *path, unsigned lin
 void finding_addv(Findings *f, FindingLevel level, const char *path, unsigned line, const char *format,
                   va_list ap) _printf_(5, 0);
 
+/* Makes s text of one line, whatever it held: control characters and what is not UTF-8 become '?'. */
+void findings_clean(char *s);
+
 /* "note", "warning", "error". */
 const char *finding_level_to_string(FindingLevel level);

@@ -223,7 +223,7 @@ const Quadlet *quadlets_pod_first(const Quadlets *all, const Quadlet *pod) {
                 const Quadlet *q = all->list[i];
                 bool template = strchr(q->name, '@');
 
-                if (!quadlet_in_pod(q, pod))
+                if (!quadlet_in_pod(q, pod) || q->name[0] == '\0')
                         continue;
                 if (!first || (!template && strchr(first->name, '@')) ||
                     (template == (strchr(first->name, '@') != NULL) && strcmp(q->name, first->name) < 0))
