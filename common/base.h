@@ -44,6 +44,21 @@
                 _take_value;                   \
         })
 
+/* Of ASCII, whatever the locale. */
+static inline bool ascii_alnum(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* How many bytes at s are ASCII letters, digits or one of others. As strspn(3), which makes a table of so long a
+ * set at each call. */
+static inline size_t span_alnum(const char *s, const char *others) {
+        size_t n = 0;
+
+        while (ascii_alnum(s[n]) || (s[n] != '\0' && strchr(others, s[n])))
+                n++;
+        return n;
+}
+
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 

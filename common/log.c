@@ -8,15 +8,20 @@
 /* The kernel refuses records over 1024 bytes, prefix included (printk's LOG_LINE_MAX). */
 #define KMSG_RECORD_MAX 1000
 
-/* The one piece of state: where a generator's records go. Set once, before anything is logged. */
+/* The one piece of state: where records go. Set once, before anything is logged. */
 static struct {
         int fd;
         const char *tag;
 } kmsg = { .fd = -EBADF };
+static bool muted;
 
 void log_to_kmsg(const char *tag) {
         kmsg.tag = tag;
         kmsg.fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+}
+
+void log_mute(void) {
+        muted = true;
 }
 
 static void write_all(int fd, const char *s, size_t n) {
@@ -55,6 +60,8 @@ int log_full(int level, int error, const char *format, ...) {
         char text[8192];
         va_list ap;
 
+        if (muted)
+                return -abs(error);
         errno = abs(error); /* for %m */
         va_start(ap, format);
         vsnprintf(text, sizeof(text), format, ap);

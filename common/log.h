@@ -12,6 +12,9 @@
 /* Sets the tag of kmsg records and opens /dev/kmsg; without it only stderr is written. */
 void log_to_kmsg(const char *tag);
 
+/* From here on nothing is written: for a process whose parent finds and tells the same. */
+void log_mute(void);
+
 /* Writes one line. Returns -abs(error), so that one line both reports and returns; %m prints error. */
 int log_full(int level, int error, const char *format, ...) _printf_(3, 4);
 

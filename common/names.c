@@ -6,24 +6,23 @@
 #define DIGITS  "0123456789"
 #define LETTERS LOWER UPPER DIGITS
 
-/* Is all of s, n bytes, one part of a name? */
-static bool part_valid(const char *s, size_t n, const char *first, const char *rest, size_t max) {
-        return n > 0 && n <= max && strchr(first, s[0]) && strspn(s, rest) >= n;
+/* Is all of s, n bytes, one part of a name? Its first byte is a letter or digit. */
+static bool part_valid(const char *s, size_t n, const char *others, size_t max) {
+        return n > 0 && n <= max && ascii_alnum(s[0]) && span_alnum(s, others) >= n;
 }
 
 bool name_valid(const char *name, bool template_ok) {
         const char *at = strchr(name, '@');
         size_t n = at ? (size_t) (at - name) : strlen(name);
 
-        if (!part_valid(name, n, LETTERS, LETTERS "-", NAME_LENGTH_MAX))
+        if (!part_valid(name, n, "-", NAME_LENGTH_MAX))
                 return false;
         if (!at)
                 return true;
         if (at[1] == '\0')
                 return template_ok;
         /* NAME-INSTANCE is the machine's name, and 64 is the most that machined and the kernel take. */
-        return strlen(name) <= NAME_LENGTH_MAX &&
-               part_valid(at + 1, strlen(at + 1), LETTERS, LETTERS "-", NAME_LENGTH_MAX);
+        return strlen(name) <= NAME_LENGTH_MAX && part_valid(at + 1, strlen(at + 1), "-", NAME_LENGTH_MAX);
 }
 
 bool name_reserved(const char *name) {
@@ -64,9 +63,11 @@ void name_to_machine(const char *name, char ret[static NAME_LENGTH_MAX + 1]) {
 }
 
 bool image_id_valid(const char *id) {
-        return part_valid(id, strlen(id), LOWER DIGITS, LOWER DIGITS "._-", 128);
+        size_t n = strlen(id);
+
+        return n > 0 && n <= 128 && strchr(LOWER DIGITS, id[0]) && strspn(id, LOWER DIGITS "._-") == n;
 }
 
 bool volume_name_valid(const char *name) {
-        return part_valid(name, strlen(name), LETTERS, LETTERS "._-", 128);
+        return part_valid(name, strlen(name), "._-", 128);
 }

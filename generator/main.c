@@ -11,6 +11,7 @@
 #include "generator/command.h"
 #include "generator/output.h"
 #include "generator/set.h"
+#include "generator/workers.h"
 
 /* Lines for the log of one file, and in all: the kernel's log is small, and the units hold every one. */
 #define LOGGED_OF_FILE 5
@@ -90,9 +91,39 @@ static int run_one(Run *run, Set *set, const Source *source, Output *output) {
         return output_write(output, &service); /* logs */
 }
 
+/* What workers have of a run. */
+typedef struct Shift {
+        const Run *run;
+        Set *set;
+        Output output; /* each worker's own */
+} Shift;
+
+static bool shift_begin(void *data) {
+        Shift *shift = data;
+
+        log_mute(); /* what is to be said the parent says, in order */
+        return output_open(&shift->output, shift->run->normal) >= 0;
+}
+
+/* Writes one service, if there is nothing to say about it and nothing to remember for those behind it. The rest is
+ * left to run_one(): what comes out is the same, whoever did it. */
+static bool shift_item(void *data, size_t i) {
+        Shift *shift = data;
+        const Source *source = &set_lookup(shift->set)->list[i];
+        _cleanup_manifest_ Manifest m = { 0 };
+        _cleanup_(service_done) Service service = { 0 };
+        _cleanup_free_ char *error = NULL;
+
+        return set_wanted(shift->set, source, &error) > 0 &&
+               set_compile(shift->set, source, source->name, NULL, &m, &service) >= 0 && m.diags.n == 0 &&
+               !set_remembers(shift->set) && output_write(&shift->output, &service) >= 0;
+}
+
 static int run_all(Run *run) {
         _cleanup_set_ Set *set = NULL;
         _cleanup_output_ Output output = { .dir_fd = -EBADF, .links_fd = -EBADF };
+        _cleanup_workers_ Workers workers = { 0 };
+        Shift shift = { .run = run };
         int r;
 
         r = set_open(&run->set, &set);
@@ -100,8 +131,12 @@ static int run_all(Run *run) {
                 r = output_open(&output, run->normal);
         if (r < 0)
                 return r;
+        shift.set = set;
+        r = workers_run(&(WorkersJob){ &shift, shift_begin, shift_item }, set_lookup(set)->n, &workers);
         for (size_t i = 0; i < set_lookup(set)->n; i++) {
-                int k = run_one(run, set, &set_lookup(set)->list[i], &output);
+                int k = workers.done && workers.done[i]
+                                        ? 0
+                                        : run_one(run, set, &set_lookup(set)->list[i], &output);
 
                 if (k < 0)
                         r = k;

@@ -285,11 +285,7 @@ static int pass_setting(Walk *w, const char *name, bool optional, const Line *li
 }
 
 static bool key_well_formed(const char *s) {
-        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-        return *s != '\0' && strchr(letters, *s) &&
-               strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                         "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(s);
+        return ascii_alnum(*s) && !(*s >= '0' && *s <= '9') && s[span_alnum(s, "-")] == '\0';
 }
 
 static int setting(Walk *w, const Line *line) {

@@ -263,11 +263,19 @@ int mount_parse_options(const char *value, char **ret, char **reterr) {
 static void add_field(Text *t, const char *name, const char *value) {
         if (!value)
                 return;
-        text_addf(t, "%s%s=", t->size > 0 ? "," : "", name);
-        for (; *value; value++) {
-                if (*value == ',' || *value == '\\')
-                        text_add(t, "\\");
-                text_add_bytes(t, value, 1);
+        if (t->size > 0)
+                text_add(t, ",");
+        text_add(t, name);
+        text_add(t, "=");
+        for (;;) {
+                size_t n = strcspn(value, ",\\");
+
+                text_add_bytes(t, value, n);
+                if (value[n] == '\0')
+                        return;
+                text_add(t, "\\");
+                text_add_bytes(t, value + n, 1);
+                value += n + 1;
         }
 }
 

@@ -23,8 +23,9 @@ struct Set {
         World world;
         Machine *machines; /* in order; empty if there are no instances, and so nothing can clash */
         size_t n_machines;
-        void *aliases; /* those that were taken: a tree of tsearch(3) */
-        bool failed;   /* out of memory in a callback */
+        void *aliases;  /* those that were taken: a tree of tsearch(3) */
+        bool remembers; /* the service compiled last has such a one */
+        bool failed;    /* out of memory in a callback */
 };
 
 static void alias_free(void *p) {
@@ -88,6 +89,7 @@ static const char *alias_take(void *data, const char *alias, const char *name) {
         Set *s = data;
         Alias *taken = calloc(1, sizeof(Alias)), **found;
 
+        s->remembers = true;
         if (taken) {
                 taken->alias = strdup(alias);
                 taken->name = strdup(name);
@@ -243,6 +245,7 @@ int set_compile(Set *s, const Source *source, const char *name, const char *path
         size_t n = 0;
         int r;
 
+        s->remembers = false;
         r = manifest_init(m, name, path ? path : source->path);
         if (r >= 0)
                 r = dropins_find(&s->lookup.dropins, name, &dropins, &n);
@@ -295,4 +298,8 @@ int set_each_orphan(Set *s, void (*tell)(void *data, const char *path), void *da
                 if (dropins_orphan(&d->list[i]))
                         tell(data, d->list[i].path);
         return 0;
+}
+
+bool set_remembers(const Set *s) {
+        return s->remembers;
 }

@@ -44,3 +44,6 @@ int set_each_orphan(Set *s, void (*tell)(void *data, const char *path), void *da
 /* Makes the service of a manifest whose name is wanted. It is made in any case; m->diags has what is wrong.
  * path is what to read in the place of the source, which may be NULL then. 0 or -ENOMEM. */
 int set_compile(Set *s, const Source *source, const char *name, const char *path, Manifest *m, Service *ret);
+
+/* Does what was compiled last change what is made of others, by an alias that it took? Then order matters. */
+bool set_remembers(const Set *s);

@@ -5,15 +5,29 @@
 
 #define KEY_MAX 256
 
+/* A key that was set. Kept beside the dictionary, which takes longer to say that it has no such key than a manifest
+ * takes to be read; and most questions are about keys that were not set. */
+typedef struct Head {
+        unsigned hash;
+        int count; /* of the values that hold */
+        char *name;
+} Head;
+
 struct Store {
         dictionary *values;
-        unsigned n;        /* all that was ever added */
-        uint64_t maybe[4]; /* a bit for each key that was set, by its hash: most questions are about others */
+        unsigned n; /* all that was ever added */
+        Head *heads;
+        size_t n_heads;
 };
 
 Store *store_free(Store *s) {
-        if (s && s->values)
+        if (!s)
+                return NULL;
+        if (s->values)
                 dictionary_del(s->values);
+        for (size_t i = 0; i < s->n_heads; i++)
+                free(s->heads[i].name);
+        free(s->heads);
         free(s);
         return NULL;
 }
@@ -49,30 +63,39 @@ static char *format_number(unsigned v, char digits[static DIGITS_MAX]) {
         return at;
 }
 
-/* Writes the dictionary's key. number < 0: that of the head, which holds the count. By hand, since this is most
- * of what the store does. */
-static void make_key(char ret[static KEY_MAX], const char *section, const char *key, int number) {
+/* Writes the dictionary's key. By hand, since this is most of what the store does. */
+static void make_key(char ret[static KEY_MAX], const char *section, const char *key, unsigned number) {
         char digits[DIGITS_MAX], *end = ret + KEY_MAX - 1, *at = append_lower(ret, end, section);
 
         at = append_lower(at, end, ":");
         at = append_lower(at, end, key);
-        if (number >= 0) {
-                at = append_lower(at, end, ":");
-                at = append_lower(at, end, format_number((unsigned) number, digits));
-        }
+        at = append_lower(at, end, ":");
+        at = append_lower(at, end, format_number(number, digits));
         assert(at < end); /* names come from our own tables, never from a manifest */
         *at = '\0';
 }
 
-/* The bit of a key. Upper and lower case need not be one here: the names come from one table. */
-static unsigned bit_of(const char *section, const char *key) {
-        unsigned h = 5381;
+/* Tells most names apart, and quickly: asking for keys that were not set is most of what is done with a store. Upper
+ * and lower case need not be one here, since names come from one table. */
+static unsigned hash_of(const char *section, size_t n, const char *key, size_t k) {
+        assert(n > 0 && k > 0);
+        return (unsigned) n << 26 ^ (unsigned) k << 20 ^ (unsigned char) section[0] << 16 ^
+               (unsigned char) section[n - 1] << 10 ^ (unsigned char) key[0] << 5 ^
+               (unsigned char) key[k - 1] ^ (unsigned char) key[k / 2] << 13;
+}
 
-        for (; *section; section++)
-                h = h * 33 + (unsigned char) *section;
-        for (; *key; key++)
-                h = h * 33 + (unsigned char) *key;
-        return (h ^ h >> 8 ^ h >> 16) % 256;
+static Head *find_head(const Store *s, const char *section, const char *key) {
+        size_t n = strlen(section), k = strlen(key);
+        unsigned hash = hash_of(section, n, key, k);
+
+        for (size_t i = 0; i < s->n_heads; i++) {
+                Head *h = &s->heads[i];
+
+                if (h->hash == hash && strncmp(h->name, section, n) == 0 && h->name[n] == ':' &&
+                    streq(h->name + n + 1, key))
+                        return h;
+        }
+        return NULL;
 }
 
 /* "LINE:COLUMN:TEXT" */
@@ -93,13 +116,27 @@ static int make_value(const char *text, unsigned line, unsigned column, char **r
         return 0;
 }
 
-static int set_head(Store *s, const char *section, const char *key, unsigned count) {
-        char name[KEY_MAX], text[DIGITS_MAX];
+static int set_head(Store *s, const char *section, const char *key, int count) {
+        Head *head = find_head(s, section, key), *grown = s->heads;
+        size_t n = strlen(section), k = strlen(key);
+        char *name;
 
-        make_key(name, section, key, -1);
-        if (dictionary_set(s->values, name, format_number(count, text)) != 0)
+        if (head) {
+                head->count = count;
+                return 0;
+        }
+        if ((s->n_heads & (s->n_heads + 1)) == 0) /* room is the power of two above n */
+                grown = reallocarray(s->heads, (s->n_heads + 1) * 2, sizeof(Head));
+        if (!grown)
                 return -ENOMEM;
-        s->maybe[bit_of(section, key) / 64] |= UINT64_C(1) << bit_of(section, key) % 64;
+        s->heads = grown;
+        name = malloc(n + k + 2);
+        if (!name)
+                return -ENOMEM;
+        memcpy(name, section, n);
+        name[n] = ':';
+        memcpy(name + n + 1, key, k + 1);
+        s->heads[s->n_heads++] = (Head){ hash_of(section, n, key, k), count, name };
         return 0;
 }
 
@@ -113,11 +150,11 @@ int store_add(Store *s, const char *section, const char *key, const char *text, 
                 return -E2BIG;
         if (make_value(text, line, column, &value) < 0)
                 return -ENOMEM;
-        make_key(name, section, key, count);
+        make_key(name, section, key, (unsigned) count);
         if (dictionary_set(s->values, name, value) != 0)
                 return -ENOMEM;
         s->n++;
-        return set_head(s, section, key, (unsigned) count + 1);
+        return set_head(s, section, key, count + 1);
 }
 
 int store_reset(Store *s, const char *section, const char *key, unsigned line, unsigned column) {
@@ -146,29 +183,33 @@ unsigned store_place(const Store *s, const char *section, const char *key) {
 }
 
 int store_count(const Store *s, const char *section, const char *key) {
-        unsigned bit = bit_of(section, key);
-        const char *count;
-        char name[KEY_MAX];
+        const Head *head = find_head(s, section, key);
 
-        if (!(s->maybe[bit / 64] >> bit % 64 & 1))
-                return -ENOENT;
-        make_key(name, section, key, -1);
-        count = dictionary_get(s->values, name, NULL);
-        return count ? atoi(count) : -ENOENT; /* written by set_head() */
+        return head ? head->count : -ENOENT;
+}
+
+/* Takes a number and the colon behind it, as make_value() wrote them. */
+static unsigned take_number(const char **s) {
+        unsigned v = 0;
+
+        for (; **s != ':'; ++*s)
+                v = v * 10 + (unsigned) (**s - '0');
+        ++*s;
+        return v;
 }
 
 bool store_get(const Store *s, const char *section, const char *key, unsigned number, StoreValue *ret) {
         const char *value;
-        char name[KEY_MAX], *end;
+        char name[KEY_MAX];
 
         if (store_count(s, section, key) <= (int) number)
                 return false;
-        make_key(name, section, key, (int) number);
+        make_key(name, section, key, number);
         value = dictionary_get(s->values, name, NULL);
         assert(value);
-        ret->line = (unsigned) strtoul(value, &end, 10);
-        ret->column = (unsigned) strtoul(end + 1, &end, 10);
-        ret->text = end + 1;
+        ret->line = take_number(&value);
+        ret->column = take_number(&value);
+        ret->text = value;
         return true;
 }
 

@@ -9,15 +9,12 @@ void text_done(Text *t) {
         *t = (Text){ 0 };
 }
 
-/* Makes room for n more bytes and a NUL. */
-static bool text_reserve(Text *t, size_t n) {
+static bool text_grow(Text *t, size_t n) {
         size_t room = t->room > 0 ? t->room : 256;
         char *grown;
 
         if (t->failed)
                 return false;
-        if (n < t->room - t->size)
-                return true;
         while (room - t->size <= n)
                 if (__builtin_mul_overflow(room, (size_t) 2, &room)) {
                         t->failed = true;
@@ -33,6 +30,11 @@ static bool text_reserve(Text *t, size_t n) {
         return true;
 }
 
+/* Makes room for n more bytes and a NUL. */
+static inline bool text_reserve(Text *t, size_t n) {
+        return n < t->room - t->size || text_grow(t, n);
+}
+
 void text_add_bytes(Text *t, const char *s, size_t n) {
         if (!text_reserve(t, n))
                 return;
@@ -46,16 +48,19 @@ void text_add(Text *t, const char *s) {
 }
 
 void text_addf(Text *t, const char *format, ...) {
+        size_t left = t->failed ? 0 : t->room - t->size;
         va_list ap, again;
         int n;
 
         va_start(ap, format);
         va_copy(again, ap);
-        n = vsnprintf(NULL, 0, format, ap);
+        n = vsnprintf(left > 0 ? t->data + t->size : NULL, left, format, ap);
         va_end(ap);
         if (n < 0)
                 t->failed = true;
-        else if (text_reserve(t, (size_t) n)) {
+        else if ((size_t) n < left)
+                t->size += (size_t) n;
+        else if (text_reserve(t, (size_t) n)) { /* it was cut: once more, with room */
                 vsnprintf(t->data + t->size, (size_t) n + 1, format, again);
                 t->size += (size_t) n;
         }

@@ -4,7 +4,9 @@
 #include "generator/utf8.h"
 
 void unit_section(Text *t, const char *name) {
-        text_addf(t, "[%s]\n", name);
+        text_add(t, "[");
+        text_add(t, name);
+        text_add(t, "]\n");
 }
 
 int unit_line(Text *t, const char *key, const char *value) {

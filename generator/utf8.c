@@ -38,7 +38,18 @@ size_t utf8_valid_prefix(const char *s, size_t n) {
         size_t i = 0;
 
         while (i < n) {
-                size_t length = character_length((const unsigned char *) s + i, n - i);
+                uint64_t eight;
+                size_t length;
+
+                /* Most text is ASCII, of which no byte has its highest bit set. */
+                if (n - i >= sizeof(eight)) {
+                        memcpy(&eight, s + i, sizeof(eight));
+                        if ((eight & UINT64_C(0x8080808080808080)) == 0) {
+                                i += sizeof(eight);
+                                continue;
+                        }
+                }
+                length = character_length((const unsigned char *) s + i, n - i);
 
                 if (length == 0)
                         break;

@@ -6,6 +6,7 @@ usage.py GENERATOR"""
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -121,6 +122,27 @@ def a_leftover_of_a_killed_run_is_no_obstacle(generator, work):
     shell = f'touch "$1/.berth-generator-$$.tmp"; exec "$0" --root={work} "$1"'
     assert subprocess.run(["sh", "-c", shell, generator, work / "out"], timeout=10).returncode == 0
     assert os.listdir(work / "out") == ["web.service"]
+
+
+@case
+def workers_change_nothing(generator, work):
+    """What several processes make is what one makes: bytes, messages in order, status."""
+    texts = {f"s{i}": GOOD + f"[Install]\nWantedBy=t{i % 3}.target\n" for i in range(300)}
+    for i in range(0, 300, 7):
+        texts[f"s{i}"] = GOOD + "Imag=b\n"
+    for i in range(1, 300, 11):  # aliases go to the first that asks, whoever is done first
+        texts[f"s{i}"] = GOOD + f"[Install]\nAlias=alias{i % 4}.service\n"
+    texts["berth-reserved"] = GOOD
+    directory = manifests(work, **texts)
+    (directory / "s2.berth").unlink()
+    (directory / "s2.berth").symlink_to("/dev/null")
+    (work / "out/s3.service").write_text("# of another generator\n")
+    shutil.copytree(work / "out", work / "alone")
+    many, one = (subprocess.run([*limit, generator, f"--root={work}", work / out], capture_output=True, timeout=60)
+                 for limit, out in (((), "out"), (("taskset", "-c", str(min(os.sched_getaffinity(0)))), "alone")))
+    assert many.returncode == one.returncode == 1
+    assert many.stderr == one.stderr and many.stderr.count(b"\n") > 60
+    assert subprocess.run(["diff", "-r", "--no-dereference", work / "out", work / "alone"]).returncode == 0
 
 
 @case
