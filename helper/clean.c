@@ -15,6 +15,7 @@
 #include "helper/layer.h"
 #include "helper/machine.h"
 #include "helper/range.h"
+#include "helper/store.h"
 #include "helper/verbs.h"
 
 /* berth clean: removes what no running container owns. Every kind of remnant is found by its own name, so that one
@@ -191,6 +192,8 @@ int verb_clean(int argc _unused_, char *argv[]) {
         clean_machines(&cleaning);
         clean_directory(&cleaning, BERTH_DATA_DIR "/layers", clean_layer);
         clean_directory(&cleaning, BERTH_RUNTIME_DIR "/ranges", clean_range);
+        if (store_clean() < 0)
+                cleaning.failed = true;
         clean_directory(&cleaning, BERTH_CONTAINER_DIR, clean_state); /* last: what the others look at */
         return cleaning.failed ? EXIT_FAILED : EXIT_DONE;
 }

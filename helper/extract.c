@@ -22,7 +22,7 @@ struct Extract {
 
         /* The entry at hand. */
         char path[PATH_MAX];
-        uint64_t size;
+        uint64_t size, end; /* end: of what was written */
 };
 
 /* An entry's place: its directory, opened without following anything, and its name in it. */
@@ -74,23 +74,24 @@ static int failed(const Extract *x, int error, const char *doing) {
         return log_error_errno(error, "%s: '%s': cannot %s: %m", x->what, shown(x->path).text, doing);
 }
 
-/* Says which part of path, a directory's, is what else. */
-static int refuse_parent(const Extract *x, const char *path) {
+/* Says which part of directory parent, on the way to path, is something else. */
+static int refuse_parent(const Extract *x, const char *path, const char *parent) {
+        bool hardlink = !streq(path, x->path);
         char part[PATH_MAX];
 
-        for (size_t n = strcspn(path, "/");; n += 1 + strcspn(path + n + 1, "/")) {
+        for (size_t n = strcspn(parent, "/");; n += 1 + strcspn(parent + n + 1, "/")) {
                 struct stat st;
 
-                memcpy(part, path, n);
+                memcpy(part, parent, n);
                 part[n] = '\0';
-                if (fstatat(x->root_fd, part, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)) {
-                        bool link = S_ISLNK(st.st_mode);
-
-                        return log_error_errno(EBADMSG, "%s: '%s': leads through '%s', %s, refused", x->what,
-                                               shown(path).text, shown(part).text,
-                                               link ? "a symbolic link" : "which is no directory");
-                }
-                if (path[n] == '\0')
+                if (fstatat(x->root_fd, part, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+                        return log_error_errno(
+                                        EBADMSG, "%s: '%s': %s%s%sleads through '%s', %s, refused", x->what,
+                                        shown(x->path).text, hardlink ? "a hard link to '" : "",
+                                        hardlink ? shown(path).text : "", hardlink ? "', which " : "",
+                                        shown(part).text,
+                                        S_ISLNK(st.st_mode) ? "a symbolic link" : "which is no directory");
+                if (parent[n] == '\0')
                         return refuse(x, path, "leads through what is no directory");
         }
 }
@@ -150,7 +151,7 @@ static int open_place(Extract *x, const char *path, bool make, Place *ret) {
                 fd = make_parents(x, parent);
         }
         if (fd == -ELOOP || fd == -ENOTDIR)
-                return refuse_parent(x, parent);
+                return refuse_parent(x, path, parent);
         if (fd < 0)
                 return failed(x, fd, "open its directory");
         *ret = (Place){ .fd = fd, .leaf = slash + 1 };
@@ -366,23 +367,44 @@ static int extract_root(Extract *x, const ExtractEntry *entry) {
         return r < 0 ? r : set_metadata(x, fd, entry);
 }
 
+/* Clears the place for what is not a directory. */
+static int remove_old(Extract *x, const Place *place) {
+        int r = unlinkat(place->fd, place->leaf, 0) < 0 ? -errno : 0;
+
+        if (r == -EISDIR || r == -EPERM)
+                r = remove_tree(place->fd, place->leaf);
+        return r < 0 && r != -ENOENT ? failed(x, r, "replace what was there") : 0;
+}
+
+static int create_file(const Place *place) {
+        int fd = openat(place->fd, place->leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+        return fd < 0 ? -errno : fd;
+}
+
 static int extract_file(Extract *x, const Place *place, const ExtractEntry *entry, ExtractContent content,
                         void *userdata) {
-        _cleanup_close_ int fd = -EBADF;
+        _cleanup_close_ int fd = create_file(place);
         int r;
 
-        fd = openat(place->fd, place->leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd == -EEXIST) {
+                r = remove_old(x, place);
+                if (r < 0)
+                        return r;
+                fd = create_file(place);
+        }
         if (fd < 0)
-                return failed(x, errno, "make the file");
+                return failed(x, fd, "make the file");
         x->size = entry->size;
+        x->end = 0;
         if (entry->size > 0) {
                 r = content(x, fd, userdata);
                 if (r < 0)
                         return r; /* logged */
-                /* a hole at the end */
-                if (ftruncate(fd, (off_t) entry->size) < 0)
-                        return failed(x, errno, "set its size");
         }
+        /* a hole at the end */
+        if (x->end < entry->size && ftruncate(fd, (off_t) entry->size) < 0)
+                return failed(x, errno, "set its size");
         return set_metadata(x, fd, entry);
 }
 
@@ -402,6 +424,7 @@ int extract_write(Extract *x, int fd, const void *data, size_t size, uint64_t of
                 size -= (size_t) n;
                 offset += (uint64_t) n;
         }
+        x->end = MAX(x->end, offset);
         return 0;
 }
 
@@ -425,15 +448,6 @@ static int skip(Extract *x, uint64_t *counter, const char *what) {
                 log_warning("%s: '%s': %s left out, and all others with it", x->what, shown(x->path).text,
                             what);
         return 0;
-}
-
-/* Clears the place for what is not a directory. */
-static int remove_old(Extract *x, const Place *place) {
-        int r = unlinkat(place->fd, place->leaf, 0) < 0 ? -errno : 0;
-
-        if (r == -EISDIR || r == -EPERM)
-                r = remove_tree(place->fd, place->leaf);
-        return r < 0 && r != -ENOENT ? failed(x, r, "replace what was there") : 0;
 }
 
 static int extract_hardlink(Extract *x, const Place *place, const ExtractEntry *entry) {
@@ -483,14 +497,12 @@ static int extract_at(Extract *x, const Place *place, const ExtractEntry *entry,
                 return skip(x, &x->count.sockets, "a socket,");
         if (!S_ISREG(entry->mode) && !S_ISLNK(entry->mode) && !S_ISFIFO(entry->mode))
                 return refuse(x, x->path, "of a kind that is not known");
+        if (S_ISREG(entry->mode))
+                return extract_file(x, place, entry, content, userdata);
         r = remove_old(x, place);
         if (r < 0)
                 return r;
-        if (S_ISLNK(entry->mode))
-                return extract_link(x, place, entry);
-        if (S_ISFIFO(entry->mode))
-                return extract_fifo(x, place, entry);
-        return extract_file(x, place, entry, content, userdata);
+        return S_ISLNK(entry->mode) ? extract_link(x, place, entry) : extract_fifo(x, place, entry);
 }
 
 static int check_limits(Extract *x, const ExtractEntry *entry) {

@@ -439,8 +439,10 @@ static int write_record(const Import *import) {
 }
 
 static int commit(Import *import) {
+        char digest[DIGEST_TEXT_SIZE];
         int r;
 
+        digest_format(&import->result.digest, digest);
         r = write_record(import);
         if (r >= 0)
                 r = store_settle(&import->work, import->result.root);
@@ -450,7 +452,7 @@ static int commit(Import *import) {
                 return r;
         r = check_replaceable(import); /* once more: it took its time */
         if (r >= 0)
-                r = store_commit(&import->store, &import->work, &import->result.digest, import->names);
+                r = store_commit(&import->store, &import->work, digest, import->names);
         store_unlock(&import->store);
         return r;
 }

@@ -429,7 +429,7 @@ int listing_compare(FILE *wanted_file, FILE *found_file, unsigned max) {
                 if (order >= 0)
                         y = record_next(&found);
         }
-        if (n > max)
+        if (max > 0 && n > max)
                 printf("and %u more\n", n - max);
         return x < 0 ? x : y < 0 ? y : (int) n;
 }

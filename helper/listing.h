@@ -34,6 +34,6 @@ typedef struct ListingOptions {
 /* Writes the listing of root_fd, a directory, and tells its digest. Logs. */
 int listing_make(int root_fd, const ListingOptions *options, FILE *f, Digest *ret);
 
-/* Says on standard output where two listings differ, at most max lines, and "and N more". Returns the number of
+/* Says on standard output where two listings differ, at most max lines, and "and N more"; with 0 nothing. Returns the number of
  * names that differ, or negative errno. */
 int listing_compare(FILE *wanted, FILE *found, unsigned max);

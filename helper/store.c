@@ -184,13 +184,12 @@ void store_abort(Store *store, StoreImport *import) {
         import->lock_fd = close_fd(import->lock_fd);
 }
 
-static int name_entry(Store *store, StoreImport *import, const char *id, const Digest *digest,
+static int name_entry(Store *store, StoreImport *import, const char *id, const char *digest,
                       char entry[static STORE_ENTRY_MAX]) {
-        char text[DIGEST_TEXT_SIZE];
+        const char *colon = strchr(digest, ':');
 
-        digest_format(digest, text);
         for (unsigned i = 1;; i++) {
-                int n = snprintf(entry, STORE_ENTRY_MAX, "%s@%.12s", id, strchr(text, ':') + 1);
+                int n = snprintf(entry, STORE_ENTRY_MAX, "%s@%.12s", id, colon ? colon + 1 : digest);
 
                 if (i > 1)
                         snprintf(entry + n, STORE_ENTRY_MAX - (size_t) n, ".%u", i);
@@ -293,7 +292,7 @@ int store_settle(StoreImport *import, unsigned which) {
         return syncfs(import->fd) < 0 ? log_error_errno(errno, "cannot write the image to disk: %m") : 0;
 }
 
-int store_commit(Store *store, StoreImport *import, const Digest *digest, char *const *names) {
+int store_commit(Store *store, StoreImport *import, const char *digest, char *const *names) {
         char entry[STORE_ENTRY_MAX];
         int r;
 
@@ -573,6 +572,16 @@ int store_sweep(Store *store) {
         if (n < 0 || m < 0 || k < 0)
                 return log_error_errno(n < 0 ? n : m < 0 ? m : k, "cannot clean '%s/%s': %m", IMAGES, STORE);
         return n + m + k;
+}
+
+int store_clean(void) {
+        _cleanup_store_ Store store = STORE_NONE;
+        int r;
+
+        if (access(IMAGES "/" STORE, F_OK) < 0)
+                return errno == ENOENT ? 0 : log_error_errno(errno, "%s/%s: %m", IMAGES, STORE);
+        r = store_open(&store);
+        return r < 0 ? r : store_sweep(&store);
 }
 
 int store_open_entry(const Store *store, const char *entry) {

@@ -4,7 +4,6 @@
 #include <json-c/json.h>
 
 #include "common/base.h"
-#include "helper/digest.h"
 
 /* The image store: what is where below /var/lib/berth/images, and in which order it changes, so that whoever looks
  * at any moment, and after any kill, finds an image whole or not at all.
@@ -67,8 +66,9 @@ int store_begin(Store *store, StoreImport *ret);
 /* Makes root.WHICH its root, drops the other, and waits until all is on disk. Logs. */
 int store_settle(StoreImport *import, unsigned which);
 
-/* Makes the directory an entry; names[0] is the ID, the others lead there as well. The store must be locked. Logs. */
-int store_commit(Store *store, StoreImport *import, const Digest *digest, char *const *names);
+/* Makes the directory an entry; digest is text, names[0] is the ID, the others lead there as well. The store must be
+ * locked. Logs. */
+int store_commit(Store *store, StoreImport *import, const char *digest, char *const *names);
 
 /* Removes it, if it was not committed. */
 void store_abort(Store *store, StoreImport *import);
@@ -111,6 +111,9 @@ int store_remove_entry(Store *store, const char *entry);
 /* Removes what killed imports and removals left, and names of which only a part was made. Locks the store for
  * itself. Returns the number of them. Logs. */
 int store_sweep(Store *store);
+
+/* The same for who has no store open; where there is none nothing is made. Logs. */
+int store_clean(void);
 
 /* Opens ENTRY, and one of its files for reading. Do not log. */
 int store_open_entry(const Store *store, const char *entry);

@@ -44,7 +44,7 @@ static int archive_failed(Stream *s, struct archive *a, const char *doing) {
                 return s->error;
         progress_clear(s->source->progress);
         return log_error_errno(EBADMSG, "%s: cannot %s: %s", s->source->what, doing,
-                               shown(said ? said : "out of memory").text);
+                               shown(said ? said : "it is damaged or cut off").text);
 }
 
 /* The bytes as they are on disk. Returns 0 at the end. */

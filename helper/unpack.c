@@ -38,6 +38,7 @@ int unpack_prepare(void) {
         if (!hash || !object || json_object_object_add(object, "a", NULL) < 0)
                 r = log_oom();
         json_object_put(object);
+        umask(0); /* modes are what the source says */
         /* Names in archives are bytes; in this locale libarchive leaves them alone. */
         if (r >= 0 && !setlocale(LC_CTYPE, "C.UTF-8"))
                 r = log_error_errno(ENOENT, "this system lacks the locale C.UTF-8");
@@ -499,7 +500,6 @@ void unpack_run(const Unpack *unpack, UnpackResult *ret) {
         Unpacking u = { .unpack = unpack, .result = ret };
 
         *ret = (UnpackResult){};
-        umask(0);
         ret->error = run(&u);
         extract_free(u.x);
 }

@@ -32,6 +32,7 @@ typedef struct UnpackResult {
         ExtractCount count;
 } UnpackResult;
 
-/* Does it. What can only be had before the sandbox is closed is fetched by unpack_prepare(). */
+/* What can only be had before the sandbox is closed. Sets umask and locale of the process. Logs. */
 int unpack_prepare(void);
+
 void unpack_run(const Unpack *unpack, UnpackResult *ret);
