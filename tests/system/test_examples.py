@@ -122,7 +122,7 @@ def test_workers_have_a_volume_each(s: System) -> None:
             return s.journal(f"worker@{instance}")
 
         s.wait_for(lambda: f"worker {instance} starts on worker-{instance}" in journal(), "first line")
-        heartbeat = f"/var/lib/berth/volumes/worker@{instance}/state/heartbeat"
+        heartbeat = f"/var/lib/berth/volumes/scratcher@{instance}/state/heartbeat"
         s.wait_for(lambda: s.exists(heartbeat), "heartbeat")
     s.run("systemctl", "stop", "worker@a")
     assert s.unit("worker@b", "ActiveState") == "active"
@@ -140,14 +140,14 @@ def test_sandbox_without_its_limits_is_closed(s: System) -> None:
     box = ("berth", "exec", "sandbox", "--")
     assert s.run(*box, "python3", "-c", "print(6 * 7)").out == "42\n"
     assert s.run(*box, "id", "-u").out == "65534\n"
-    s.run(*box, "sh", "-c", "echo x >/work/x")
+    s.run(*box, "sh", "-c", "echo x >/scratch/x")
     for path in ("/x", "/etc/x", "/usr/x"):
         assert s.run(*box, "touch", path, check=False).rc == 1
     links = s.run(*box, "ls", "/sys/class/net").out.split()
     assert links == ["lo"]
     assert s.run("berth", "exec", "--timeout=300ms", "sandbox", "--", "sleep", "60", check=False).rc == 124
     s.restart("sandbox")
-    assert s.run(*box, "ls", "/work").out == ""
+    assert s.run(*box, "ls", "/scratch").out == ""
 
 
 def test_sandbox_is_refused_where_its_limits_cannot_be_enforced(s: System) -> None:
