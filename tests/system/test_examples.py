@@ -122,7 +122,7 @@ def test_workers_have_a_volume_each(s: System) -> None:
             return s.journal(f"worker@{instance}")
 
         s.wait_for(lambda: f"worker {instance} starts on worker-{instance}" in journal(), "first line")
-        heartbeat = f"/var/lib/berth/volumes/scratcher@{instance}/state/heartbeat"
+        heartbeat = f"/var/lib/berth/volumes/worker@{instance}/state/heartbeat"
         s.wait_for(lambda: s.exists(heartbeat), "heartbeat")
     s.run("systemctl", "stop", "worker@a")
     assert s.unit("worker@b", "ActiveState") == "active"
