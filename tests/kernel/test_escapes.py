@@ -1,8 +1,7 @@
 """Ways out of a container, each tried by a hostile program inside, with a canary outside.
 
-The classes are those that container engines were broken by; see the table of launch in
-docs/decisions where one needs a word. The helper is started directly and as root, on the kernel
-that runs the tests: nothing here leans on a setting that systemd would add.
+The classes are those that container engines were broken by. The helper is started directly and
+as root, on the kernel that runs the tests: nothing here leans on a setting that systemd adds.
 """
 
 from __future__ import annotations
@@ -381,7 +380,6 @@ def test_nothing_of_the_image_is_read_for_the_host(berth: Path, image: Path, gro
     done = subprocess.run(["strace", "-f", "-qq", "-e", "trace=open,openat,openat2,execve", "-o", trace, berth, "launch",
                            "--foreground", "--name=traced", f"--image={image}", "--user=root", "--network=none", "--", "true"],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    (image / "etc/passwd").exists()
     text = trace.read_text().partition('execve("/bin/true"')[0]
     assert done.returncode in (0, 125) and "etc/passwd" in text
     for word in ("preload", "nsswitch", "libnss", "getent", "localtime", "locale", "gconv"):
