@@ -5,8 +5,7 @@
 
 #define KEY_MAX 256
 
-/* A key that was set. Kept beside the dictionary, which takes longer to say that it has no such key than a manifest
- * takes to be read; and most questions are about keys that were not set. */
+/* A key that was set. Kept beside the dictionary, which takes long to say that it has no such key. */
 typedef struct Head {
         unsigned hash;
         int count; /* of the values that hold */
@@ -18,6 +17,7 @@ struct Store {
         unsigned n; /* all that was ever added */
         Head *heads;
         size_t n_heads;
+        uint64_t maybe[4]; /* a bit for each key that was set: nearly all questions are about others */
 };
 
 Store *store_free(Store *s) {
@@ -75,8 +75,18 @@ static void make_key(char ret[static KEY_MAX], const char *section, const char *
         *at = '\0';
 }
 
-/* Tells most names apart, and quickly: asking for keys that were not set is most of what is done with a store. Upper
- * and lower case need not be one here, since names come from one table. */
+/* Tells most names apart, and quickly. Upper and lower case need not be one here, since names come from one table. */
+static unsigned bit_of(const char *section, const char *key) {
+        const unsigned char *s = (const unsigned char *) section, *k = (const unsigned char *) key;
+
+        return (s[0] * 5U + k[0] * 37U + k[1] * 11U + (k[1] != '\0' ? k[2] * 3U : 0)) % 256;
+}
+
+static bool maybe_set(const Store *s, unsigned bit) {
+        return s->maybe[bit / 64] >> bit % 64 & 1;
+}
+
+/* The same for those that are left. */
 static unsigned hash_of(const char *section, size_t n, const char *key, size_t k) {
         assert(n > 0 && k > 0);
         return (unsigned) n << 26 ^ (unsigned) k << 20 ^ (unsigned char) section[0] << 16 ^
@@ -85,9 +95,14 @@ static unsigned hash_of(const char *section, size_t n, const char *key, size_t k
 }
 
 static Head *find_head(const Store *s, const char *section, const char *key) {
-        size_t n = strlen(section), k = strlen(key);
-        unsigned hash = hash_of(section, n, key, k);
+        size_t n, k;
+        unsigned hash;
 
+        if (!maybe_set(s, bit_of(section, key)))
+                return NULL;
+        n = strlen(section);
+        k = strlen(key);
+        hash = hash_of(section, n, key, k);
         for (size_t i = 0; i < s->n_heads; i++) {
                 Head *h = &s->heads[i];
 
@@ -137,6 +152,7 @@ static int set_head(Store *s, const char *section, const char *key, int count) {
         name[n] = ':';
         memcpy(name + n + 1, key, k + 1);
         s->heads[s->n_heads++] = (Head){ hash_of(section, n, key, k), count, name };
+        s->maybe[bit_of(section, key) / 64] |= UINT64_C(1) << bit_of(section, key) % 64;
         return 0;
 }
 
