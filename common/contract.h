@@ -18,6 +18,7 @@
  *   --private-users=pick|identity|no|BASE:SIZE
  *   --mount=FIELD,FIELD...     one mount, repeated in order
  *   --network=none|host|private
+ *   --sockets=BOOL             what systemd passes (sd_listen_fds(3)) goes on to the command; none is an error
  *   --require-controller=NAME  a cgroup controller without which the start is refused, repeated
  *
  * A mount is fields KEY=VALUE joined by commas; inside VALUE a comma or a backslash is preceded by a backslash:
@@ -30,6 +31,8 @@
  *
  *   berth refuse --name=NAME -- MESSAGE...   logs each message as an error and exits 125: what the unit of a bad
  *                                            manifest runs in the place of launch
+ *   berth health --name=NAME [--interval=TIME] [--timeout=TIME] [--retries=N] [--start-period=TIME]
+ *           [--on-failure=none|restart|stop] -- WORD...     one health check: what berth-health@NAME.service runs
  *   berth cleanup --name=NAME                ExecStopPost=: releases what lives outside of the leader
  */
 

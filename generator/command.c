@@ -178,6 +178,8 @@ int command_launch(Manifest *m, Text *line) {
                 r = add_values(&c, "Network", "Mode", "--network=");
         if (r >= 0)
                 r = add_controllers(&c);
+        if (r >= 0 && manifest_sockets(m))
+                r = add_word(&c, "--sockets=", "yes", store_place(m->store, "Socket", "*"));
         return r < 0 ? r : add_exec(&c);
 }
 

@@ -129,27 +129,37 @@ static bool link_loaded(const Diff *d, const Link *link) {
         return n == (ssize_t) strlen(link->target) && memcmp(target, link->target, (size_t) n) == 0;
 }
 
-/* Compares a service with what systemd has loaded of it. */
-static int diff_service(Diff *d, const Manifest *m, const Service *service) {
+/* Compares a unit with what systemd has loaded of it. 1: it is the same. */
+static int diff_unit(Diff *d, const Manifest *m, const char *unit, const char *text) {
         _cleanup_free_ char *loaded = NULL;
         int r;
 
-        r = strv_append(&d->units, service->unit);
+        r = strv_append(&d->units, unit);
         if (r < 0)
                 return r;
-        r = d->generator_fd < 0 ? -ENOENT
-                                : read_file_at(d->generator_fd, service->unit, FILE_MAX, &loaded, NULL);
+        r = d->generator_fd < 0 ? -ENOENT : read_file_at(d->generator_fd, unit, FILE_MAX, &loaded, NULL);
         if (r == -ENOENT)
-                return tell_texts(d, service->unit, "systemd has not loaded it", m->path, NULL,
-                                  service->text);
+                return tell_texts(d, unit, "systemd has not loaded it", m->path, NULL, text);
         if (r < 0) {
                 d->failed = true;
-                (void) log_error_errno(r, "Failed to read '" GENERATOR_DIR "/%s': %m", service->unit);
+                (void) log_error_errno(r, "Failed to read '" GENERATOR_DIR "/%s': %m", unit);
                 return r == -ENOMEM ? r : 0;
         }
-        if (!streq(loaded, service->text))
-                return tell_texts(d, service->unit, "the manifest was changed", m->path, loaded,
-                                  service->text);
+        return streq(loaded, text) ? 1
+                                   : tell_texts(d, unit, "the manifest was changed", m->path, loaded, text);
+}
+
+/* Compares a service and what belongs to it. */
+static int diff_service(Diff *d, const Manifest *m, const Service *service) {
+        int r = diff_unit(d, m, service->unit, service->text);
+
+        for (size_t i = 0; r >= 0 && i < service->further.n; i++) {
+                int k = diff_unit(d, m, service->further.list[i].path, service->further.list[i].text);
+
+                r = k < 0 ? k : MIN(r, k);
+        }
+        if (r <= 0)
+                return r;
         for (size_t i = 0; i < service->links.n; i++)
                 if (!link_loaded(d, &service->links.list[i]))
                         return tell(d, d->reload, service->links.list[i].path, "systemd has not loaded it",
@@ -184,7 +194,9 @@ static int diff_gone(Diff *d) {
         for (char **name = names; r >= 0 && name && *name; name++) {
                 _cleanup_free_ char *text = NULL;
 
-                if (!endswith(*name, ".service") || strv_contains(d->units, *name) ||
+                if ((!endswith(*name, ".service") && !endswith(*name, ".socket") &&
+                     !endswith(*name, ".timer")) ||
+                    strv_contains(d->units, *name) ||
                     read_file_at(d->generator_fd, *name, FILE_MAX, &text, NULL) < 0 ||
                     !startswith(text, OUTPUT_MARK))
                         continue;

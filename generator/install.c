@@ -16,6 +16,7 @@ typedef struct Install {
         const World *world;
         const char *unit;   /* the file */
         const char *wanted; /* what targets want: the same, or a template's default instance */
+        const Further *further;
         Links *links;
 } Install;
 
@@ -91,6 +92,9 @@ static int add_wanted(Install *in, const char *key, const char *word, const Stor
         const char *directory = streq(key, "WantedBy")     ? "wants"
                                 : streq(key, "RequiredBy") ? "requires"
                                                            : "upholds";
+        const char *suffix = in->further->socket && streq(word, "sockets.target") ? ".socket"
+                             : in->further->timer && streq(word, "timers.target") ? ".timer"
+                                                                                  : ".service";
         char *path = NULL, *target = NULL;
 
         if (!world_unit_name_valid(word)) {
@@ -101,13 +105,15 @@ static int add_wanted(Install *in, const char *key, const char *word, const Stor
         }
         if (!in->wanted)
                 return 0;
-        if (asprintf(&path, "%s.%s/%s", word, directory, in->wanted) < 0)
+        if (asprintf(&path, "%s.%s/%.*s%s", word, directory, (int) (strlen(in->wanted) - strlen(".service")),
+                     in->wanted, suffix) < 0)
                 return -ENOMEM;
         if (links_contain(in->links, path)) {
                 free(path);
                 return 0;
         }
-        if (asprintf(&target, "../%s", in->unit) < 0)
+        if (asprintf(&target, "../%.*s%s", (int) (strlen(in->unit) - strlen(".service")), in->unit, suffix) <
+            0)
                 target = NULL;
         return links_add(in->links, path, target);
 }
@@ -181,11 +187,11 @@ static int find_wanted(Install *in, char **ret) {
         return 0;
 }
 
-int install_build(Manifest *m, const World *world, const char *unit, Links *ret) {
+int install_build(Manifest *m, const World *world, const char *unit, const Further *further, Links *ret) {
         static const char *const keys[] = { "WantedBy", "RequiredBy", "UpheldBy" };
         _cleanup_(links_done) Links links = { 0 };
         _cleanup_free_ char *wanted = NULL;
-        Install in = { .m = m, .world = world, .unit = unit, .links = &links };
+        Install in = { .m = m, .world = world, .unit = unit, .further = further, .links = &links };
         StoreValue v;
         int r;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "generator/manifest.h"
+#include "generator/further.h"
 #include "generator/world.h"
 
 /* [Install] of a manifest to links. systemctl does not enable generated units, so what it would do is done here:
@@ -19,5 +19,6 @@ typedef struct Links {
 
 void links_done(Links *l);
 
-/* unit is the name of the manifest's service. What is wrong goes to m->diags. 0 or -ENOMEM. */
-int install_build(Manifest *m, const World *world, const char *unit, Links *ret);
+/* unit is the name of the manifest's service; of the further units, socket and timer have links in its place where
+ * they are what sockets.target and timers.target want. What is wrong goes to m->diags. 0 or -ENOMEM. */
+int install_build(Manifest *m, const World *world, const char *unit, const Further *further, Links *ret);

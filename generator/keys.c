@@ -3,13 +3,15 @@
 
 #include <ctype.h>
 
+#include "generator/types-health.h"
+
 #define NAME_MAX_COMPARED 40 /* no name of ours is nearly so long */
 
 static const Section sections[] = {
-        { "Container", SECTION_KEYS }, { "Mount", SECTION_NAMED },  { "Network", SECTION_KEYS },
-        { "Limits", SECTION_KEYS },    { "Unit", SECTION_PASS },    { "Service", SECTION_PASS },
-        { "Install", SECTION_PASS },   { "Health", SECTION_LATER }, { "Hooks", SECTION_LATER },
-        { "Setup", SECTION_LATER },    { "Socket", SECTION_LATER }, { "Timer", SECTION_LATER },
+        { "Container", SECTION_KEYS }, { "Mount", SECTION_NAMED }, { "Network", SECTION_KEYS },
+        { "Limits", SECTION_KEYS },    { "Unit", SECTION_PASS },   { "Service", SECTION_PASS },
+        { "Install", SECTION_PASS },   { "Health", SECTION_KEYS }, { "Hooks", SECTION_LATER },
+        { "Setup", SECTION_LATER },    { "Socket", SECTION_PASS }, { "Timer", SECTION_PASS },
 };
 
 /* clang-format off */
@@ -130,6 +132,19 @@ static const Key keys[] = {
         { "Limits", "IOWrite", NULL, true, NULL },
         { "Limits", "Disk", NULL, false, NULL },
         { "Limits", "OpenFiles", NULL, false, NULL },
+
+        { "Health", "Exec", &type_words, false,
+          "The command of the check, run in the container as its own user; status 0 is healthy." },
+        { "Health", "Interval", &type_interval, false,
+          "How long after a check the next one is made." },
+        { "Health", "Timeout", &type_interval, false,
+          "How long a check may take before it is ended and has failed." },
+        { "Health", "Retries", &type_count, false,
+          "After how many failed checks in a row the container is unhealthy." },
+        { "Health", "StartPeriod", &type_start_period, false,
+          "How long after the start failed checks do not count." },
+        { "Health", "OnFailure", &type_health_action, false,
+          "What is done to a container that becomes unhealthy: none, restart or stop." },
 
         /* The sections that pass on are systemd's; these are the ones that Berth acts upon itself. */
         { "Install", "Alias", &type_words, true,

@@ -184,6 +184,11 @@ static int names_add(Names *names, const char *s) {
         return 0;
 }
 
+/* Is that the name of a unit of a kind that manifests make? */
+static bool is_unit(const char *name) {
+        return endswith(name, ".service") || endswith(name, ".socket") || endswith(name, ".timer");
+}
+
 /* Takes fd. Masks are no units: "systemctl mask" of ours must not look like a conflict. */
 static int read_unit_directory(Names *names, int fd) {
         _cleanup_(closedirp) DIR *dir = NULL;
@@ -198,7 +203,7 @@ static int read_unit_directory(Names *names, int fd) {
         while ((entry = readdir(dir))) {
                 int r;
 
-                if (!endswith(entry->d_name, ".service") ||
+                if (!is_unit(entry->d_name) ||
                     (entry->d_type != DT_REG && is_mask(dirfd(dir), entry->d_name)))
                         continue;
                 r = names_add(names, entry->d_name);
@@ -366,7 +371,7 @@ bool lookup_foreign(const Lookup *l, const char *unit) {
         if (!at || at[1] == '.' || strlen(unit) >= 256)
                 return false;
         /* A file for one instance would take the place of what the system's template makes. */
-        snprintf(template, sizeof(template), "%.*s.service", (int) (at - unit) + 1, unit);
+        snprintf(template, sizeof(template), "%.*s%s", (int) (at - unit) + 1, unit, strrchr(unit, '.'));
         return units_contain(l, template);
 }
 

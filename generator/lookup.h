@@ -32,7 +32,7 @@ typedef struct Lookup {
         size_t n_directories;
         Source *list; /* in order of name, then of precedence */
         size_t n;
-        char **units; /* names of foreign services, in order; owned */
+        char **units; /* names of foreign services, sockets and timers, in order; owned */
         size_t n_units;
         DropIns dropins;
 } Lookup;

@@ -139,7 +139,13 @@ static int enter_section(Walk *w, const Line *line) {
                 w->skip = true;
                 return 0;
         }
-        return w->section->kind == SECTION_NAMED ? enter_mount(w, rest, line) : 0;
+        if (w->section->kind == SECTION_NAMED)
+                return enter_mount(w, rest, line);
+        /* Of a section that is there with nothing in it more can be missing than of one that is not. */
+        return !streq(word, "Socket") && !streq(word, "Timer") && !streq(word, "Health") ? 0
+               : store_count(w->m->store, word, "*") != -ENOENT
+                               ? 0
+                               : store_reset(w->m->store, word, "*", line->line, line->key_column);
 }
 
 static void unknown_key(Walk *w, const char *name, bool optional, const Line *line) {
@@ -251,7 +257,7 @@ static bool pass_allowed(Walk *w, const char *name, const Line *line) {
                 return false;
         }
         /* Passed on, it would be lost. Some keys that are to come are directives of systemd too: those pass. */
-        ours = key_find_elsewhere(name);
+        ours = policy_references(name) ? NULL : key_find_elsewhere(name);
         if (ours && ours->type) {
                 diag_error(w->diags, line->line, line->key_column,
                            "'%s' is no key of [%s]; it belongs in [%s]", name, section, ours->section);
@@ -324,6 +330,10 @@ int manifest_directive(const Manifest *m, const char *section, const char *direc
         return -ENOENT;
 }
 
+bool manifest_sockets(const Manifest *m) {
+        return store_count(m->store, "Socket", "*") != -ENOENT;
+}
+
 bool manifest_oneshot(const Manifest *m) {
         StoreValue v;
 
@@ -355,11 +365,23 @@ static void check_limits(Manifest *m) {
         }
 }
 
+/* A check of nothing would be healthy for ever. */
+static void check_health(Manifest *m) {
+        const char *exec = store_text(m->store, "Health", "Exec");
+
+        if (store_count(m->store, "Health", "*") == -ENOENT)
+                return;
+        if (store_count(m->store, "Health", "Exec") == -ENOENT || (exec && exec[0] == '\0'))
+                diag_error(&m->diags, store_place(m->store, "Health", "*"), 1,
+                           "[Health] has no command; add Exec=, or remove the section");
+}
+
 static int manifest_check(Manifest *m, const Walk *w) {
         if (store_count(m->store, "Container", "Image") == -ENOENT)
                 diag_error(&m->diags, 0, 0,
                            "there is no Image= in [Container]; add the id of an image, or an absolute "
                            "path to one");
+        check_health(m);
         check_limits(m);
         return mounts_build(m->store, w->mounts, w->mount_lines, &m->mounts, &m->diags);
 }

@@ -39,5 +39,8 @@ int manifest_parse(Manifest *m, const Fragment *fragments, size_t n);
 /* The last directive of that name in [Unit], [Service] or [Install]: 0 and *ret with its value, or -ENOENT. */
 int manifest_directive(const Manifest *m, const char *section, const char *directive, StoreValue *ret);
 
+/* Has it a [Socket]? */
+bool manifest_sockets(const Manifest *m);
+
 /* Is the service a job, Type=oneshot? */
 bool manifest_oneshot(const Manifest *m);

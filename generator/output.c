@@ -60,25 +60,6 @@ static int move_into_place(const Output *o, const char *name) {
         return renameat(o->dir_fd, o->temporary, o->dir_fd, name) < 0 ? -errno : 0;
 }
 
-static int write_unit(const Output *o, const Service *service) {
-        _cleanup_close_ int fd = -EBADF;
-        int r;
-
-        fd = open_temporary(o);
-        if (fd < 0)
-                return log_error_errno(fd, "Failed to make a file for '%s': %m", service->unit);
-        r = write_fd(fd, service->text, service->size);
-        if (r >= 0)
-                r = move_into_place(o, service->unit);
-        if (r >= 0)
-                return 0;
-        (void) unlinkat(o->dir_fd, o->temporary, 0);
-        if (r == -EEXIST)
-                return log_error_errno(r, "Another generator has written '%s' already; rename the manifest",
-                                       service->unit);
-        return log_error_errno(r, "Failed to write '%s': %m", service->unit);
-}
-
 /* Makes one link, or finds it made. */
 static int make_link(int dir_fd, const char *name, const char *target) {
         char there[PATH_MAX];
@@ -121,6 +102,30 @@ static int open_links(Output *o, const char *name, size_t size) {
         return fd;
 }
 
+/* Writes a file by a path that is NAME or DIRECTORY/NAME. */
+static int write_unit(Output *o, const char *path, const char *text, size_t size) {
+        _cleanup_close_ int fd = -EBADF;
+        const char *slash = strchr(path, '/');
+        int r = 0;
+
+        if (slash)
+                r = open_links(o, path, (size_t) (slash - path)); /* no link to elsewhere is followed */
+        if (r >= 0)
+                r = fd = open_temporary(o);
+        if (r < 0)
+                return log_error_errno(r, "Failed to make a file for '%s': %m", path);
+        r = write_fd(fd, text, size);
+        if (r >= 0)
+                r = move_into_place(o, path);
+        if (r >= 0)
+                return 0;
+        (void) unlinkat(o->dir_fd, o->temporary, 0);
+        if (r == -EEXIST)
+                return log_error_errno(r, "Another generator has written '%s' already; rename the manifest",
+                                       path);
+        return log_error_errno(r, "Failed to write '%s': %m", path);
+}
+
 /* Makes a link whose path is NAME or DIRECTORY/NAME. */
 static int write_link(Output *o, const Link *link) {
         const char *slash = strchr(link->path, '/');
@@ -132,9 +137,15 @@ static int write_link(Output *o, const Link *link) {
 int output_write(Output *o, const Service *service) {
         int r;
 
-        r = write_unit(o, service);
+        r = write_unit(o, service->unit, service->text, service->size);
         if (r < 0)
                 return r; /* links to what is not there, or not ours, would do harm */
+        for (size_t i = 0; i < service->further.n; i++) {
+                const FurtherUnit *unit = &service->further.list[i];
+                int k = write_unit(o, unit->path, unit->text, unit->size);
+
+                r = k < 0 ? k : r;
+        }
         for (size_t i = 0; i < service->links.n; i++) {
                 int k = write_link(o, &service->links.list[i]);
 

@@ -26,6 +26,6 @@ int output_open(Output *o, const char *path);
 /* Masks a unit: a link to /dev/null. What fails is logged. */
 int output_mask(const Output *o, const char *unit);
 
-/* Writes the unit and its links. What fails is logged, the rest is still written; returns the last failure:
+/* Writes the unit, its links and the further units. What fails is logged, the rest is still written; returns the last failure:
  * -EEXIST where another generator has a unit or link of that name. */
 int output_write(Output *o, const Service *service);

@@ -63,6 +63,9 @@ static const struct {
         { "Service", "LoadCredential*", LATER },
         { "Service", "SetCredential*", LATER },
         { "Service", "ImportCredential", LATER },
+        { "Socket", "Accept", "a container is not started for each connection; remove it" },
+        { "Socket", "Service", SET_BY_BERTH },
+        { "Timer", "Unit", SET_BY_BERTH },
         { "Unit", "JoinsNamespaceOf", "a container has its own namespaces; remove it" },
         { "Unit", "SourcePath", SET_BY_BERTH },
 };

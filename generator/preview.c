@@ -27,6 +27,10 @@ static void print_service(Preview *p, const Service *service) {
         printf("%s# " GENERATOR_DIR "/%s\n", p->any ? "\n" : "", service->unit);
         fwrite(service->text, 1, service->size, stdout);
         p->any = true;
+        for (size_t i = 0; i < service->further.n; i++) {
+                printf("\n# " GENERATOR_DIR "/%s\n", service->further.list[i].path);
+                fwrite(service->further.list[i].text, 1, service->further.list[i].size, stdout);
+        }
         for (size_t i = 0; i < service->links.n; i++)
                 printf("\n# " GENERATOR_DIR "/%s -> %s\n", service->links.list[i].path,
                        service->links.list[i].target);

@@ -69,3 +69,39 @@ int specifier_expand(const char *s, const char *unit, char **ret) {
                 s += 2;
         }
 }
+
+/* A part of a unit's name, which of ours holds no escape but the dash (systemd.unit(5)). */
+static void add_part(Text *t, const char *s, size_t n, bool unescape) {
+        for (size_t i = 0; i < n; i++)
+                text_add_bytes(t, unescape && s[i] == '-' ? "/" : &s[i], 1);
+}
+
+int specifier_bind(const char *s, const char *unit, char **ret) {
+        size_t whole = (size_t) (strrchr(unit, '.') - unit), prefix = MIN(strcspn(unit, "@"), whole),
+               from = MIN(prefix + 1, whole), dash = prefix;
+        bool template = prefix < whole && from == whole;
+        _cleanup_text_ Text t = { 0 };
+
+        while (dash > 0 && unit[dash - 1] != '-')
+                dash--;
+        for (;; s += 2) {
+                size_t n = strcspn(s, "%");
+
+                text_add_bytes(&t, s, n);
+                s += n;
+                if (*s == '\0')
+                        return text_take(&t, ret, NULL);
+                if ((s[1] == 'n' || s[1] == 'N')) {
+                        text_add_bytes(&t, unit, whole);
+                        text_add(&t, template ? "%i" : "");
+                        text_add(&t, s[1] == 'n' ? unit + whole : "");
+                } else if (s[1] == 'p' || s[1] == 'P')
+                        add_part(&t, unit, prefix, s[1] == 'P');
+                else if (s[1] == 'j' || s[1] == 'J')
+                        add_part(&t, unit + dash, prefix - dash, s[1] == 'J');
+                else if ((s[1] == 'i' || s[1] == 'I') && !template)
+                        add_part(&t, unit + from, whole - from, s[1] == 'I');
+                else
+                        text_add_bytes(&t, s, 2);
+        }
+}

@@ -17,6 +17,10 @@ bool specifier_present(const char *s);
  * "%%". s has passed specifier_check(). 0 or -ENOMEM. */
 int specifier_sample(const char *s, char **ret);
 
+/* Replaces the specifiers that follow from the unit's name, %n %N %p %P %i %I %j %J, by what they are in unit; where
+ * that is a template, its instance stays "%i" or "%I". For values of one unit that move to another. 0 or -ENOMEM. */
+int specifier_bind(const char *s, const char *unit, char **ret);
+
 /* Expands the specifiers of [Install] that follow from the unit's name alone, %n %N %p %i %j, and "%%".
  * unit is a name with suffix, "web@x.service". 0; -EINVAL for another specifier; -ENOMEM. */
 int specifier_expand(const char *s, const char *unit, char **ret);

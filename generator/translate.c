@@ -4,10 +4,8 @@
 #include <stdio.h>
 
 #include "common/contract.h"
-#include "common/names.h"
 #include "generator/command.h"
-#include "generator/policy.h"
-#include "generator/specifier.h"
+#include "generator/pass.h"
 #include "generator/text.h"
 #include "generator/unit.h"
 
@@ -15,13 +13,15 @@
 
 typedef struct Translation {
         Manifest *m;
-        const World *world;
         Text text;
+        Pass pass; /* to that text */
+        const Further *further;
 } Translation;
 
 void service_done(Service *s) {
         free(s->unit);
         free(s->text);
+        further_done(&s->further);
         links_done(&s->links);
         *s = (Service){ 0 };
 }
@@ -71,131 +71,6 @@ static void add_all_mounts_for(Translation *t) {
                         add_mounts_for(t, t->m->mounts.list[i].source);
 }
 
-/* Does the manifest exist that name, in which specifiers may stand behind "@", will come to? 1, 0 or -ENOMEM. */
-static int manifest_exists(Translation *t, const char *name) {
-        _cleanup_free_ char *sample = NULL, *template = NULL;
-        const char *instance = strchr(name, '@');
-        size_t n = instance ? (size_t) (instance - name) : strlen(name);
-        int r;
-
-        if (!specifier_check(name, NULL) || memchr(name, '%', n))
-                return 0;
-        r = specifier_sample(name, &sample);
-        if (r < 0)
-                return r;
-        if (!name_valid(sample, true))
-                return 0;
-        if (t->world->manifest_exists(t->world->data, name))
-                return 1;
-        if (!instance || instance[1] == '\0')
-                return 0;
-        template = strndup(name, n + 1);
-        return !template ? -ENOMEM : t->world->manifest_exists(t->world->data, template);
-}
-
-/* Adds a word of a list of units, of n bytes: "db.berth" becomes "db.service". 0 or -ENOMEM. */
-static int add_reference(Translation *t, const char *directive, const char *word, const StoreValue *at,
-                         Text *line) {
-        const char *suffix = endswith(word, ".berth");
-        _cleanup_free_ char *name = NULL;
-        int r;
-
-        if (!suffix) {
-                text_addf(line, "%s%s", line->size > 0 ? " " : "", word);
-                return 0;
-        }
-        name = strndup(word, (size_t) (suffix - word));
-        if (!name)
-                return -ENOMEM;
-        r = manifest_exists(t, name);
-        if (r < 0)
-                return r;
-        if (r > 0)
-                text_addf(line, "%s%s.service", line->size > 0 ? " " : "", name);
-        else
-                diag_error(&t->m->diags, at->line, at->column,
-                           "%s= names '%s', but there is no such manifest; add it, or name a unit",
-                           directive, DIAG_CLIP(word));
-        return 0;
-}
-
-/* Passes a list of units on. Only one that names a manifest is written anew; in others nothing is touched, since
- * systemd keeps the backslashes of unit names. */
-static int pass_references(Translation *t, const char *directive, const char *value, const StoreValue *at) {
-        _cleanup_text_ Text line = { 0 };
-        _cleanup_free_ char *text = NULL;
-        int r;
-
-        if (!strstr(value, ".berth"))
-                return unit_line(&t->text, directive, value);
-        if (strpbrk(value, "\"'")) {
-                diag_error(&t->m->diags, at->line, at->column,
-                           "%s= has quotes beside a manifest; names of units and "
-                           "manifests need none",
-                           directive);
-                return 0;
-        }
-        for (const char *s = value + strspn(value, " \t"); *s; s += strspn(s, " \t")) {
-                _cleanup_free_ char *word = strndup(s, strcspn(s, " \t"));
-
-                if (!word)
-                        return -ENOMEM;
-                r = add_reference(t, directive, word, at, &line);
-                if (r < 0)
-                        return r;
-                s += strlen(word);
-        }
-        if (line.size == 0 && !line.failed)
-                return 0;
-        r = text_take(&line, &text, NULL);
-        return r < 0 ? r : unit_line(&t->text, directive, text);
-}
-
-/* Is a directive of [Unit] emptied from there on? systemd takes an empty assignment of dependencies for none at all
- * (systemd.unit(5)), so that here what it empties is left out. */
-static bool emptied(const Translation *t, const char *directive, unsigned from) {
-        size_t n = strlen(directive);
-        StoreValue v;
-
-        if (!policy_references(directive) && !streq(directive, "RequiresMountsFor"))
-                return false;
-        for (; store_get(t->m->store, "Unit", "*", from, &v); from++)
-                if (strncmp(v.text, directive, n) == 0 && v.text[n] == '=' && v.text[n + 1] == '\0')
-                        return true;
-        return false;
-}
-
-/* Adds the directives of a section as the manifest has them. */
-static int pass_section(Translation *t, const char *section) {
-        StoreValue v;
-
-        for (unsigned i = 0; store_get(t->m->store, section, "*", i, &v); i++) {
-                size_t n = strcspn(v.text, "=");
-                _cleanup_free_ char *directive = strndup(v.text, n);
-                int r;
-
-                if (!directive)
-                        return -ENOMEM;
-                if (streq(section, "Unit") && emptied(t, directive, i))
-                        continue;
-                /* Newer than 252, which warns of it at every reload; the link is what counts. */
-                if (streq(section, "Install") && streq(directive, "UpheldBy"))
-                        continue;
-                if (streq(section, "Unit") && policy_references(directive))
-                        r = pass_references(t, directive, v.text + n + 1, &v);
-                else
-                        r = unit_line(&t->text, directive, v.text + n + 1);
-                if (r == -ENOMEM)
-                        return r;
-                if (r < 0)
-                        diag_error(&t->m->diags, v.line, v.column,
-                                   "%s= makes a line that systemd does not read; "
-                                   "shorten it",
-                                   directive);
-        }
-        return 0;
-}
-
 static void add_number(Translation *t, const char *key, const char *digits, const char *unit) {
         text_addf(&t->text, "%s=%s%s\n", key, digits, unit);
 }
@@ -238,18 +113,15 @@ static void add_limits(Translation *t) {
 }
 
 static int add_unit_section(Translation *t) {
-        char description[128];
+        StoreValue v;
         int r;
 
-        unit_section(&t->text, "Unit");
-        snprintf(description, sizeof(description), "%s%s (berth)", t->m->name,
-                 endswith(t->m->name, "@") ? "%i" : "");
-        add_default(t, "Unit", "Description", description);
-        r = unit_literal(&t->text, "SourcePath", t->m->path);
+        r = pass_head(&t->pass, manifest_directive(t->m, "Unit", "Description", &v) < 0 ? " (berth)" : NULL);
         if (r < 0)
                 return r;
         add_all_mounts_for(t);
-        return pass_section(t, "Unit");
+        further_dependencies(t->further, t->m, &t->text);
+        return pass_section(&t->pass, "Unit");
 }
 
 static int add_service_section(Translation *t) {
@@ -261,6 +133,7 @@ static int add_service_section(Translation *t) {
                 { "Slice", "machine.slice" },
                 { "DevicePolicy", "closed" },
         };
+        StoreValue v;
         int r;
 
         unit_section(&t->text, "Service");
@@ -271,7 +144,10 @@ static int add_service_section(Translation *t) {
         add(t, "SuccessExitStatus", "143 130");
         for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
                 add_default(t, "Service", defaults[i].key, defaults[i].value);
-        r = pass_section(t, "Service");
+        if (manifest_directive(t->m, "Service", "SyslogIdentifier", &v) < 0)
+                pass_name(&t->text, t->m, "SyslogIdentifier=", "\n");
+        further_service(t->further, t->m, &t->text);
+        r = pass_section(&t->pass, "Service");
         if (r < 0)
                 return r;
         add_limits(t);
@@ -304,7 +180,7 @@ static int add_install_section(Translation *t) {
         if (store_count(t->m->store, "Install", "*") <= 0)
                 return 0;
         unit_section(&t->text, "Install");
-        return pass_section(t, "Install");
+        return pass_section(&t->pass, "Install");
 }
 
 static void translation_done(Translation *t) {
@@ -312,7 +188,7 @@ static void translation_done(Translation *t) {
 }
 
 int translate(Manifest *m, const World *world, Service *ret) {
-        _cleanup_(translation_done) Translation t = { .m = m, .world = world };
+        _cleanup_(translation_done) Translation t = { .m = m };
         _cleanup_(service_done) Service service = { 0 };
         _cleanup_text_ Text launch = { 0 };
         const char *other;
@@ -326,18 +202,17 @@ int translate(Manifest *m, const World *world, Service *ret) {
         if (other)
                 diag_error(&m->diags, 0, 0,
                            "the manifest '%s' makes a machine of the same name; rename one of them", other);
-        text_addf(&t.text,
-                  "# Written by berth-generator from %s. Edit that file, then run: systemctl daemon-reload\n",
-                  m->path);
-        for (size_t i = 1; m->diags.files[i]; i++)
-                text_addf(&t.text, "# with %s\n", m->diags.files[i]);
-        r = add_unit_section(&t);
+        t.pass = (Pass){ m, world, &t.text };
+        r = further_build(m, world, &service.further);
+        t.further = &service.further;
+        if (r >= 0)
+                r = add_unit_section(&t);
         if (r >= 0)
                 r = add_service_section(&t);
         if (r >= 0)
                 r = command_launch(m, &launch);
         if (r >= 0)
-                r = install_build(m, world, service.unit, &service.links);
+                r = install_build(m, world, service.unit, &service.further, &service.links);
         diags_sort(&m->diags);
         if (r >= 0)
                 r = add_commands(&t, &launch);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "generator/further.h"
 #include "generator/install.h"
 #include "generator/manifest.h"
 #include "generator/world.h"
@@ -12,6 +13,7 @@ typedef struct Service { /* owns all of it */
         char *text;
         size_t size;
         Links links;
+        Further further;
 } Service;
 
 void service_done(Service *s);

@@ -149,6 +149,17 @@ int bus_unregister_machine(sd_bus *bus, const char *machine) {
         return r < 0 ? map_error(&error, r) : 0;
 }
 
+int bus_call_unit(sd_bus *bus, const char *method, const char *unit) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        if (!bus)
+                return -ENOTCONN;
+        r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, method, &error, NULL, "ss",
+                               unit, "fail");
+        return r < 0 ? map_error(&error, r) : 0;
+}
+
 int bus_list_machines(sd_bus *bus, char ***ret) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_reply_ sd_bus_message *reply = NULL;

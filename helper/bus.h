@@ -38,5 +38,9 @@ int bus_get_machine(sd_bus *bus, const char *machine, Machine *ret);
 int bus_register_machine(sd_bus *bus, const char *machine, pid_t leader);
 int bus_unregister_machine(sd_bus *bus, const char *machine);
 
+/* Has the manager do something to a unit: StopUnit, TryRestartUnit. Not where another job is under way, and without
+ * waiting for its end. */
+int bus_call_unit(sd_bus *bus, const char *method, const char *unit);
+
 /* The names of all machines. */
 int bus_list_machines(sd_bus *bus, char ***ret);

@@ -24,6 +24,7 @@
 #include "helper/prepare.h"
 #include "helper/range.h"
 #include "helper/selfexec.h"
+#include "helper/sockets.h"
 #include "helper/state.h"
 #include "helper/verbs.h"
 
@@ -402,6 +403,8 @@ int verb_launch(int argc, char *argv[]) {
                         return EXIT_BERTH;
                 }
         }
+        if (launch.plan.sockets && sockets_take(&launch.leader.sockets) < 0)
+                return EXIT_BERTH;
         launch.argv = argv - 1;          /* a verb's argv[0] is the second word of the command line */
         launch.leader.umask = umask(0);  /* modes are meant as they stand in the code */
         (void) signal(SIGPIPE, SIG_IGN); /* a leader that is gone is an errno */

@@ -112,6 +112,8 @@ static int become_command(Leader *leader, const User *user) {
         if (r >= 0)
                 r = confine_descriptors(STDERR_FILENO + 1);
         if (r >= 0)
+                r = sockets_give(&leader->sockets, &leader->env);
+        if (r >= 0)
                 r = confine_apply(&confinement);
         if (r < 0) {
                 log_error_errno(r, "Cannot confine the command: %m");

@@ -4,6 +4,7 @@
 #include "common/base.h"
 #include "helper/plan.h"
 #include "helper/root.h"
+#include "helper/sockets.h"
 
 /* The container's first process, from clone to exec. It tells the launcher over one pipe who it has become, and
  * whether it got there. */
@@ -25,6 +26,7 @@ typedef struct Leader { /* borrows */
         char **env;      /* its own copy after the clone */
         uint64_t capabilities;
         bool restrict_suid_sgid;
+        Sockets sockets;                 /* that the command gets */
         bool own_users;                  /* has a user namespace */
         bool own_network;                /* has a network namespace */
         mode_t umask;                    /* of the command */

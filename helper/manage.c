@@ -16,6 +16,7 @@ static const struct {
         { "list",               verb_list },
         { "status",             verb_status },
         { "clean",              verb_clean },
+        { "health",             verb_health },
         { "machine-register",   verb_machine_register },
         { "machine-unregister", verb_machine_unregister },
 };

@@ -309,6 +309,8 @@ static int set_option(Plan *plan, int option, const char *value) {
                 return set_bool(option, value, &plan->read_only);
         case LAUNCH_EPHEMERAL:
                 return set_bool(option, value, &plan->ephemeral);
+        case LAUNCH_SOCKETS:
+                return set_bool(option, value, &plan->sockets);
         case LAUNCH_DRY_RUN:
                 plan->dry_run = true;
                 return 0;
@@ -439,5 +441,7 @@ void plan_print(FILE *f, const Plan *plan) {
         for (size_t i = 0; i < plan->n_mounts; i++)
                 print_mount(f, &plan->mounts[i]);
         print_value(f, "Network", network_modes[plan->network]);
+        if (plan->sockets)
+                print_value(f, "Sockets", "yes");
         print_vector(f, "RequireController", plan->controllers);
 }

@@ -74,6 +74,7 @@ typedef struct Plan { /* strings borrow from argv; vectors and mounts are its ow
         size_t n_mounts;
         NetworkMode network;
         char **controllers;
+        bool sockets; /* those that systemd passes go to the command */
         bool dry_run;
         bool foreground;
 } Plan;

@@ -10,6 +10,7 @@
 #include "common/names.h"
 #include "common/parse.h"
 #include "helper/bus.h"
+#include "helper/health-state.h"
 #include "helper/inventory.h"
 #include "helper/verbs.h"
 
@@ -85,6 +86,33 @@ static void add_state(json_object *object, const Item *item) {
         add_figures(object, item);
 }
 
+/* Before the first check the timer tells that there will be one. */
+static void add_health(json_object *object, const Item *item, sd_bus *bus) {
+        _cleanup_unit_status_ UnitStatus timer = {};
+        _cleanup_health_ Health health = {};
+        char unit[sizeof("berth-health@.timer") + NAME_LENGTH_MAX], checked[32];
+        const char *at = strchr(item->state.name, '@');
+
+        if (health_read(&item->state, &health) >= 0) {
+                format_time(health.checked_usec, /* utc= */ true, checked);
+                add_string(object, "health", health_status_to_string(health.status));
+                add_number(object, "health_failures", health.failures);
+                add_number(object, "health_exit_status", health.exit_status);
+                add_string(object, "health_checked", checked);
+                add_string(object, "health_output", health.output);
+                return;
+        }
+        snprintf(unit, sizeof(unit), "berth-health@%s.timer", item->state.name);
+        if (bus_get_unit(bus, unit, &timer) >= 0 && !unit_status_busy(&timer) &&
+            at) { /* of a template's manifest */
+                snprintf(unit, sizeof(unit), "berth-health-%s.timer", item->state.name);
+                unit_status_done(&timer);
+                (void) bus_get_unit(bus, unit, &timer);
+        }
+        if (unit_status_busy(&timer))
+                add_string(object, "health", health_status_to_string(HEALTH_STARTING));
+}
+
 static void add_unit(json_object *object, const char *unit, const UnitStatus *status) {
         add_string(object, "unit", unit);
         add_string(object, "active_state", status->active);
@@ -120,13 +148,27 @@ static void print_text(json_object *object) {
                 { "tasks", "Tasks" },
                 { "tasks_max", "Tasks max" },
                 { "cpu_usec", "CPU usec" },
+                { "health", "Health" },
+                { "health_failures", "Failed" },
+                { "health_exit_status", "Exit status" },
+                { "health_checked", "Checked" },
         };
+
+        json_object *output;
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
                 json_object *value;
 
                 if (json_object_object_get_ex(object, rows[i].key, &value))
                         printf("%12s: %s\n", rows[i].label, json_object_get_string(value));
+        }
+        if (json_object_object_get_ex(object, "health_output", &output)) {
+                const char *s = json_object_get_string(output);
+
+                for (size_t n; *s; s += n + (s[n] == '\n')) {
+                        n = strcspn(s, "\n");
+                        printf("%12s| %.*s\n", "", (int) n, s);
+                }
         }
 }
 
@@ -161,6 +203,8 @@ static int show(const char *name, bool json) {
         if (item_runs(&item)) {
                 add_unit(object, item.state.unit, &status);
                 add_state(object, &item);
+                if (item.state.unit)
+                        add_health(object, &item, bus);
         } else
                 add_unit(object, unit, &status);
         if (json)

@@ -21,6 +21,7 @@ const Option launch_options[] = {
         [LAUNCH_PRIVATE_USERS]      = { "private-users", 0, "RANGE", "pick, identity, no or BASE:SIZE" },
         [LAUNCH_MOUNT]              = { "mount", 0, "FIELDS", "A mount, repeatable" },
         [LAUNCH_NETWORK]            = { "network", 0, "MODE", "none, host or private" },
+        [LAUNCH_SOCKETS]            = { "sockets", 0, "BOOL", "Hand on the sockets that systemd passes" },
         [LAUNCH_REQUIRE_CONTROLLER] = { "require-controller", 0, "NAME", "Refuse to start without it, repeatable" },
         [LAUNCH_DRY_RUN]            = { "dry-run", 0, NULL, "Check everything and print the plan" },
         [LAUNCH_FOREGROUND]         = { "foreground", 0, NULL, "Wait for the end and return its exit status" },
@@ -30,6 +31,16 @@ const Option launch_options[] = {
 const Option cleanup_options[] = {
         [CLEANUP_NAME] = { "name", 0, "NAME", "The container's name" },
         [_CLEANUP_MAX] = {},
+};
+
+const Option health_options[] = {
+        [HEALTH_NAME]         = { "name", 0, "NAME", "The container's name" },
+        [HEALTH_INTERVAL]     = { "interval", 0, "TIME", "No check sooner than this after the start" },
+        [HEALTH_TIMEOUT]      = { "timeout", 0, "TIME", "End the command after this time" },
+        [HEALTH_RETRIES]      = { "retries", 0, "N", "Failures in a row that make it unhealthy" },
+        [HEALTH_START_PERIOD] = { "start-period", 0, "TIME", "Failures do not count until this long after the start" },
+        [HEALTH_ON_FAILURE]   = { "on-failure", 0, "ACTION", "What to do when it is: none, restart or stop" },
+        [_HEALTH_MAX]         = {},
 };
 
 #define EXEC_COMMON \
@@ -110,6 +121,8 @@ const Verb verbs[] = {
           VERB_BERTH, .internal = true, .container = true, .options = cleanup_options },
         { "cleanup", "--name=NAME", "Release what lives outside of the leader",
           VERB_BERTH, .internal = true, .options = cleanup_options },
+        { "health", "--name=NAME [OPTION...] -- COMMAND [WORD...]", "Check the health of a container once",
+          VERB_MANAGE, .internal = true, .options = health_options },
         { "machine-register", "NAME", "Enter a running container into systemd-machined", VERB_MANAGE, .internal = true },
         { "machine-unregister", "NAME", "Remove a container from systemd-machined", VERB_MANAGE, .internal = true },
         {},

@@ -46,6 +46,7 @@ int verb_shell(int argc, char *argv[]);
 int verb_list(int argc, char *argv[]);
 int verb_status(int argc, char *argv[]);
 int verb_clean(int argc, char *argv[]);
+int verb_health(int argc, char *argv[]);
 int verb_machine_register(int argc, char *argv[]);
 int verb_machine_unregister(int argc, char *argv[]);
 
@@ -66,6 +67,7 @@ typedef enum LaunchOption { /* common/contract.h says what each means */
                             LAUNCH_PRIVATE_USERS,
                             LAUNCH_MOUNT,
                             LAUNCH_NETWORK,
+                            LAUNCH_SOCKETS,
                             LAUNCH_REQUIRE_CONTROLLER,
                             LAUNCH_DRY_RUN,
                             LAUNCH_FOREGROUND,
@@ -88,6 +90,17 @@ typedef enum ExecOption {
         _EXEC_MAX,
 } ExecOption;
 extern const Option exec_options[], shell_options[];
+
+typedef enum HealthOption {
+        HEALTH_NAME,
+        HEALTH_INTERVAL,
+        HEALTH_TIMEOUT,
+        HEALTH_RETRIES,
+        HEALTH_START_PERIOD,
+        HEALTH_ON_FAILURE,
+        _HEALTH_MAX,
+} HealthOption;
+extern const Option health_options[];
 
 typedef enum ListOption { LIST_JSON, LIST_NO_LEGEND, _LIST_MAX } ListOption;
 extern const Option list_options[];

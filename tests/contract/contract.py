@@ -52,6 +52,8 @@ def check(berth, arguments):
     verb = arguments[0]
     if verb == b"launch":
         arguments = [verb, b"--dry-run", *arguments[1:]]
+    elif verb == b"health":
+        return unknown_options(berth, arguments)
     elif verb == b"cleanup":
         arguments = [verb, b"--help"]  # what it would do, it would do to the machine of the test
     environment = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
@@ -66,6 +68,14 @@ def check(berth, arguments):
             return f"exit status {done.returncode}: {done.stderr.decode(errors='replace').strip()}"
         return misread(arguments[2:], done.stdout.splitlines())
     return None if done.returncode == 0 else f"exit status {done.returncode}"
+
+
+def unknown_options(berth, arguments):
+    """Of a verb that another program has, and that would do something: has it these options?"""
+    dump = subprocess.run([berth, "--dump-options"], capture_output=True, timeout=60, check=True).stdout
+    known = {row.split(b"\t")[2] for row in dump.splitlines() if row.startswith(arguments[0] + b"\t")}
+    said = {word.partition(b"=")[0] for word in arguments[1:arguments.index(b"--")]}
+    return f"unknown options {sorted(said - known)}" if said - known else None
 
 
 def printed(value):

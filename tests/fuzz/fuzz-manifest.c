@@ -62,6 +62,38 @@ static void check_unit(char *text, size_t size, bool bad) {
         diags_done(&diags);
 }
 
+/* The further units: nothing runs but our own command, once. */
+static void check_further(FurtherUnit *unit) {
+        unsigned starts = 0, formats = 0;
+        char section[64] = "";
+        Diags diags = { 0 };
+        Lines lines;
+        Line line;
+
+        assert(strlen(unit->text) == unit->size && !strchr(unit->path, '/'));
+        lines_open(&lines, unit->text, unit->size);
+        for (lines_next(&lines, &line, &diags); line.kind != LINE_END; lines_next(&lines, &line, &diags)) {
+                if (line.kind == LINE_SECTION) {
+                        snprintf(section, sizeof(section), "%s", line.key);
+                        assert(streq(section, "Unit") || streq(section, "X-Berth") ||
+                               (endswith(unit->path, ".service") && streq(section, "Service")) ||
+                               (endswith(unit->path, ".socket") && streq(section, "Socket")) ||
+                               (endswith(unit->path, ".timer") && streq(section, "Timer")));
+                        continue;
+                }
+                formats += streq(section, "X-Berth");
+                if (streq(section, "Service") && startswith(line.key, "Exec")) {
+                        assert(starts++ == 0);
+                        assert(startswith(line.value, ":" BERTH_BINDIR "/berth health \"--name=web@%i\" "));
+                }
+                assert(!streq(section, "Socket") ||
+                       (!streq(line.key, "Accept") && !streq(line.key, "Service")));
+                assert(!streq(section, "Timer") || !streq(line.key, "Unit"));
+        }
+        assert(starts == (endswith(unit->path, ".service") != NULL) && formats == 1 && diags.n == 0);
+        diags_done(&diags);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         static const World world = { NULL, exists, foreign, take, machine };
         _cleanup_free_ char *copy = malloc(size + 1);
@@ -96,8 +128,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 const char *slash = strchr(link->path, '/');
 
                 assert(link->path[0] != '/' && link->path[0] != '.' && (!slash || !strchr(slash + 1, '/')));
-                assert(streq(link->target, slash ? "../web@.service" : "web@.service"));
+                assert(streq(link->target, slash ? "../web@.service" : "web@.service") ||
+                       (slash &&
+                        (streq(link->target, "../web@.socket") || streq(link->target, "../web@.timer"))));
         }
         check_unit(service.text, service.size, m.diags.errors > 0);
+        for (size_t i = 0; i < service.further.n; i++)
+                check_further(&service.further.list[i]);
         return 0;
 }

@@ -12,6 +12,8 @@ import tempfile
 
 UNITS = next((p for p in map(pathlib.Path, ["/usr/lib/systemd/system", "/lib/systemd/system"]) if p.is_dir()), None)
 
+SUFFIXES = {".service", ".socket", ".timer"}
+
 # What a case passes on on purpose that this version of systemd does not know.
 EXPECTED = {"systemd-sections-pass-on": "Unknown key 'SomeNewDirective' in section [Service], ignoring."}
 
@@ -31,7 +33,7 @@ def install(work, case):
 
 def name(unit):
     """What to ask for: of a template, an instance."""
-    return unit.name.replace("@.service", "@one.service")
+    return unit.stem + ("one" if unit.stem.endswith("@") else "") + unit.suffix
 
 
 def main(golden):
@@ -44,7 +46,7 @@ def main(golden):
         stage(work)
         for case in sorted(p.parent for p in pathlib.Path(golden).glob("*/expected")):
             install(work, case)
-            for unit in sorted((case / "expected").glob("*.service")):
+            for unit in sorted(p for p in (case / "expected").iterdir() if p.suffix in SUFFIXES):
                 if unit.is_symlink():
                     continue
                 count += 1

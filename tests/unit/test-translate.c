@@ -69,6 +69,7 @@ static void the_unit_of_a_plain_manifest_is_the_one_of_the_design(void **state _
                         "TimeoutStopSec=30\n"
                         "Slice=machine.slice\n"
                         "DevicePolicy=closed\n"
+                        "SyslogIdentifier=web\n"
                         "ExecStart=:" BERTH_BINDIR "/berth launch \"--name=web\" \"--image=a\"\n"
                         "ExecStopPost=:" BERTH_BINDIR "/berth cleanup \"--name=web\"\n"
                         "[X-Berth]\n"
