@@ -58,13 +58,16 @@ class Container:
 
     def __init__(self, berth: Path, image: Path, *options: str, command: tuple[str, ...] = ("sleep", "1000")):
         self.berth, self.name = berth, f"x{uuid.uuid4().hex[:12]}"
-        self.unit = cgroup2() / f"test-{self.name}"
-        self.unit.mkdir()
+        #: the caller's control group
+        self.caller = cgroup2() / f"test-{self.name}"
+        self.caller.mkdir()
+        #: what stands for a unit's below it: payload, guard and execs
+        self.unit = self.caller / f"berth-{self.name}"
         self.process = subprocess.Popen(
             [berth, "launch", "--foreground", f"--name={self.name}", f"--image={image}", "--network=none",
              *options, "--", *command],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            preexec_fn=lambda: (self.unit / "cgroup.procs").write_text("0"))
+            preexec_fn=lambda: (self.caller / "cgroup.procs").write_text("0"))
         wait_for(lambda: (self.directory / "state").exists() or self.process.poll() is not None)
         assert self.process.poll() is None, self.process.stdout.read().decode()
         #: the leader's control group
@@ -120,13 +123,10 @@ class Container:
             except OSError:
                 pass  # it is ending
         self.process.communicate(timeout=10)
-        for path in [*self.unit.iterdir()]:
-            if path.is_dir():
-                (path / "cgroup.kill").write_text("1")
-                wait_for(lambda path=path: "populated 0" in (path / "cgroup.events").read_text())
-                path.rmdir()
-        wait_for(lambda: "populated 0" in (self.unit / "cgroup.events").read_text())
-        self.unit.rmdir()
+        (self.caller / "cgroup.kill").write_text("1")
+        wait_for(lambda: "populated 0" in (self.caller / "cgroup.events").read_text())
+        for path, _, _ in [*os.walk(self.caller, topdown=False)]:
+            Path(path).rmdir()
         if self.directory.exists():
             subprocess.run([self.berth, "cleanup", f"--name={self.name}"], check=False,
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
