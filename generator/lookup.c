@@ -375,6 +375,24 @@ bool lookup_foreign(const Lookup *l, const char *unit) {
         return units_contain(l, template);
 }
 
+/* Reads a file at once, if it is as small as most are: what comes short ends there. false, with nothing done, for all
+ * that is larger, or no file: a FIFO or a terminal has no place to read from. */
+static bool read_small(int fd, char **ret, size_t *ret_size) {
+        char buffer[4096], *data;
+        ssize_t n = pread(fd, buffer, sizeof(buffer), 0);
+
+        if (n < 0 || (size_t) n == sizeof(buffer))
+                return false;
+        data = malloc((size_t) n + 1);
+        if (!data)
+                return false;
+        memcpy(data, buffer, (size_t) n);
+        data[n] = '\0';
+        *ret_size = (size_t) n;
+        *ret = data;
+        return true;
+}
+
 /* Reads a file whose size is known in one call. */
 static int read_sized(int fd, char **ret, size_t *ret_size, const char **reterr) {
         _cleanup_free_ char *data = NULL;
@@ -457,7 +475,8 @@ int lookup_read(const Lookup *l, const Source *source, char **ret, size_t *ret_s
                 if (fd < 0) {
                         fd = -errno;
                         *reterr = describe(fd);
-                }
+                } else if (read_small(fd, ret, ret_size))
+                        return 0;
         } else
                 fd = open_odd(l, source, name, reterr);
         return fd < 0 ? fd : read_sized(fd, ret, ret_size, reterr);

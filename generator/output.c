@@ -22,6 +22,7 @@ int output_open(Output *o, const char *path) {
                 return log_error_errno(errno, "Failed to open the directory '%s': %m", path);
         /* systemd reads no name that ends so. */
         snprintf(o->temporary, sizeof(o->temporary), ".berth-generator-%d.tmp", getpid());
+        (void) unlinkat(o->dir_fd, o->temporary, 0); /* of a run that was killed and had our pid */
         return 0;
 }
 
@@ -43,11 +44,17 @@ static int open_temporary(const Output *o) {
         int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, fd;
 
         fd = openat(o->dir_fd, o->temporary, flags, 0644);
-        if (fd < 0 && errno == EEXIST) { /* of a run that was killed and had our pid */
-                (void) unlinkat(o->dir_fd, o->temporary, 0);
-                fd = openat(o->dir_fd, o->temporary, flags, 0644);
-        }
         return fd < 0 ? -errno : fd;
+}
+
+/* The quick way, of which nothing can be left behind: a file that has no name until it is whole. false, with nothing
+ * done, where the file system, our rights (before Linux 6.10 it takes CAP_DAC_READ_SEARCH) or a file that has the
+ * name already do not let us; then it goes by a temporary name. */
+static bool write_unnamed(const Output *o, const char *name, const char *text, size_t size) {
+        _cleanup_close_ int fd = openat(o->dir_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+
+        return fd >= 0 && write_fd(fd, text, size) >= 0 &&
+               linkat(fd, "", o->dir_fd, name, AT_EMPTY_PATH) == 0;
 }
 
 static int move_into_place(const Output *o, const char *name) {
@@ -110,6 +117,8 @@ static int write_unit(Output *o, const char *path, const char *text, size_t size
 
         if (slash)
                 r = open_links(o, path, (size_t) (slash - path)); /* no link to elsewhere is followed */
+        if (r >= 0 && write_unnamed(o, path, text, size))
+                return 0;
         if (r >= 0)
                 r = fd = open_temporary(o);
         if (r < 0)
