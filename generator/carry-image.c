@@ -69,15 +69,18 @@ static bool clashes(Carry *c, const char *reference, const char *id) {
                 const QuadletSetting *s = quadlet_last(c->all->list[i], "Container", "Image");
                 _cleanup_free_ char *value = NULL;
                 char other[IMAGE_ID_MAX + 1];
+                const char *plain;
 
-                if (c->all->list[i]->kind != QUADLET_CONTAINER || !s)
+                if (c->all->list[i] == c->q || c->all->list[i]->kind != QUADLET_CONTAINER || !s)
                         continue;
                 if (quadlet_string(s, &value) < 0) {
                         c->failed = true;
                         return false;
                 }
-                image_id(value, false, other);
-                if (streq(other, id) && !streq(value, reference))
+                plain = startswith(value, "docker://");
+                plain = plain ? plain : value;
+                image_id(plain, false, other);
+                if (streq(other, id) && !streq(plain, reference))
                         return true;
         }
         return false;

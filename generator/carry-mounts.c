@@ -195,7 +195,7 @@ static void take_options(Carry *c, const QuadletSetting *s, Wanted *w, char *opt
 
 /* Does a container's setting mount that volume? The volume is known by its name or its file. */
 static bool mounts_volume(const QuadletSetting *s, const char *volume) {
-        const char *at = strstr(s->value, volume);
+        const char *at = volume[0] != '\0' ? strstr(s->value, volume) : NULL;
         size_t n = strlen(volume);
 
         if (streq(s->key, "Volume"))
@@ -347,7 +347,7 @@ void carry_volume(Carry *c, const QuadletSetting *s, const CarryRow *row _unused
         target = strchr(text, ':');
         if (target) {
                 *target++ = '\0';
-                w.source = text;
+                w.source = text[0] != '\0' ? text : NULL;
                 options = strchr(target, ':');
         } else
                 target = text;
@@ -444,6 +444,8 @@ static void mount_word(Carry *c, const QuadletSetting *s, char *word) {
         }
         for (char **field = fields; field && *field; field++)
                 take_field(c, s, &w, *field);
+        if (w.source && w.source[0] == '\0')
+                w.source = NULL;
         if (!w.target)
                 carry_error(c, s, "Mount= has no destination=; add it");
         else if (streq(w.type, "tmpfs")) {

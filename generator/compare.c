@@ -86,15 +86,15 @@ static void add_hunks(Text *t, const Edits *e) {
         size_t a = 0, b = 0; /* lines before "at" */
 
         for (size_t at = 0; at < e->n;) {
-                size_t first = at, end, same = 0;
+                size_t change = at, first, end, same = 0;
 
-                while (first < e->n && e->list[first].kind == ' ')
-                        first++;
-                if (first == e->n)
+                while (change < e->n && e->list[change].kind == ' ')
+                        change++;
+                if (change == e->n)
                         return;
-                first = first - at > CONTEXT ? first - CONTEXT : at;
-                for (end = first; end < e->n && same <= 2 * CONTEXT; end++)
-                        same = e->list[end].kind == ' ' && end >= first + CONTEXT ? same + 1 : 0;
+                first = change - at > CONTEXT ? change - CONTEXT : at;
+                for (end = change; end < e->n && same <= 2 * CONTEXT; end++)
+                        same = e->list[end].kind == ' ' ? same + 1 : 0;
                 if (same > CONTEXT)
                         end -= same - CONTEXT;
                 a += first - at;
