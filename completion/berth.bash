@@ -5,6 +5,15 @@ _berth_names() {
     berth list --no-legend 2>/dev/null | while read -r name _; do echo "$name"; done
 }
 
+_berth_manifests() {
+    local file
+    for file in /etc/berth/*.berth /run/berth/*.berth /usr/local/lib/berth/*.berth /usr/lib/berth/*.berth; do
+        [[ -e $file ]] || continue
+        file=${file##*/}
+        echo "${file%.berth}"
+    done
+}
+
 _berth() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
     local table line options='' takes_value=''
@@ -29,6 +38,7 @@ _berth() {
 
     case $takes_value in
         --env-file) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return 0 ;;
+        --root | --output) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return 0 ;;
         --env) mapfile -t COMPREPLY < <(compgen -v -- "$word") && return 0 ;;
         --*) return 0 ;;
     esac
@@ -37,7 +47,11 @@ _berth() {
         [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
     elif [[ $verb == @(exec|shell|status) && $COMP_CWORD -eq 2 ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_names)" -- "$word")
-    elif [[ $verb == @(check|preview|convert) ]]; then
+    elif [[ $verb == @(check|preview) ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -W "$(_berth_manifests)" -- "$word")
+    elif [[ $verb == @(diff|enable|disable) ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_berth_manifests)" -- "$word")
+    elif [[ $verb == convert ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
     fi
     return 0
