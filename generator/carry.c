@@ -340,6 +340,16 @@ static void check_container(Carry *c) {
                             command->line);
 }
 
+/* A check without a command is that of the image, which podman knows and Berth does not read. */
+static void check_health(Carry *c) {
+        if (c->out[CARRY_HEALTH].size == 0 || carry_has(c, CARRY_HEALTH, "Exec"))
+                return;
+        text_done(&c->out[CARRY_HEALTH]);
+        carry_warning(c, NULL,
+                      "there is no HealthCmd=: what is said of health is of the image's own check, which is not carried "
+                      "over; write [Health] with Exec=");
+}
+
 /* Where Berth does something else without being told to, which no line of the file shows. */
 static void note_defaults(Carry *c) {
         if (!carry_has(c, CARRY_NETWORK, "Mode"))
@@ -444,6 +454,7 @@ int carry_container(const Quadlets *all, const Quadlet *q, char **ret, Findings 
         }
         carry_user_namespace(&c);
         carry_read_only_tmpfs(&c);
+        check_health(&c);
         if (findings->errors == 0 && !carry_has(&c, CARRY_CONTAINER, "Image"))
                 carry_error(&c, NULL, "its image has no name that Berth takes; import it, and write Image=");
         note_defaults(&c);
