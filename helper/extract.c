@@ -18,6 +18,7 @@ struct Extract {
         ExtractCount count;
         const char *what;
         bool layer, first; /* first: there is nothing below to be removed */
+        Numbers times;     /* of directories, by the hash of their paths: text */
         Numbers ours;      /* hashes of the paths that this layer made, directories on the way to them too */
 
         /* The entry at hand. */
@@ -48,8 +49,10 @@ Extract *extract_new(int root_fd, const ExtractLimits *limits) {
 }
 
 Extract *extract_free(Extract *x) {
-        if (x)
+        if (x) {
+                numbers_done(&x->times);
                 numbers_done(&x->ours);
+        }
         free(x);
         return NULL;
 }
@@ -98,7 +101,6 @@ static int refuse_parent(const Extract *x, const char *path, const char *parent)
 
 /* Makes directory path part by part where it is missing. Its own entry, which says what it is to be, may follow. */
 static int make_parents(Extract *x, const char *path) {
-        static const struct timespec never[2] = {};
         _cleanup_close_ int at = openat(x->root_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
         char name[NAME_MAX + 1];
 
@@ -110,10 +112,7 @@ static int make_parents(Extract *x, const char *path) {
 
                 memcpy(name, p, n);
                 name[n] = '\0';
-                if (mkdirat(at, name, 0755) == 0) {
-                        if (utimensat(at, name, never, AT_SYMLINK_NOFOLLOW) < 0)
-                                return -errno;
-                } else if (errno != EEXIST)
+                if (mkdirat(at, name, 0755) < 0 && errno != EEXIST)
                         return -errno;
                 next = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
                 if (next < 0)
@@ -185,8 +184,7 @@ static int join(char path[static PATH_MAX], const char *directory, const char *n
 
 /* Removes what is in directory path, but not what this layer made there. */
 static int remove_lower_content(Extract *x, int dir_fd, const char *leaf, const char *path) {
-        /* O_NOATIME: the access time is spoken for, see extract.h */
-        int fd = openat(dir_fd, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC), r = 0;
+        int fd = openat(dir_fd, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r = 0;
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
         if (!dir) {
@@ -336,6 +334,25 @@ static int set_metadata_at(Extract *x, const Place *place, const ExtractEntry *e
 
 /* The kinds of entries. */
 
+static int note_time(Extract *x, const ExtractEntry *entry) {
+        char text[48];
+
+        snprintf(text, sizeof(text), "%lld %ld", (long long) entry->mtime.tv_sec, entry->mtime.tv_nsec);
+        return numbers_set(&x->times, numbers_hash(x->path, strlen(x->path)), text) < 0 ? log_oom() : 0;
+}
+
+struct timespec extract_directory_time(const Extract *x, const char *path) {
+        const char *text = numbers_get(&x->times, numbers_hash(path, strlen(path)));
+        struct timespec time = {};
+        char *end;
+
+        if (text) {
+                time.tv_sec = strtoll(text, &end, 10);
+                time.tv_nsec = strtol(end, NULL, 10);
+        }
+        return time;
+}
+
 static int extract_directory(Extract *x, const Place *place, const ExtractEntry *entry) {
         _cleanup_close_ int fd = -EBADF;
         struct stat st;
@@ -350,21 +367,25 @@ static int extract_directory(Extract *x, const Place *place, const ExtractEntry 
         }
         if (!there && mkdirat(place->fd, place->leaf, 0700) < 0)
                 return failed(x, errno, "make the directory");
-        fd = openat(place->fd, place->leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC);
+        fd = openat(place->fd, place->leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return failed(x, errno, "open the directory");
         r = there ? clear_attributes(x, fd) : 0;
-        return r < 0 ? r : set_metadata(x, fd, entry);
+        if (r >= 0)
+                r = set_metadata(x, fd, entry);
+        return r < 0 ? r : note_time(x, entry);
 }
 
 static int extract_root(Extract *x, const ExtractEntry *entry) {
-        _cleanup_close_ int fd = openat(x->root_fd, ".", O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC);
+        _cleanup_close_ int fd = openat(x->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         int r;
 
         if (fd < 0)
                 return failed(x, errno, "open it");
         r = clear_attributes(x, fd);
-        return r < 0 ? r : set_metadata(x, fd, entry);
+        if (r >= 0)
+                r = set_metadata(x, fd, entry);
+        return r < 0 ? r : note_time(x, entry);
 }
 
 /* Clears the place for what is not a directory. */

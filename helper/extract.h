@@ -14,8 +14,8 @@
  * Refused: everything that archive-path.h refuses, entries below a link or a file, hard links to anything but a
  * regular file of the same tree, a root that is no directory, and more than the limits.
  *
- * While it is written, a directory's access time holds the modification time that it is to have in the end, since
- * every entry made in it changes the latter; listing_make() puts it into place. */
+ * Directories have their modification times only when all that is in them is there: extract_directory_time() tells
+ * them, and listing_make() sets them. */
 
 #define EXTRACT_ENTRIES_MAX UINT64_C(10000000)
 #define EXTRACT_BYTES_MAX   (UINT64_C(64) << 30)
@@ -71,3 +71,6 @@ int extract_entry(Extract *x, const ExtractEntry *entry, ExtractContent content,
 int extract_write(Extract *x, int fd, const void *data, size_t size, uint64_t offset);
 
 const ExtractCount *extract_count(const Extract *x);
+
+/* The modification time that directory path ("." or "usr/bin") is to have; 0 where no entry has said. */
+struct timespec extract_directory_time(const Extract *x, const char *path);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -170,6 +171,8 @@ static int run_skopeo(const char *source, const char *target) {
         argv[n++] = "--";
         argv[n++] = source;
         argv[n++] = target;
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+                return EXIT_FAILED;
         unblock_signals();
         /* its messages are messages, and standard output may be JSON */
         if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0)

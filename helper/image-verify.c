@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "common/contract.h"
@@ -28,6 +29,13 @@ static FILE *open_stream(int fd, const char *mode) {
         if (!f)
                 close_fd(fd);
         return f;
+}
+
+/* Beside the image, or in memory where the file system has no files without a name. */
+static int open_scratch(int dir_fd) {
+        int fd = openat(dir_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+
+        return fd < 0 ? memfd_create("listing", MFD_CLOEXEC) : fd;
 }
 
 static int hash_stream(FILE *f, Digest *ret) {
@@ -76,7 +84,7 @@ static int compare(const char *id, int entry_fd, bool quiet) {
         int r;
 
         wanted = open_stream(openat(entry_fd, "listing", O_RDONLY | O_NOFOLLOW | O_CLOEXEC), "r");
-        found = open_stream(openat(entry_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600), "w+");
+        found = open_stream(open_scratch(entry_fd), "w+");
         root_fd = openat(entry_fd, "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (!wanted || !found || root_fd < 0)
                 return log_error_errno(errno, "image '%s': cannot be read: %m", id);

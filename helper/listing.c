@@ -11,7 +11,6 @@
 #include "common/log.h"
 #include "common/strv.h"
 #include "helper/archive-path.h"
-#include "helper/extract.h"
 #include "helper/numbers.h"
 #include "helper/printable.h"
 
@@ -112,13 +111,15 @@ static int list_file(Listing *listing, int dir_fd, const char *name, const char 
                 return failed(listing, errno, path, "open");
         if (!S_ISREG(st.st_mode))
                 return failed(listing, ESTALE, path, "open what was a file a moment ago");
-        first = st.st_nlink > 1 ? numbers_get(&listing->links, st.st_ino) : NULL;
+        first = st.st_nlink > 1 ? numbers_get(&listing->links, numbers_of_inode(st.st_dev, st.st_ino))
+                                : NULL;
         if (first) {
                 print_head(listing, 'h', &st);
                 print_tail(listing, first, path);
                 return 0;
         }
-        if (st.st_nlink > 1 && numbers_add(&listing->links, st.st_ino, path) < 0)
+        if (st.st_nlink > 1 &&
+            numbers_add(&listing->links, numbers_of_inode(st.st_dev, st.st_ino), path) < 0)
                 return log_oom();
         r = hash_file(listing, fd, path, &digest);
         if (r < 0)
@@ -221,16 +222,19 @@ static int list_directory(Listing *listing, int dir_fd, const char *name, const 
 
         if (depth > ARCHIVE_DEPTH_MAX)
                 return failed(listing, ELOOP, path, "go deeper");
-        /* O_NOATIME: reading must not change what settling is to find */
         fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return failed(listing, errno, path, "open the directory");
-        if (listing->options->settle) {
-                const struct timespec times[2] = { st.st_atim, st.st_atim };
+        if (listing->options->times) {
+                const char *below = startswith(path, "./");
+                struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 
+                times[1] = extract_directory_time(listing->options->times, below ? below : path);
                 if (futimens(fd, times) < 0)
                         return failed(listing, errno, path, "set its time");
-                st.st_mtim = st.st_atim;
+                /* as the file system keeps it */
+                if (fstat(fd, &st) < 0)
+                        return failed(listing, errno, path, "look at it");
         }
         print_head(listing, 'd', &st);
         print_tail(listing, "-", path);

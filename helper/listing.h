@@ -5,6 +5,7 @@
 
 #include "common/base.h"
 #include "helper/digest.h"
+#include "helper/extract.h"
 #include "helper/progress.h"
 
 /* The canonical listing of a tree of files: what an image without a manifest has its digest from, and what
@@ -26,9 +27,9 @@
 #define LISTING_HEADING "berth-listing 1\n"
 
 typedef struct ListingOptions {
-        const char *what; /* for messages; borrowed */
-        bool settle; /* directories get the modification times that extract.h left in the access times */
-        Progress *progress; /* NULL: none */
+        const char *what;     /* for messages; borrowed */
+        const Extract *times; /* NULL, or from where directories get their modification times */
+        Progress *progress;   /* NULL: none */
 } ListingOptions;
 
 /* Writes the listing of root_fd, a directory, and tells its digest. Logs. */

@@ -45,20 +45,29 @@ static int grow(Numbers *numbers) {
         return 0;
 }
 
-int numbers_add(Numbers *numbers, uint64_t number, const char *value) {
+static int put(Numbers *numbers, uint64_t number, const char *value, bool replace) {
         struct NumbersSlot *slot;
         char *copy = NULL;
 
         if (numbers->n + numbers->n / 2 >= numbers->room && grow(numbers) < 0)
                 return -ENOMEM;
         slot = find(numbers->slots, numbers->room, number);
-        if (slot->used)
+        if (slot->used && !replace)
                 return 0;
         if (value && !(copy = strdup(value)))
                 return -ENOMEM;
+        numbers->n += !slot->used;
+        free(slot->value);
         *slot = (struct NumbersSlot){ .number = number, .value = copy, .used = true };
-        numbers->n++;
         return 0;
+}
+
+int numbers_add(Numbers *numbers, uint64_t number, const char *value) {
+        return put(numbers, number, value, /* replace= */ false);
+}
+
+int numbers_set(Numbers *numbers, uint64_t number, const char *value) {
+        return put(numbers, number, value, /* replace= */ true);
 }
 
 bool numbers_contains(const Numbers *numbers, uint64_t number) {
@@ -67,6 +76,12 @@ bool numbers_contains(const Numbers *numbers, uint64_t number) {
 
 const char *numbers_get(const Numbers *numbers, uint64_t number) {
         return numbers->room > 0 ? find(numbers->slots, numbers->room, number)->value : NULL;
+}
+
+uint64_t numbers_of_inode(dev_t device, ino_t inode) {
+        const uint64_t both[2] = { device, inode };
+
+        return numbers_hash((const char *) both, sizeof(both));
 }
 
 uint64_t numbers_hash(const char *s, size_t n) {

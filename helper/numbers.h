@@ -17,10 +17,16 @@ void numbers_done(Numbers *numbers);
 /* Adds number; value is copied, and may be NULL. Of a number that is there already nothing changes. */
 int numbers_add(Numbers *numbers, uint64_t number, const char *value);
 
+/* The same, but replaces the string. */
+int numbers_set(Numbers *numbers, uint64_t number, const char *value);
+
 bool numbers_contains(const Numbers *numbers, uint64_t number);
 
 /* The string of number, borrowed, or NULL. */
 const char *numbers_get(const Numbers *numbers, uint64_t number);
+
+/* One of an inode's. */
+uint64_t numbers_of_inode(dev_t device, ino_t inode);
 
 /* A number for the n bytes of s. Two strings with the same one are so rare that only their maker could mind. */
 uint64_t numbers_hash(const char *s, size_t n);

@@ -21,6 +21,9 @@
 #include "helper/confine.h"
 #include "helper/mount.h"
 
+/* A compressed file of a few bytes can ask for gigabytes to unpack it. */
+#define MEMORY_MAX (UINT64_C(2) << 30)
+
 #define BIT(capability) (UINT64_C(1) << (capability))
 
 /* CHOWN, FOWNER, FSETID and SETFCAP make files what they are to be; DAC_OVERRIDE reaches those that root itself may
@@ -173,9 +176,12 @@ static int forbid_calls(void) {
 }
 
 int sandbox_enter(const int *keep_fds, size_t n) {
+        const struct rlimit memory = { MEMORY_MAX, MEMORY_MAX };
         struct rlimit files;
         int r;
 
+        if (setrlimit(RLIMIT_DATA, &memory) < 0)
+                return log_error_errno(errno, "cannot limit the memory of an import: %m");
         /* Trees are walked with a descriptor for each level. */
         if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
                 files.rlim_cur = files.rlim_max;

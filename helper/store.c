@@ -145,13 +145,11 @@ static int make_import(Store *store, StoreImport *import) {
         if (flock(import->lock_fd, LOCK_EX | LOCK_NB) < 0)
                 return -errno;
         for (unsigned i = 0; i < 2; i++) {
-                /* what a root without an entry of its own has; its access time: see extract.h */
-                static const struct timespec never[2] = {};
                 char root[16];
 
+                /* 0755: what a root without an entry of its own has */
                 snprintf(root, sizeof(root), "root.%u", i);
-                if (mkdirat(import->fd, root, 0755) < 0 || fchmodat(import->fd, root, 0755, 0) < 0 ||
-                    utimensat(import->fd, root, never, AT_SYMLINK_NOFOLLOW) < 0)
+                if (mkdirat(import->fd, root, 0755) < 0 || fchmodat(import->fd, root, 0755, 0) < 0)
                         return -errno;
         }
         return 0;

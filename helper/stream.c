@@ -100,12 +100,14 @@ static la_ssize_t read_unpacked(struct archive *a _unused_, void *userdata, cons
         }
         if (s->at_end)
                 return 0;
-        if (n > s->source->unpacked - s->n_unpacked) {
-                s->error = log_error_errno(EFBIG,
-                                           "%s: more than %" PRIu64 " bytes unpacked, refused (--max-size=)",
-                                           s->source->what, s->source->unpacked);
+        if (n > *s->source->budget) {
+                s->error = log_error_errno(
+                                EFBIG,
+                                "%s: far more bytes unpacked than its files may have, refused (--max-size=)",
+                                s->source->what);
                 return -1;
         }
+        *s->source->budget -= n;
         s->n_unpacked += n;
         if (s->hash_unpacked)
                 hash_update(s->hash_unpacked, *ret, n);

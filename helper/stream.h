@@ -13,7 +13,7 @@ typedef struct StreamSource {
         const char *what;   /* for messages; borrowed */
         int fd;             /* borrowed, read from where it stands */
         uint64_t size;      /* it must have, or UINT64_MAX */
-        uint64_t unpacked;  /* at most this many bytes may come of it */
+        uint64_t *budget;   /* how many bytes may come of it; what does is taken off */
         bool end_marker;    /* an archive cut at its end must be told by itself: no digest will */
         Progress *progress; /* NULL: none */
 } StreamSource;

@@ -146,12 +146,12 @@ static int walk_file(Tree *tree, int dir_fd, const char *name, const char *path)
                 return failed(tree, errno, path, "open");
         if (!S_ISREG(st.st_mode))
                 return failed(tree, ESTALE, path, "open what was a file a moment ago");
-        first = st.st_nlink > 1 ? numbers_get(&tree->links, st.st_ino) : NULL;
+        first = st.st_nlink > 1 ? numbers_get(&tree->links, numbers_of_inode(st.st_dev, st.st_ino)) : NULL;
         if (first) {
                 entry = (ExtractEntry){ .path = path, .hardlink = first };
                 return extract_entry(tree->x, &entry, NULL, NULL);
         }
-        if (st.st_nlink > 1 && numbers_add(&tree->links, st.st_ino, path) < 0)
+        if (st.st_nlink > 1 && numbers_add(&tree->links, numbers_of_inode(st.st_dev, st.st_ino), path) < 0)
                 return log_oom();
         r = read_attributes(tree, fd, path);
         if (r < 0)

@@ -26,6 +26,7 @@ typedef struct Unpacking {
         UnpackResult *result;
         Extract *x;
         Progress progress;
+        uint64_t budget; /* of bytes to come out of archives, those of a layout and its layers together */
         bool has_config;
 } Unpacking;
 
@@ -49,7 +50,7 @@ int unpack_prepare(void) {
 static uint64_t stream_max(const ExtractLimits *limits) {
         const uint64_t more = UINT64_C(64) << 20;
 
-        return limits->bytes > (UINT64_MAX - more) / 2 ? UINT64_MAX : 2 * limits->bytes + more;
+        return limits->bytes > (UINT64_MAX - more) / 4 ? UINT64_MAX : 4 * limits->bytes + more;
 }
 
 static int fstat_size(int fd, uint64_t *ret) {
@@ -66,7 +67,7 @@ static int extract_plain(Unpacking *u, const char *what, int fd, Extract *x) {
                 .what = what,
                 .fd = fd,
                 .size = UINT64_MAX,
-                .unpacked = stream_max(&u->unpack->limits),
+                .budget = &u->budget,
                 .end_marker = true,
                 .progress = &u->progress,
         };
@@ -184,9 +185,7 @@ static void warn_of_platform(const Unpacking *u, const OciConfig *config) {
 static int apply_layer(Unpacking *u, int fd, size_t number, uint64_t size, const Digest *digest,
                        const Digest *diff_id) {
         _cleanup_free_ char *what = NULL;
-        StreamSource source = {
-                .fd = fd, .size = size, .unpacked = stream_max(&u->unpack->limits), .progress = &u->progress
-        };
+        StreamSource source = { .fd = fd, .size = size, .budget = &u->budget, .progress = &u->progress };
         StreamDigests digests;
         int r;
 
@@ -467,7 +466,7 @@ static int write_plain_config(Unpacking *u) {
 }
 
 static int make_listing(Unpacking *u) {
-        ListingOptions options = { .what = u->unpack->what, .settle = true, .progress = &u->progress };
+        ListingOptions options = { .what = u->unpack->what, .times = u->x, .progress = &u->progress };
         FILE *f = fdopen(u->unpack->listing_fd, "w");
         int r;
 
@@ -497,7 +496,7 @@ static int run(Unpacking *u) {
 }
 
 void unpack_run(const Unpack *unpack, UnpackResult *ret) {
-        Unpacking u = { .unpack = unpack, .result = ret };
+        Unpacking u = { .unpack = unpack, .result = ret, .budget = stream_max(&unpack->limits) };
 
         *ret = (UnpackResult){};
         ret->error = run(&u);

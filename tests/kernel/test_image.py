@@ -324,7 +324,7 @@ def test_a_tar_archive_becomes_the_tree_that_it_says(box: Box, tmp_path: Path):
 
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT])
 def test_odd_names_are_kept_as_they_are(box: Box, form: int):
-    names = ["a\nb", "a\x1b[31mb", "%n%s%2e", "\\x41", " blank ", "é", "\udcff\udcfe", "-rf", "..a", "...", "a:b,c=d\\"]
+    names = ["a\nb", "a\x1b[31mb", "%n%s%2e", "\\x41", " blank ", "é", "\udcff\udcfe", "-rf", "..a", "...", "a:b,c=d\\", "._x"]
     data = archive(*[file(f"d/{name}") for name in names], link("l\n", "t\n\x1b\udcff"), form=form)
     box.load("-", "--name=it", input=data, stdin=None)
     assert sorted(os.listdir(box.root() / "d")) == sorted(names)
@@ -555,7 +555,7 @@ def test_bombs(box: Box):
     for _ in range(200):
         bomb += packed.compress(bytes(1 << 20))
     bomb += packed.flush()
-    refused(box, bomb, "more than 69206016 bytes unpacked, refused (--max-size=)", "--max-size=1M")
+    refused(box, bomb, "far more bytes unpacked than its files may have, refused (--max-size=)", "--max-size=1M")
     # gzip in gzip
     twice = zlib.compressobj(wbits=31)
     data = twice.compress(bomb) + twice.flush()
@@ -578,7 +578,22 @@ def test_archives_that_are_cut_off(box: Box):
     assert done.returncode == 1 and done.err.count("\n") == 1, "deflate finds out late, tar perhaps sooner"
     for n in range(0, len(whole), 1777):
         assert box.call("import", "-", "--name=it", input=whole[:n], stdin=None).returncode == 1
+    zstd = subprocess.run(["zstd", "-qc"], input=whole, stdout=subprocess.PIPE, check=True).stdout
+    xz = subprocess.run(["xz", "-c"], input=whole, stdout=subprocess.PIPE, check=True).stdout
+    for packed, message in ((zstd, "Truncated zstd input"), (xz, "Lzma library error:  No progress is possible")):
+        refused(box, packed[:len(packed) // 2], f"cannot unpack: {message}")
+        for n in (1, 4, 10):
+            assert box.call("import", "-", "--name=it", input=packed[:-n], stdin=None).returncode == 1
+    # several in a row are one
+    halves = zlib.compressobj(wbits=31)
+    several = halves.compress(whole[:5000]) + halves.flush()
+    halves = zlib.compressobj(wbits=31)
+    several += halves.compress(whole[5000:]) + halves.flush()
     box.nothing_left()
+    assert box.load("-", "--name=it", input=several, stdin=None)["entries"] == 20
+    two = b"".join(subprocess.run(["zstd", "-qc"], input=half, stdout=subprocess.PIPE, check=True).stdout
+                   for half in (whole[:5000], whole[5000:]))
+    assert box.load("-", "--name=it", input=two, stdin=None)["entries"] == 20
 
 
 def test_random_damage_is_survived(box: Box):
@@ -790,6 +805,16 @@ def test_the_manifest_of_this_platform_is_chosen(box: Box, layout: Layout):
     assert done.returncode == 1
     assert done.err == (f"<3>{source}: holds nothing that fits linux/{ARCHITECTURE}: linux/{other}, unknown/unknown, "
                         f"windows/{ARCHITECTURE}\n")
+
+
+def test_layers_share_what_may_be_unpacked(box: Box, layout: Layout):
+    """One blob of zeros, named as layer a hundred times."""
+    data = archive(file("f")) + bytes(4 << 20)
+    source = layout.index(layout.image(*[data] * 100))
+    done = box.call("import", source, "--name=it", "--max-size=1M")
+    assert done.returncode == 1
+    assert done.err.endswith("far more bytes unpacked than its files may have, refused (--max-size=)\n")
+    box.nothing_left()
 
 
 def test_one_of_several_images_is_named(box: Box, layout: Layout):
