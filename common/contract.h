@@ -7,25 +7,61 @@
  *
  *   berth launch --name=NAME --image=IMAGE [OPTION...] [-- WORD...]
  *
+ *   --profile=minimal|standard|full   in the place of --image=
+ *   --read-path=PATH --write-path=PATH   with --profile=, repeated
  *   --entrypoint=WORD          one word of Entrypoint=, repeated in order; a single empty word is "no entrypoint"
  *   -- WORD...                 the words of Exec=; "--" with none is Exec= set empty: an idle leader
  *   --user=USER --group=GROUP  a name of the container's own files, or digits
+ *   --supplementary-group=GROUP  a name or digits, repeated
  *   --working-directory=DIR
+ *   --umask=OCTAL
  *   --env=NAME=VALUE           repeated in order, later wins
  *   --env-file=PATH            read by the helper, repeated in order, below --env=
+ *   --secret=NAME[:env=VAR]    repeated
  *   --hostname=NAME
+ *   --timezone=ZONE            a name of tzdata, or "local"
  *   --init=BOOL --read-only=BOOL --ephemeral=BOOL
+ *   --notify=yes|no|healthy
+ *   --kill-signal=SIGNAL       what a SIGTERM to the init is for the command; the unit has the same KillSignal=
  *   --private-users=pick|identity|no|BASE:SIZE
+ *   --pid-namespace=private|host --ipc-namespace=private|host
+ *   --capability=CAP --drop-capability=CAP|all   to and from the default set (capability.h), repeated
+ *   --ambient-capability=CAP   one of the set that a command without root has as well, repeated
+ *   --no-new-privileges=BOOL
+ *   --system-call-filter=[~]WORD WORD...   a value of SystemCallFilter=, repeated in order
+ *   --seccomp-profile=PATH --apparmor-profile=NAME
+ *   --device=PATH ACCESS       a node below /dev and some of r, w and m, repeated; the unit has DeviceAllow= of it
+ *   --sysctl=KEY=VALUE         of the container's own namespaces (sysctl.h), the key with dots, repeated in order
+ *   --shm-size=BYTES --shared-run=BOOL
  *   --mount=FIELD,FIELD...     one mount, repeated in order
- *   --network=none|host|private
+ *   --read-only-path=[-]PATH --inaccessible-path=[-]PATH   inside, "-": it may be missing; repeated
+ *   --resolv-conf=auto|off|copy-host
+ *   --add-host=NAME:ADDRESS    repeated in order; IPv6 without brackets
+ *   --label=KEY=VALUE          repeated, later wins
+ *   --network=none|host|private|join:OTHER
+ *   --publish=[ADDR:]HOST[-HOST]:CONTAINER[-CONTAINER][/udp|sctp]   canonical (network.h), as all of these; repeated
+ *   --policy=allow-all|deny-all|custom   absent where the manifest says nothing
+ *   --policy-default=allow|deny          of custom, always
+ *   --allow-domain=[*.]NAME --allow-cidr=ADDR/LENGTH --deny-cidr=ADDR/LENGTH --allow=ADDR:PORT/PROTO
+ *   --protocol=tcp|udp|icmp --dns=ADDR --link=OTHER[:PORT] --allow-host=PORT   repeated
+ *   --bandwidth=BITS --bandwidth-up=BITS --address=ADDR --ipv6=BOOL
  *   --sockets=BOOL             what systemd passes (sd_listen_fds(3)) goes on to the command; none is an error
  *   --require-controller=NAME  a cgroup controller without which the start is refused, repeated
+ *   --disk=BYTES
+ *   --hook-network-up=WORD --hook-network-down=WORD --hook-policy-changed=WORD --hook-error=WORD
+ *                              the words of a command of the host, repeated in order
+ *   --setup=WORD --setup-word=WORD   a command's first word and its further ones; --setup= begins the next
+ *   --setup-network=BOOL
+ *
+ * What of these launch does not do yet (unsupported.h), it refuses at the start and never leaves out.
  *
  * A mount is fields KEY=VALUE joined by commas; inside VALUE a comma or a backslash is preceded by a backslash:
- *   type=volume|bind|tmpfs     first
- *   source=...                 volume: NAME or OTHER:NAME; bind: absolute path; tmpfs: absent
+ *   type=volume|bind|assets|pointer|backup|tmpfs   first
+ *   source=...                 volume, backup: NAME or OTHER:NAME; pointer: OTHER:NAME; assets: NAME; bind: an
+ *                              absolute path; tmpfs: absent
+ *   subpath=...                relative, below the source
  *   target=...                 absolute path inside
- *   read-only=BOOL create=BOOL filetype=file|directory|infer
+ *   read-only=BOOL create=BOOL recursive=BOOL filetype=file|directory|infer
  *   idmap=[u:|g:|b:]HOST:CONTAINER:RANGE   repeated; or idmap=auto
  *   options=...                tmpfs: size=, mode=, nr_inodes=, uid=, gid=, comma-joined (and so escaped)
  *
@@ -33,6 +69,7 @@
  *                                            manifest runs in the place of launch
  *   berth health --name=NAME [--interval=TIME] [--timeout=TIME] [--retries=N] [--start-period=TIME]
  *           [--on-failure=none|restart|stop] -- WORD...     one health check: what berth-health@NAME.service runs
+ *   berth reload --name=NAME --signal=SIGNAL   ExecReload= with ReloadSignal=: sends it to the leader
  *   berth cleanup --name=NAME                ExecStopPost=: releases what lives outside of the leader
  */
 

@@ -9,6 +9,7 @@
 #include "common/contract.h"
 #include "common/log.h"
 #include "generator/choice.h"
+#include "generator/lint.h"
 #include "generator/report.h"
 #include "generator/tool.h"
 
@@ -44,6 +45,7 @@ static int check_one(Check *c, const Choice *choice) {
         r = set_compile(c->set, choice->source, choice->name, choice->path, &m, &service);
         if (r < 0)
                 return r;
+        lint_manifest(&m);
         report_manifest(c->report, &m);
         return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "common/contract.h"
 #include "common/strv.h"
+#include "generator/rules.h"
 #include "generator/unit.h"
 #include "generator/utf8.h"
 #include "generator/words.h"
@@ -48,12 +49,96 @@ static int add_word(Command *c, const char *prefix, const char *value, unsigned 
         return c->line->failed ? -ENOMEM : 0;
 }
 
+/* How a key's values become options. */
+typedef enum RowKind {
+        ROW_VALUE,  /* OPTION=VALUE for each value */
+        ROW_WORDS,  /* OPTION=WORD for each word of each value */
+        ROW_MOUNTS, /* the mounts, whatever their keys */
+        ROW_CONTROLLERS,
+        ROW_SOCKETS,
+        ROW_POLICY,
+        ROW_SETUP,
+} RowKind;
+
+/* The order is that of the command line. */
+/* clang-format off */
+static const struct Row {
+        const char *section, *key, *option;
+        RowKind kind;
+} rows[] = {
+        { "Container", "Image",               "--image=",                ROW_VALUE },
+        { "Container", "Profile",             "--profile=",              ROW_VALUE },
+        { "Container", "ReadPath",            "--read-path=",            ROW_WORDS },
+        { "Container", "WritePath",           "--write-path=",           ROW_WORDS },
+        { "Container", "Entrypoint",          "--entrypoint=",           ROW_WORDS },
+        { "Container", "User",                "--user=",                 ROW_VALUE },
+        { "Container", "Group",               "--group=",                ROW_VALUE },
+        { "Container", "SupplementaryGroups", "--supplementary-group=",  ROW_WORDS },
+        { "Container", "WorkingDirectory",    "--working-directory=",    ROW_VALUE },
+        { "Container", "UMask",               "--umask=",                ROW_VALUE },
+        { "Container", "Environment",         "--env=",                  ROW_WORDS },
+        { "Container", "EnvironmentFile",     "--env-file=",             ROW_VALUE },
+        { "Container", "Secret",              "--secret=",               ROW_WORDS },
+        { "Container", "Hostname",            "--hostname=",             ROW_VALUE },
+        { "Container", "Timezone",            "--timezone=",             ROW_VALUE },
+        { "Container", "Init",                "--init=",                 ROW_VALUE },
+        { "Container", "Notify",              "--notify=",               ROW_VALUE },
+        { "Container", "KillSignal",          "--kill-signal=",          ROW_VALUE },
+        { "Container", "ReadOnly",            "--read-only=",            ROW_VALUE },
+        { "Container", "Ephemeral",           "--ephemeral=",            ROW_VALUE },
+        { "Container", "PrivateUsers",        "--private-users=",        ROW_VALUE },
+        { "Container", "PidNamespace",        "--pid-namespace=",        ROW_VALUE },
+        { "Container", "IpcNamespace",        "--ipc-namespace=",        ROW_VALUE },
+        { "Container", "Capability",          "--capability=",           ROW_WORDS },
+        { "Container", "DropCapability",      "--drop-capability=",      ROW_WORDS },
+        { "Container", "AmbientCapability",   "--ambient-capability=",   ROW_WORDS },
+        { "Container", "NoNewPrivileges",     "--no-new-privileges=",    ROW_VALUE },
+        { "Container", "SystemCallFilter",    "--system-call-filter=",   ROW_VALUE },
+        { "Container", "SeccompProfile",      "--seccomp-profile=",      ROW_VALUE },
+        { "Container", "AppArmorProfile",     "--apparmor-profile=",     ROW_VALUE },
+        { "Container", "Device",              "--device=",               ROW_VALUE },
+        { "Container", "Sysctl",              "--sysctl=",               ROW_VALUE },
+        { "Container", "ShmSize",             "--shm-size=",             ROW_VALUE },
+        { "Container", "SharedRun",           "--shared-run=",           ROW_VALUE },
+        { NULL,        NULL,                  "--mount=",                ROW_MOUNTS },
+        { "Container", "ReadOnlyPaths",       "--read-only-path=",       ROW_WORDS },
+        { "Container", "InaccessiblePaths",   "--inaccessible-path=",    ROW_WORDS },
+        { "Container", "ResolvConf",          "--resolv-conf=",          ROW_VALUE },
+        { "Container", "AddHost",             "--add-host=",             ROW_WORDS },
+        { "Container", "Label",               "--label=",                ROW_VALUE },
+        { "Network",   "Mode",                "--network=",              ROW_VALUE },
+        { "Network",   "Publish",             "--publish=",              ROW_WORDS },
+        { NULL,        NULL,                  NULL,                      ROW_POLICY },
+        { "Network",   "AllowDomain",         "--allow-domain=",         ROW_WORDS },
+        { "Network",   "AllowCIDR",           "--allow-cidr=",           ROW_WORDS },
+        { "Network",   "DenyCIDR",            "--deny-cidr=",            ROW_WORDS },
+        { "Network",   "Allow",               "--allow=",                ROW_WORDS },
+        { "Network",   "Protocol",            "--protocol=",             ROW_WORDS },
+        { "Network",   "DNS",                 "--dns=",                  ROW_WORDS },
+        { "Network",   "Link",                "--link=",                 ROW_WORDS },
+        { "Network",   "AllowHost",           "--allow-host=",           ROW_WORDS },
+        { "Network",   "Bandwidth",           "--bandwidth=",            ROW_VALUE },
+        { "Network",   "BandwidthUp",         "--bandwidth-up=",         ROW_VALUE },
+        { "Network",   "Address",             "--address=",              ROW_WORDS },
+        { "Network",   "IPv6",                "--ipv6=",                 ROW_VALUE },
+        { NULL,        NULL,                  "--require-controller=",   ROW_CONTROLLERS },
+        { NULL,        NULL,                  "--sockets=",              ROW_SOCKETS },
+        { "Limits",    "Disk",                "--disk=",                 ROW_VALUE },
+        { "Hooks",     "NetworkUp",           "--hook-network-up=",      ROW_WORDS },
+        { "Hooks",     "NetworkDown",         "--hook-network-down=",    ROW_WORDS },
+        { "Hooks",     "PolicyChanged",       "--hook-policy-changed=",  ROW_WORDS },
+        { "Hooks",     "Error",               "--hook-error=",           ROW_WORDS },
+        { "Setup",     "Exec",                NULL,                      ROW_SETUP },
+        { "Setup",     "Network",             "--setup-network=",        ROW_VALUE },
+};
+/* clang-format on */
+
 /* Adds OPTION=VALUE for each value of a key. */
-static int add_values(Command *c, const char *section, const char *key, const char *option) {
+static int add_values(Command *c, const struct Row *row) {
         StoreValue v;
 
-        for (unsigned i = 0; store_get(c->m->store, section, key, i, &v); i++) {
-                int r = add_word(c, option, v.text, v.line);
+        for (unsigned i = 0; store_get(c->m->store, row->section, row->key, i, &v); i++) {
+                int r = add_word(c, row->option, v.text, v.line);
 
                 if (r < 0)
                         return r;
@@ -61,39 +146,66 @@ static int add_values(Command *c, const char *section, const char *key, const ch
         return 0;
 }
 
-/* Adds OPTION=WORD for each word of a key's values. */
-static int add_words(Command *c, const char *key, const char *option, size_t *ret_count) {
+/* Adds OPTION=WORD for each word of one value; the first one's option may be another. */
+static int add_split(Command *c, const StoreValue *v, const char *first, const char *option, size_t *count) {
+        _cleanup_strv_ char **words = NULL;
+        WordsError error;
+        int r;
+
+        r = words_split(v->text, &words, &error);
+        if (r < 0)
+                return r; /* types.c let it in: only memory is left */
+        for (size_t i = 0; words && words[i]; i++, ++*count) {
+                r = add_word(c, i == 0 ? first : option, words[i], v->line);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int add_words(Command *c, const struct Row *row) {
         size_t count = 0;
         StoreValue v;
         int r;
 
-        for (unsigned i = 0; store_get(c->m->store, "Container", key, i, &v); i++) {
-                _cleanup_strv_ char **words = NULL;
-                WordsError error;
-
-                r = words_split(v.text, &words, &error);
+        for (unsigned i = 0; store_get(c->m->store, row->section, row->key, i, &v); i++) {
+                r = add_split(c, &v, row->option, row->option, &count);
                 if (r < 0)
-                        return r; /* types.c let it in: only memory is left */
-                for (size_t j = 0; words && words[j]; j++, count++) {
-                        r = add_word(c, option, words[j], v.line);
-                        if (r < 0)
-                                return r;
-                }
+                        return r;
         }
-        if (ret_count)
-                *ret_count = count;
+        if (count == 0 && streq(row->option, "--entrypoint=") &&
+            store_get(c->m->store, row->section, row->key, 0, &v))
+                return add_word(c, row->option, "", v.line); /* set empty: there is none */
         return 0;
 }
 
-static int add_entrypoint(Command *c) {
-        size_t n;
+/* A command each: its first word has an option of its own. */
+static int add_setup(Command *c) {
+        size_t count = 0;
         StoreValue v;
+
+        for (unsigned i = 0; store_get(c->m->store, "Setup", "Exec", i, &v); i++) {
+                int r = add_split(c, &v, "--setup=", "--setup-word=", &count);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* The policy as it is meant: lists alone make it custom, and a custom one has a default. */
+static int add_policy(Command *c) {
+        const char *policy = rules_policy(c->m->store);
+        StoreValue v = { .line = 0 };
         int r;
 
-        r = add_words(c, "Entrypoint", "--entrypoint=", &n);
-        if (r < 0 || n > 0 || !store_get(c->m->store, "Container", "Entrypoint", 0, &v))
+        if (!policy)
+                return 0;
+        (void) store_get(c->m->store, "Network", "Policy", 0, &v);
+        r = add_word(c, "--policy=", policy, v.line);
+        if (r < 0 || !streq(policy, "custom"))
                 return r;
-        return add_word(c, "--entrypoint=", "", v.line); /* set empty: there is none */
+        return add_word(c, "--policy-default=", rules_default(c->m->store), v.line);
 }
 
 static int add_mounts(Command *c) {
@@ -111,14 +223,19 @@ static int add_mounts(Command *c) {
 
 static int add_controllers(Command *c) {
         static const struct {
-                const char *controller, *keys[2];
-        } rows[] = { { "cpu", { "CPUs" } }, { "memory", { "Memory", "Swap" } }, { "pids", { "Tasks" } } };
+                const char *controller, *keys[3];
+        } needs[] = {
+                { "cpu", { "CPUs" } },
+                { "memory", { "Memory", "MemoryHigh", "Swap" } },
+                { "pids", { "Tasks" } },
+                { "io", { "IOWeight", "IORead", "IOWrite" } },
+        };
         StoreValue v;
 
-        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-                for (size_t j = 0; j < ARRAY_LEN(rows[i].keys) && rows[i].keys[j]; j++)
-                        if (store_get(c->m->store, "Limits", rows[i].keys[j], 0, &v)) {
-                                int r = add_word(c, "--require-controller=", rows[i].controller, v.line);
+        for (size_t i = 0; i < ARRAY_LEN(needs); i++)
+                for (size_t j = 0; j < ARRAY_LEN(needs[i].keys) && needs[i].keys[j]; j++)
+                        if (store_get(c->m->store, "Limits", needs[i].keys[j], 0, &v)) {
+                                int r = add_word(c, "--require-controller=", needs[i].controller, v.line);
 
                                 if (r < 0)
                                         return r;
@@ -133,7 +250,7 @@ static int add_exec(Command *c) {
         if (!store_get(c->m->store, "Container", "Exec", 0, &v))
                 return 0;
         text_add(c->line, " --");
-        return add_words(c, "Exec", "", NULL);
+        return add_words(c, &(const struct Row){ "Container", "Exec", "", ROW_WORDS });
 }
 
 void command_name(const Manifest *m, Text *line) {
@@ -144,43 +261,55 @@ void command_name(const Manifest *m, Text *line) {
         unit_word(line, word, UNIT_SPECIFIERS);
 }
 
+static int add_row(Command *c, const struct Row *row) {
+        switch (row->kind) {
+        case ROW_VALUE:
+                return add_values(c, row);
+        case ROW_WORDS:
+                return add_words(c, row);
+        case ROW_MOUNTS:
+                return add_mounts(c);
+        case ROW_SOCKETS:
+                return manifest_sockets(c->m)
+                                       ? add_word(c, row->option, "yes", store_place(c->m->store, "Socket", "*"))
+                                       : 0;
+        case ROW_CONTROLLERS:
+                return add_controllers(c);
+        case ROW_POLICY:
+                return add_policy(c);
+        case ROW_SETUP:
+                return add_setup(c);
+        }
+        return -EINVAL;
+}
+
 int command_launch(Manifest *m, Text *line) {
         Command c = { .m = m, .line = line };
         int r;
 
         command_name(m, line);
-        r = add_values(&c, "Container", "Image", "--image=");
-        if (r >= 0)
-                r = add_entrypoint(&c);
-        if (r >= 0)
-                r = add_values(&c, "Container", "User", "--user=");
-        if (r >= 0)
-                r = add_values(&c, "Container", "Group", "--group=");
-        if (r >= 0)
-                r = add_values(&c, "Container", "WorkingDirectory", "--working-directory=");
-        if (r >= 0)
-                r = add_words(&c, "Environment", "--env=", NULL);
-        if (r >= 0)
-                r = add_values(&c, "Container", "EnvironmentFile", "--env-file=");
-        if (r >= 0)
-                r = add_values(&c, "Container", "Hostname", "--hostname=");
-        if (r >= 0)
-                r = add_values(&c, "Container", "Init", "--init=");
-        if (r >= 0)
-                r = add_values(&c, "Container", "ReadOnly", "--read-only=");
-        if (r >= 0)
-                r = add_values(&c, "Container", "Ephemeral", "--ephemeral=");
-        if (r >= 0)
-                r = add_values(&c, "Container", "PrivateUsers", "--private-users=");
-        if (r >= 0)
-                r = add_mounts(&c);
-        if (r >= 0)
-                r = add_values(&c, "Network", "Mode", "--network=");
-        if (r >= 0)
-                r = add_controllers(&c);
-        if (r >= 0 && manifest_sockets(m))
-                r = add_word(&c, "--sockets=", "yes", store_place(m->store, "Socket", "*"));
-        return r < 0 ? r : add_exec(&c);
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                r = add_row(&c, &rows[i]);
+                if (r < 0)
+                        return r;
+        }
+        return add_exec(&c);
+}
+
+int command_reload(Manifest *m, Text *line) {
+        Command c = { .m = m, .line = line };
+        StoreValue v;
+        size_t count = 0;
+
+        if (store_get(m->store, "Container", "ReloadSignal", 0, &v)) {
+                text_add(line, " reload");
+                command_name(m, line);
+                return add_word(&c, "--signal=", v.text, v.line);
+        }
+        if (!store_get(m->store, "Container", "ReloadExec", 0, &v))
+                return 0;
+        text_addf(line, " exec \"%s%s\" --", m->name, endswith(m->name, "@") ? "%i" : "");
+        return add_split(&c, &v, "", "", &count);
 }
 
 void command_message(const Manifest *m, const Diag *diag, char ret[static COMMAND_MESSAGE_SIZE]) {

@@ -11,6 +11,9 @@
  * -ENOMEM. */
 int command_launch(Manifest *m, Text *line);
 
+/* Appends the words behind "berth" of what a reload runs, verb first; nothing where there is none. As above. */
+int command_reload(Manifest *m, Text *line);
+
 /* Appends those behind "berth refuse": every error of m, which is sorted. 0 or -ENOMEM. */
 int command_refuse(const Manifest *m, Text *line);
 

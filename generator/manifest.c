@@ -8,6 +8,7 @@
 #include "generator/keys.h"
 #include "generator/lines.h"
 #include "generator/policy.h"
+#include "generator/rules.h"
 
 #define NOT_YET "is not supported by this version of Berth (" BERTH_VERSION "); remove it"
 
@@ -256,8 +257,8 @@ static bool pass_allowed(Walk *w, const char *name, const Line *line) {
                            section, instead);
                 return false;
         }
-        /* Passed on, it would be lost. Some keys that are to come are directives of systemd too: those pass. */
-        ours = policy_references(name) ? NULL : key_find_elsewhere(name);
+        /* Passed on, it would be lost. */
+        ours = policy_references(name) || policy_shared(name) ? NULL : key_find_elsewhere(name);
         if (ours && ours->type) {
                 diag_error(w->diags, line->line, line->key_column,
                            "'%s' is no key of [%s]; it belongs in [%s]", name, section, ours->section);
@@ -340,31 +341,6 @@ bool manifest_oneshot(const Manifest *m) {
         return manifest_directive(m, "Service", "Type", &v) >= 0; /* no other value passes */
 }
 
-/* A limit of ours and a directive that sets the same one. */
-static void check_limits(Manifest *m) {
-        static const struct {
-                const char *key, *directive;
-        } pairs[] = {
-                { "CPUs", "CPUQuota" },      { "Memory", "MemoryMax" },     { "Memory", "MemoryLimit" },
-                { "Swap", "MemorySwapMax" }, { "Memory", "MemorySwapMax" }, { "Tasks", "TasksMax" },
-                { "Runtime", NULL },
-        };
-
-        for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
-                const char *directive = pairs[i].directive;
-                StoreValue limit, other;
-
-                if (!directive)
-                        directive = manifest_oneshot(m) ? "TimeoutStartSec" : "RuntimeMaxSec";
-                if (store_get(m->store, "Limits", pairs[i].key, 0, &limit) &&
-                    manifest_directive(m, "Service", directive, &other) >= 0)
-                        diag_error(&m->diags, other.line, 1,
-                                   "%s= and %s= of [Limits] on %s set the same limit; "
-                                   "remove one of them",
-                                   directive, pairs[i].key, DIAG_PLACE(&m->diags, limit.line, other.line));
-        }
-}
-
 /* A check of nothing would be healthy for ever. */
 static void check_health(Manifest *m) {
         const char *exec = store_text(m->store, "Health", "Exec");
@@ -377,12 +353,12 @@ static void check_health(Manifest *m) {
 }
 
 static int manifest_check(Manifest *m, const Walk *w) {
-        if (store_count(m->store, "Container", "Image") == -ENOENT)
-                diag_error(&m->diags, 0, 0,
-                           "there is no Image= in [Container]; add the id of an image, or an absolute "
-                           "path to one");
+        int r;
+
         check_health(m);
-        check_limits(m);
+        r = rules_check(m);
+        if (r < 0)
+                return r;
         return mounts_build(m->store, w->mounts, w->mount_lines, &m->mounts, &m->diags);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "generator/mount.h"
 
+#include <stdio.h>
+
 #include "common/names.h"
 #include "common/parse.h"
 #include "common/strv.h"
@@ -21,6 +23,8 @@ void mount_done(Mount *m) {
         free(m->file_type);
         free(m->id_map);
         free(m->options);
+        free(m->subpath);
+        free(m->recursive);
         *m = (Mount){ 0 };
 }
 
@@ -88,6 +92,43 @@ int mount_check_volume(const char *source, char **reterr) {
                                 "or digit first, at most 128",
                                 DIAG_CLIP(source));
         return 0;
+}
+
+int mount_check_pointer(const char *source, char **reterr) {
+        int r = mount_check_volume(source, reterr);
+
+        if (r >= 0 && !strchr(source, ':'))
+                return type_complain(
+                                reterr,
+                                "'%s' names no container; write OTHER:VOLUME, or use Type=volume for one "
+                                "of its own",
+                                DIAG_CLIP(source));
+        return r;
+}
+
+int mount_check_assets(const char *source, char **reterr) {
+        if (strchr(source, ':'))
+                return type_complain(
+                                reterr,
+                                "'%s' names a container, but assets belong to none; write the name alone",
+                                DIAG_CLIP(source));
+        return mount_check_volume(source, reterr);
+}
+
+int mount_check_subpath(const char *path, char **reterr) {
+        _cleanup_free_ char *absolute = NULL;
+        int r;
+
+        if (path[0] == '/')
+                return type_complain(reterr,
+                                     "'%s' is absolute; write the path below the source, without '/' first",
+                                     DIAG_CLIP(path));
+        r = mount_check_specifiers(path, reterr);
+        if (r < 0)
+                return r;
+        if (asprintf(&absolute, "/%s", path) < 0)
+                return -ENOMEM;
+        return type_check_path(absolute, reterr);
 }
 
 static int copy_part(const char *s, size_t n, char **ret) {
@@ -259,6 +300,48 @@ int mount_parse_options(const char *value, char **ret, char **reterr) {
         }
 }
 
+/* Takes "ro" and "rw" off the options, which are not those of the file system. */
+static int take_access(const char *options, Mount *m, char **ret_rest) {
+        _cleanup_free_ char *copy = strdup(options);
+        _cleanup_text_ Text rest = { 0 };
+        char *left = copy, *option;
+        int r = 0;
+
+        if (!copy)
+                return -ENOMEM;
+        while (r >= 0 && (option = strsep(&left, ","))) {
+                if (streq(option, "ro") && !m->read_only)
+                        r = copy_part("yes", 3, &m->read_only);
+                else if (!streq(option, "rw"))
+                        text_addf(&rest, "%s%s", rest.size > 0 ? "," : "", option);
+        }
+        if (r < 0 || (rest.size == 0 && !rest.failed))
+                return r;
+        return text_take(&rest, ret_rest, NULL);
+}
+
+int mount_parse_tmpfs(const char *word, Mount *ret, char **reterr) {
+        _cleanup_(mount_done) Mount m = { 0 };
+        _cleanup_free_ char *options = NULL;
+        size_t n = strcspn(word, ":");
+        int r;
+
+        r = copy_part(word, n, &m.target);
+        if (r >= 0)
+                r = copy_part("tmpfs", strlen("tmpfs"), &m.type);
+        if (r >= 0)
+                r = mount_check_target(m.target, reterr);
+        if (r >= 0 && word[n] == ':')
+                r = take_access(word + n + 1, &m, &options);
+        if (r >= 0 && options)
+                r = mount_parse_options(options, &m.options, reterr);
+        if (r < 0)
+                return r;
+        *ret = m;
+        m = (Mount){ 0 };
+        return 0;
+}
+
 /* Commas and backslashes of a field's value get a backslash (common/contract.h). */
 static void add_field(Text *t, const char *name, const char *value) {
         if (!value)
@@ -285,9 +368,11 @@ int mount_format(const Mount *m, char **ret) {
 
         add_field(&t, "type", m->type);
         add_field(&t, "source", m->source);
+        add_field(&t, "subpath", m->subpath);
         add_field(&t, "target", m->target);
         add_field(&t, "read-only", m->read_only);
         add_field(&t, "create", m->create);
+        add_field(&t, "recursive", m->recursive);
         add_field(&t, "filetype", m->file_type);
         while (rest && *rest) { /* canonical: one blank between */
                 size_t n = strcspn(rest, " ");

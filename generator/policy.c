@@ -10,7 +10,7 @@ static const struct {
         const char *section, *pattern, *instead;
 } refused[] = {
         { "Service", "ExecStart", "use Exec= in [Container]" },
-        { "Service", "ExecReload", "this version of Berth has no reload; restart the service" },
+        { "Service", "ExecReload", "use ReloadExec= or ReloadSignal= in [Container]" },
         { "Service", "Type", "Berth sets Type=notify; only Type=oneshot may be chosen" },
         { "Service", "NotifyAccess", SET_BY_BERTH },
         { "Service", "Delegate*", SET_BY_BERTH },
@@ -20,7 +20,7 @@ static const struct {
         { "Service", "User", "use User= in [Container]" },
         { "Service", "Group", "use Group= in [Container]" },
         { "Service", "DynamicUser", "use PrivateUsers= in [Container]" },
-        { "Service", "SupplementaryGroups", "groups are those of User= in [Container]; remove it" },
+        { "Service", "SupplementaryGroups", "use SupplementaryGroups= in [Container]" },
         { "Service", "PAMName", "use User= in [Container]" },
         { "Service", "WorkingDirectory", "use WorkingDirectory= in [Container]" },
         { "Service", "Root*", "use Image= in [Container]" },
@@ -29,12 +29,12 @@ static const struct {
         { "Service", "PassEnvironment", "use Environment= in [Container]" },
         { "Service", "UnsetEnvironment", "the container's environment starts empty; remove it" },
         { "Service", "StandardInput*", "use berth exec or berth shell; remove it" },
-        { "Service", "UMask", LATER },
-        { "Service", "Capabilit*", LATER },
-        { "Service", "AmbientCapabilities", LATER },
+        { "Service", "UMask", "use UMask= in [Container]" },
+        { "Service", "Capabilit*", "use Capability= and DropCapability= in [Container]" },
+        { "Service", "AmbientCapabilities", "use AmbientCapability= in [Container]" },
         { "Service", "SecureBits", LATER },
-        { "Service", "NoNewPrivileges", "a container always has it; remove it" },
-        { "Service", "SystemCall*", LATER },
+        { "Service", "NoNewPrivileges", "use NoNewPrivileges= in [Container]" },
+        { "Service", "SystemCall*", "use SystemCallFilter= in [Container]" },
         { "Service", "PrivateUsers", "use PrivateUsers= in [Container]" },
         { "Service", "PrivateNetwork", "use Mode= in [Network]" },
         { "Service", "Private*", "a container has its own; remove it" },
@@ -42,13 +42,13 @@ static const struct {
         { "Service", "Protect*", "a container sees nothing of it; remove it" },
         { "Service", "ProcSubset", "a container sees nothing of it; remove it" },
         { "Service", "Restrict*", LATER },
-        { "Service", "ReadOnlyPaths", "use ReadOnly= in [Container], or ReadOnly= of a [Mount NAME]" },
+        { "Service", "ReadOnlyPaths", "use ReadOnlyPaths= or ReadOnly= in [Container]" },
         { "Service", "Read*Paths", "use a [Mount NAME]" },
-        { "Service", "InaccessiblePaths", "a container sees only its mounts; remove it" },
+        { "Service", "InaccessiblePaths", "use InaccessiblePaths= in [Container]" },
         { "Service", "ExecPaths", LATER },
         { "Service", "NoExecPaths", LATER },
         { "Service", "Bind*Paths", "use a [Mount NAME] with Type=bind" },
-        { "Service", "TemporaryFileSystem", "use a [Mount NAME] with Type=tmpfs" },
+        { "Service", "TemporaryFileSystem", "use Tmpfs= in [Container]" },
         { "Service", "MountImages", "use a [Mount NAME]" },
         { "Service", "ExtensionImages", "use Image= in [Container]" },
         { "Service", "MountAPIVFS", SET_BY_BERTH },
@@ -75,6 +75,15 @@ const char *policy_refusal(const char *section, const char *directive) {
                 if (streq(refused[i].section, section) && fnmatch(refused[i].pattern, directive, 0) == 0)
                         return refused[i].instead;
         return NULL;
+}
+
+bool policy_shared(const char *directive) {
+        static const char *const names[] = { "KillSignal", "ReloadSignal", "IOWeight", "MemoryHigh" };
+
+        for (size_t i = 0; i < ARRAY_LEN(names); i++)
+                if (streq(names[i], directive))
+                        return true;
+        return startswith(directive, "Limit") != NULL;
 }
 
 bool policy_references(const char *directive) {

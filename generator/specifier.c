@@ -23,7 +23,7 @@ bool specifier_present(const char *s) {
         return false;
 }
 
-int specifier_sample(const char *s, char **ret) {
+int specifier_fill(const char *s, const char *plain, char **ret) {
         _cleanup_text_ Text t = { 0 };
 
         for (;;) {
@@ -33,9 +33,13 @@ int specifier_sample(const char *s, char **ret) {
                 s += n;
                 if (*s == '\0')
                         return text_take(&t, ret, NULL);
-                text_add(&t, s[1] == '%' ? "%" : strchr(PATH_SPECIFIERS, s[1]) ? "/x" : "x");
+                text_add(&t, s[1] == '%' ? "%" : strchr(PATH_SPECIFIERS, s[1]) ? "/x" : plain);
                 s += 2;
         }
+}
+
+int specifier_sample(const char *s, char **ret) {
+        return specifier_fill(s, "x", ret);
 }
 
 int specifier_expand(const char *s, const char *unit, char **ret) {

@@ -17,6 +17,9 @@ bool specifier_present(const char *s);
  * "%%". s has passed specifier_check(). 0 or -ENOMEM. */
 int specifier_sample(const char *s, char **ret);
 
+/* The same with plain for a specifier that is no path: a digit where a number is meant. */
+int specifier_fill(const char *s, const char *plain, char **ret);
+
 /* Replaces the specifiers that follow from the unit's name, %n %N %p %P %i %I %j %J, by what they are in unit; where
  * that is a template, its instance stays "%i" or "%I". For values of one unit that move to another. 0 or -ENOMEM. */
 int specifier_bind(const char *s, const char *unit, char **ret);

@@ -5,7 +5,9 @@
 
 #include "common/contract.h"
 #include "generator/command.h"
+#include "generator/directives.h"
 #include "generator/pass.h"
+#include "generator/references.h"
 #include "generator/text.h"
 #include "generator/unit.h"
 
@@ -71,47 +73,6 @@ static void add_all_mounts_for(Translation *t) {
                         add_mounts_for(t, t->m->mounts.list[i].source);
 }
 
-static void add_number(Translation *t, const char *key, const char *digits, const char *unit) {
-        text_addf(&t->text, "%s=%s%s\n", key, digits, unit);
-}
-
-static void add_runtime(Translation *t, const char *usec) {
-        /* systemd.service(5): RuntimeMaxSec= has no effect on a oneshot, which is "starting" while it runs. */
-        const char *key = manifest_oneshot(t->m) ? "TimeoutStartSec" : "RuntimeMaxSec";
-        unsigned long long v = strtoull(usec, NULL, 10);
-
-        if (streq(usec, "infinity"))
-                add_number(t, key, usec, "");
-        else if (v % 1000000 == 0)
-                text_addf(&t->text, "%s=%llu\n", key, v / 1000000);
-        else
-                add_number(t, key, usec, "us");
-}
-
-static void add_limits(Translation *t) {
-        const Store *s = t->m->store;
-        const char *cpus = store_text(s, "Limits", "CPUs"), *memory = store_text(s, "Limits", "Memory"),
-                   *swap = store_text(s, "Limits", "Swap"), *tasks = store_text(s, "Limits", "Tasks"),
-                   *runtime = store_text(s, "Limits", "Runtime");
-
-        if (cpus) {
-                unsigned long long per_mille = strtoull(cpus, NULL, 10);
-
-                if (per_mille % 10 == 0)
-                        text_addf(&t->text, "CPUQuota=%llu%%\n", per_mille / 10);
-                else
-                        text_addf(&t->text, "CPUQuota=%llu.%llu%%\n", per_mille / 10, per_mille % 10);
-        }
-        if (memory)
-                add_number(t, "MemoryMax", memory, "");
-        if (swap || memory)
-                add_number(t, "MemorySwapMax", swap ? swap : "0", "");
-        if (tasks)
-                add_number(t, "TasksMax", tasks, "");
-        if (runtime)
-                add_runtime(t, runtime);
-}
-
 static int add_unit_section(Translation *t) {
         StoreValue v;
         int r;
@@ -120,18 +81,21 @@ static int add_unit_section(Translation *t) {
         if (r < 0)
                 return r;
         add_all_mounts_for(t);
+        r = references_add(&t->pass);
+        if (r < 0)
+                return r;
         further_dependencies(t->further, t->m, &t->text);
         return pass_section(&t->pass, "Unit");
 }
 
 static int add_service_section(Translation *t) {
         static const struct {
-                const char *key, *value;
+                const char *key, *value, *ours; /* a key that sets it */
         } defaults[] = {
-                { "OOMPolicy", "stop" },
-                { "TimeoutStopSec", "30" },
-                { "Slice", "machine.slice" },
-                { "DevicePolicy", "closed" },
+                { "OOMPolicy", "stop", NULL },
+                { "TimeoutStopSec", "30", "StopTimeout" },
+                { "Slice", "machine.slice", NULL },
+                { "DevicePolicy", "closed", NULL },
         };
         StoreValue v;
         int r;
@@ -141,16 +105,30 @@ static int add_service_section(Translation *t) {
         add(t, "NotifyAccess", "main");
         add(t, "Delegate", "yes");
         add(t, "KillMode", "mixed");
-        add(t, "SuccessExitStatus", "143 130");
+        directives_success(t->m, &t->text);
         for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
-                add_default(t, "Service", defaults[i].key, defaults[i].value);
+                if (!defaults[i].ours || store_count(t->m->store, "Container", defaults[i].ours) <= 0)
+                        add_default(t, "Service", defaults[i].key, defaults[i].value);
         if (manifest_directive(t->m, "Service", "SyslogIdentifier", &v) < 0)
                 pass_name(&t->text, t->m, "SyslogIdentifier=", "\n");
         further_service(t->further, t->m, &t->text);
         r = pass_section(&t->pass, "Service");
         if (r < 0)
                 return r;
-        add_limits(t);
+        directives_add(t->m, &t->text);
+        return 0;
+}
+
+/* What "systemctl reload" runs: the errors of a bad manifest, as its start does. */
+static int add_reload(Translation *t, const Text *errors) {
+        _cleanup_text_ Text line = { 0 };
+        int r = command_reload(t->m, &line);
+
+        if (r < 0 || line.size == 0)
+                return line.failed ? -ENOMEM : r;
+        text_add(&t->text, errors ? "ExecReload=:" PROGRAM " refuse" : "ExecReload=:" PROGRAM);
+        text_add_bytes(&t->text, errors ? errors->data : line.data, errors ? errors->size : line.size);
+        text_add(&t->text, "\n");
         return 0;
 }
 
@@ -170,7 +148,11 @@ static int add_commands(Translation *t, const Text *launch) {
                 text_add(&t->text, "ExecStart=:" PROGRAM " launch");
                 text_add_bytes(&t->text, launch->data, launch->size);
         }
-        text_add(&t->text, "\nExecStopPost=:" PROGRAM " cleanup");
+        text_add(&t->text, "\n");
+        r = add_reload(t, t->m->diags.errors > 0 ? &line : NULL);
+        if (r < 0)
+                return r;
+        text_add(&t->text, "ExecStopPost=:" PROGRAM " cleanup");
         command_name(t->m, &t->text);
         text_add(&t->text, "\n");
         return 0;
@@ -203,8 +185,8 @@ int translate(Manifest *m, const World *world, Service *ret) {
                 diag_error(&m->diags, 0, 0,
                            "the manifest '%s' makes a machine of the same name; rename one of them", other);
         t.pass = (Pass){ m, world, &t.text };
-        r = further_build(m, world, &service.further);
         t.further = &service.further;
+        r = further_build(m, world, &service.further);
         if (r >= 0)
                 r = add_unit_section(&t);
         if (r >= 0)

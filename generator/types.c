@@ -11,7 +11,7 @@
 #include "generator/diag.h"
 #include "generator/mount.h"
 #include "generator/specifier.h"
-#include "generator/words.h"
+#include "generator/types-words.h"
 
 #define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define LOWER  "abcdefghijklmnopqrstuvwxyz"
@@ -30,22 +30,6 @@ int type_complain(char **reterr, const char *format, ...) {
         return -ENOMEM;
 }
 
-static int keep(const char *s, char **ret) {
-        char *copy = strdup(s);
-
-        if (!copy)
-                return -ENOMEM;
-        *ret = copy;
-        return 0;
-}
-
-static int keep_number(uint64_t v, char **ret) {
-        char text[32];
-
-        snprintf(text, sizeof(text), "%llu", (unsigned long long) v);
-        return keep(text, ret);
-}
-
 int type_check_specifiers(const char *s, char **reterr) {
         char bad;
 
@@ -58,26 +42,6 @@ int type_check_specifiers(const char *s, char **reterr) {
                              "'%%' in '%s' begins no unit specifier (systemd.unit(5)); a literal percent is "
                              "written '%%%%'",
                              DIAG_CLIP(s));
-}
-
-/* Splits words and checks the specifiers of each. */
-static int split_checked(const char *value, char ***ret, char **reterr) {
-        _cleanup_strv_ char **words = NULL;
-        WordsError error = { 0 };
-        int r;
-
-        r = words_split(value, &words, &error);
-        if (r == -EINVAL)
-                return type_complain(reterr, "%s (at '%s')", error.message, DIAG_CLIP(value + error.offset));
-        if (r < 0)
-                return r;
-        for (size_t i = 0; words && words[i]; i++) {
-                r = type_check_specifiers(words[i], reterr);
-                if (r < 0)
-                        return r;
-        }
-        *ret = TAKE_PTR(words);
-        return 0;
 }
 
 static bool holds_control(const char *s) {
@@ -129,13 +93,13 @@ int type_check_path(const char *path, char **reterr) {
 static int parse_type_bool(const char *value, char **ret, char **reterr _unused_) {
         bool b;
 
-        return parse_bool(value, &b) < 0 ? -EINVAL : keep(b ? "yes" : "no", ret);
+        return parse_bool(value, &b) < 0 ? -EINVAL : type_keep(b ? "yes" : "no", ret);
 }
 
 static int parse_path(const char *value, char **ret, char **reterr) {
         int r = type_check_path(value, reterr);
 
-        return r < 0 ? r : keep(value, ret);
+        return r < 0 ? r : type_keep(value, ret);
 }
 
 static int parse_text(const char *value, char **ret, char **reterr) {
@@ -143,7 +107,7 @@ static int parse_text(const char *value, char **ret, char **reterr) {
 
         if (r < 0)
                 return r;
-        return value[0] == '\0' ? -EINVAL : keep(value, ret);
+        return value[0] == '\0' ? -EINVAL : type_keep(value, ret);
 }
 
 /* Takes value if its sample passes the test. */
@@ -157,7 +121,7 @@ static int parse_sampled(const char *value, bool (*valid)(const char *), char **
         r = specifier_sample(value, &sample);
         if (r < 0)
                 return r;
-        return valid(sample) ? keep(value, ret) : -EINVAL;
+        return valid(sample) ? type_keep(value, ret) : -EINVAL;
 }
 
 static int parse_image(const char *value, char **ret, char **reterr) {
@@ -172,14 +136,14 @@ static int parse_image(const char *value, char **ret, char **reterr) {
                 return r;
         if (sample[0] == '/')
                 return parse_path(value, ret, reterr);
-        return image_id_valid(sample) ? keep(value, ret) : -EINVAL;
+        return image_id_valid(sample) ? type_keep(value, ret) : -EINVAL;
 }
 
 static int parse_words(const char *value, char **ret, char **reterr) {
         _cleanup_strv_ char **words = NULL;
-        int r = split_checked(value, &words, reterr);
+        int r = type_split(value, &words, reterr);
 
-        return r < 0 ? r : keep(value, ret);
+        return r < 0 ? r : type_keep(value, ret);
 }
 
 static bool variable_name_valid(const char *s, size_t n) {
@@ -190,7 +154,7 @@ static int parse_environment(const char *value, char **ret, char **reterr) {
         _cleanup_strv_ char **words = NULL;
         int r;
 
-        r = split_checked(value, &words, reterr);
+        r = type_split(value, &words, reterr);
         if (r < 0)
                 return r;
         for (size_t i = 0; words && words[i]; i++) {
@@ -209,7 +173,7 @@ static int parse_environment(const char *value, char **ret, char **reterr) {
                                         "'_', no digit first",
                                         DIAG_CLIP(words[i]));
         }
-        return keep(value, ret);
+        return type_keep(value, ret);
 }
 
 static bool user_valid(const char *s) {
@@ -236,14 +200,6 @@ static int parse_hostname(const char *value, char **ret, char **reterr) {
         return parse_sampled(value, hostname_valid, ret, reterr);
 }
 
-/* One of the words of a NULL-terminated list, as it is. */
-static int parse_one_of(const char *value, const char *const *words, char **ret) {
-        for (; *words; words++)
-                if (streq(value, *words))
-                        return keep(value, ret);
-        return -EINVAL;
-}
-
 static int parse_private_users(const char *value, char **ret, char **reterr) {
         static const char *const words[] = { "pick", "identity", "no", NULL };
         _cleanup_free_ char *base = NULL;
@@ -251,7 +207,7 @@ static int parse_private_users(const char *value, char **ret, char **reterr) {
         uint32_t first, count;
 
         if (!colon)
-                return parse_one_of(value, words, ret);
+                return type_one_of(value, words, ret);
         base = strndup(value, (size_t) (colon - value));
         if (!base)
                 return -ENOMEM;
@@ -260,52 +216,34 @@ static int parse_private_users(const char *value, char **ret, char **reterr) {
         if (count == 0 || (uint64_t) first + count > UINT32_MAX)
                 return type_complain(reterr, "'%s' leaves the range of ids 0 to 4294967294, or is empty",
                                      DIAG_CLIP(value));
-        return keep(value, ret);
+        return type_keep(value, ret);
 }
 
 static int parse_file_type(const char *value, char **ret, char **reterr _unused_) {
         static const char *const words[] = { "file", "directory", "infer", NULL };
 
-        return parse_one_of(value, words, ret);
+        return type_one_of(value, words, ret);
 }
 
-static int parse_mount_type(const char *value, char **ret, char **reterr) {
-        static const char *const words[] = { "volume", "bind", "tmpfs", NULL };
-        static const char *const later[] = { "assets", "pointer", "backup", NULL };
+static int parse_mount_type(const char *value, char **ret, char **reterr _unused_) {
+        static const char *const words[] = {
+                "volume", "bind", "assets", "pointer", "backup", "tmpfs", NULL
+        };
 
-        for (size_t i = 0; later[i]; i++)
-                if (streq(value, later[i]))
-                        return type_complain(
-                                        reterr,
-                                        "'%s' is not supported by this version of Berth (%s); use volume, "
-                                        "bind or tmpfs",
-                                        value, BERTH_VERSION);
-        return parse_one_of(value, words, ret);
-}
-
-static int parse_network_mode(const char *value, char **ret, char **reterr) {
-        static const char *const words[] = { "private", "none", "host", NULL };
-
-        if (startswith(value, "join:"))
-                return type_complain(
-                                reterr,
-                                "'join:' is not supported by this version of Berth (%s); use private, none "
-                                "or host",
-                                BERTH_VERSION);
-        return parse_one_of(value, words, ret);
+        return type_one_of(value, words, ret);
 }
 
 static int parse_volume(const char *value, char **ret, char **reterr) {
         _cleanup_(mount_done) Mount mount = { 0 };
         int r = mount_parse_volume(value, &mount, reterr);
 
-        return r < 0 ? r : keep(value, ret);
+        return r < 0 ? r : type_keep(value, ret);
 }
 
 static int parse_type_cpus(const char *value, char **ret, char **reterr _unused_) {
         uint64_t v;
 
-        return parse_cpus(value, &v) < 0 ? -EINVAL : keep_number(v, ret);
+        return parse_cpus(value, &v) < 0 ? -EINVAL : type_keep_number(v, ret);
 }
 
 /* The kernel's counters are signed and systemd takes 2^64-1 for "no limit": nothing so large is a limit. */
@@ -314,19 +252,19 @@ static int parse_type_cpus(const char *value, char **ret, char **reterr _unused_
 static int parse_type_size(const char *value, char **ret, char **reterr _unused_) {
         uint64_t v;
 
-        return parse_size(value, &v) < 0 || v == 0 || v > LIMIT_MAX ? -EINVAL : keep_number(v, ret);
+        return parse_size(value, &v) < 0 || v == 0 || v > LIMIT_MAX ? -EINVAL : type_keep_number(v, ret);
 }
 
 static int parse_size_or_zero(const char *value, char **ret, char **reterr _unused_) {
         uint64_t v;
 
-        return parse_size(value, &v) < 0 || v > LIMIT_MAX ? -EINVAL : keep_number(v, ret);
+        return parse_size(value, &v) < 0 || v > LIMIT_MAX ? -EINVAL : type_keep_number(v, ret);
 }
 
 static int parse_count(const char *value, char **ret, char **reterr _unused_) {
         uint64_t v;
 
-        return parse_uint64(value, &v) < 0 || v == 0 || v > LIMIT_MAX ? -EINVAL : keep_number(v, ret);
+        return parse_uint64(value, &v) < 0 || v == 0 || v > LIMIT_MAX ? -EINVAL : type_keep_number(v, ret);
 }
 
 static int parse_span(const char *value, char **ret, char **reterr _unused_) {
@@ -334,7 +272,7 @@ static int parse_span(const char *value, char **ret, char **reterr _unused_) {
 
         if (parse_timespan(value, &v) < 0 || v == 0) /* systemd reads 0 as infinity */
                 return -EINVAL;
-        return v == UINT64_MAX ? keep("infinity", ret) : keep_number(v, ret);
+        return v == UINT64_MAX ? type_keep("infinity", ret) : type_keep_number(v, ret);
 }
 
 /* clang-format off */
@@ -347,13 +285,12 @@ const Type type_environment = { "words NAME=VALUE", parse_environment };
 const Type type_hostname = { "letters, digits, '-' and '.', at most 64", parse_hostname };
 const Type type_private_users = { "pick, identity, no or BASE:SIZE", parse_private_users };
 const Type type_volume = { "VOLUME:/target[:ro][:idmap=...]", parse_volume };
-const Type type_mount_type = { "volume, bind or tmpfs", parse_mount_type };
+const Type type_mount_type = { "volume, bind, assets, pointer, backup or tmpfs", parse_mount_type };
 const Type type_text = { "something", parse_text };
 const Type type_file_type = { "file, directory or infer", parse_file_type };
 const Type type_id_map = { "auto, or [u:|g:|b:]HOST:CONTAINER:RANGE ...", mount_parse_id_map };
 const Type type_mount_options = { "size=, mode=, nr_inodes=, uid= and gid=, commas between them",
                                   mount_parse_options };
-const Type type_network_mode = { "private, none or host", parse_network_mode };
 const Type type_cpus = { "a number of CPUs such as 2, 1.5 or 0.25, at least 0.01", parse_type_cpus };
 const Type type_size = { "a size above 0 in bytes, or with K, M, G or T (of 1024)", parse_type_size };
 const Type type_size_or_zero = { "a size in bytes, or with K, M, G or T (of 1024)", parse_size_or_zero };

@@ -23,12 +23,11 @@ extern const Type type_environment; /* words NAME=VALUE, kept as written */
 extern const Type type_hostname;
 extern const Type type_private_users; /* pick, identity, no, BASE:SIZE */
 extern const Type type_volume;        /* VOLUME:/target[:ro][:idmap=...], kept as written */
-extern const Type type_mount_type;    /* volume, bind, tmpfs */
+extern const Type type_mount_type;    /* volume, bind, assets, pointer, backup, tmpfs */
 extern const Type type_text;      /* any text with good specifiers; what it means depends on other keys */
 extern const Type type_file_type; /* file, directory, infer */
 extern const Type type_id_map;    /* auto, or ranges, one blank between them */
 extern const Type type_mount_options; /* size=, mode=, ...; sizes in bytes */
-extern const Type type_network_mode;  /* private, none, host */
 extern const Type type_cpus;          /* per mille of a CPU */
 extern const Type type_size;          /* bytes, at least 1 */
 extern const Type type_size_or_zero;  /* bytes */

@@ -12,21 +12,23 @@
 
 #define BIT(capability) (UINT64_C(1) << (capability))
 
-uint64_t confine_default_capabilities(void) {
-        return BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) | BIT(CAP_KILL) |
-               BIT(CAP_SETGID) | BIT(CAP_SETUID) | BIT(CAP_SETPCAP) | BIT(CAP_NET_BIND_SERVICE) |
-               BIT(CAP_SYS_CHROOT) | BIT(CAP_SETFCAP);
-}
-
-static int set_capabilities(uint64_t permitted) {
+/* What is inheritable is ambient and nothing else: a file's inheritable bits would give back what was dropped. */
+static int set_capabilities(uint64_t permitted, uint64_t ambient) {
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
         struct __user_cap_data_struct data[2] = {
-                { .effective = (uint32_t) permitted, .permitted = (uint32_t) permitted },
-                { .effective = (uint32_t) (permitted >> 32), .permitted = (uint32_t) (permitted >> 32) },
+                { (uint32_t) permitted, (uint32_t) permitted, (uint32_t) ambient },
+                { (uint32_t) (permitted >> 32), (uint32_t) (permitted >> 32), (uint32_t) (ambient >> 32) },
         };
 
-        /* Inheritable stays empty: with it, a file's inheritable bits would give back what was dropped. */
         return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+static int raise_ambient(uint64_t ambient) {
+        for (unsigned long capability = 0; capability < 64; capability++)
+                if ((ambient & BIT(capability)) &&
+                    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) < 0)
+                        return -errno;
+        return 0;
 }
 
 static int drop_bounding(uint64_t keep) {
@@ -52,6 +54,16 @@ int confine_apply(const Confinement *confinement) {
         r = drop_bounding(confinement->capabilities);
         if (r < 0)
                 return r;
+        /* seccomp(2): without no_new_privs a filter takes CAP_SYS_ADMIN, which is about to go. Nothing that follows
+         * here is among what it refuses. */
+        if (!confinement->no_new_privs) {
+                r = filter_load(confinement->restrict_suid_sgid);
+                if (r < 0)
+                        return r;
+        }
+        /* Permitted capabilities stay through the change of ids, until they are set below; exec(2) resets this. */
+        if (confinement->ambient && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+                return -errno;
         if (setgroups(user->n_groups, user->groups) < 0)
                 return -errno;
         if (setresgid(user->gid, user->gid, user->gid) < 0)
@@ -60,12 +72,14 @@ int confine_apply(const Confinement *confinement) {
                 return -errno;
         /* Root keeps through exec what the bounding set has; for another user exec would clear them as well,
          * but nothing between here and there needs any. */
-        r = set_capabilities(user->uid == 0 ? confinement->capabilities : 0);
-        if (r < 0)
+        r = set_capabilities(user->uid == 0 ? confinement->capabilities : confinement->ambient,
+                             confinement->ambient);
+        if (r >= 0)
+                r = raise_ambient(confinement->ambient);
+        if (r < 0 || !confinement->no_new_privs)
                 return r;
-        if (confinement->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
-        /* Last, as it would refuse some of the above. */
         return filter_load(confinement->restrict_suid_sgid);
 }
 
@@ -78,7 +92,7 @@ int confine_init(uint64_t keep) {
         r = drop_bounding(keep);
         if (r < 0)
                 return r;
-        r = set_capabilities(keep);
+        r = set_capabilities(keep, 0);
         if (r < 0)
                 return r;
         return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;

@@ -7,13 +7,10 @@
 /* What a process may still do, fixed as the last thing before exec: credentials, capabilities, no_new_privs, the
  * system call filter. The order inside is the module's secret. Does not log. */
 
-/* capabilities(7) as a bit set. The default: CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP
- * NET_BIND_SERVICE SYS_CHROOT SETFCAP. */
-uint64_t confine_default_capabilities(void);
-
 typedef struct Confinement {
         const User *user;
-        uint64_t capabilities; /* bounding set; root has them, other users have none */
+        uint64_t capabilities; /* capabilities(7), a bit each: the bounding set; root has them */
+        uint64_t ambient;      /* those of them that other users have as well */
         bool no_new_privs;
         bool restrict_suid_sgid; /* no set-uid or set-gid files may be made */
 } Confinement;

@@ -9,18 +9,48 @@
 #include "common/log.h"
 #include "helper/mount.h"
 
-int etc_hosts(const char *hostname, char **ret) {
-        const char *dot = strchr(hostname, '.');
-        int n;
+#define ZONE_SIZE_MAX 65536
+#define ZONE_MAGIC    "TZif" /* tzfile(5) */
 
+int etc_hosts(const char *hostname, char *const *more, char **ret) {
+        const char *dot = strchr(hostname, '.');
+        size_t size;
+        FILE *f = open_memstream(ret, &size);
+
+        if (!f)
+                return -errno;
         /* The short name after the full one, as hostname(1) wants it. 127.0.1.1 is Debian's place for a host
          * without an address of its own: a service bound to its own name is not bound to "localhost". */
-        n = asprintf(ret,
-                     "127.0.0.1 localhost\n"
-                     "::1 localhost ip6-localhost ip6-loopback\n"
-                     "127.0.1.1 %s%s%.*s\n",
-                     hostname, dot ? " " : "", dot ? (int) (dot - hostname) : 0, hostname);
-        return n < 0 ? -ENOMEM : 0;
+        fprintf(f,
+                "127.0.0.1 localhost\n"
+                "::1 localhost ip6-localhost ip6-loopback\n"
+                "127.0.1.1 %s%s%.*s\n",
+                hostname, dot ? " " : "", dot ? (int) (dot - hostname) : 0, hostname);
+        for (; more && *more; more++) {
+                size_t n = strcspn(*more, ":");
+
+                fprintf(f, "%s %.*s\n", *more + n + 1, (int) n, *more);
+        }
+        return fclose(f) == 0 ? 0 : -ENOMEM;
+}
+
+int etc_localtime(const char *zone, char **ret, size_t *ret_size) {
+        _cleanup_free_ char *path = NULL, *data = NULL;
+        bool local = streq(zone, "local");
+        size_t size;
+        int r;
+
+        if (asprintf(&path, "%s%s", local ? "/etc/localtime" : "/usr/share/zoneinfo/", local ? "" : zone) <
+            0)
+                return log_oom();
+        r = read_file_at(AT_FDCWD, path, ZONE_SIZE_MAX, &data, &size);
+        if (r < 0)
+                return log_error_errno(r, "time zone '%s': '%s' of the host cannot be read: %m", zone, path);
+        if (size < strlen(ZONE_MAGIC) || memcmp(data, ZONE_MAGIC, strlen(ZONE_MAGIC)) != 0)
+                return log_error_errno(EBADMSG, "time zone '%s': '%s' is no zone of tzfile(5)", zone, path);
+        *ret = TAKE_PTR(data);
+        *ret_size = size;
+        return 0;
 }
 
 /* Opens what is at name as a place to mount a file on. */
@@ -49,7 +79,7 @@ static int fill_file(int etc_fd, int tmpfs_fd, const EtcFile *file) {
         fd = openat(tmpfs_fd, file->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         if (fd < 0)
                 return -errno;
-        r = write_fd(fd, file->text, strlen(file->text));
+        r = write_fd(fd, file->text, file->size > 0 ? file->size : strlen(file->text));
         if (r < 0)
                 return r;
         tree_fd = mount_clone(tmpfs_fd, file->name);

@@ -238,6 +238,8 @@ static int start_and_attend(const Request *request, Enter *enter, const User *us
         Confinement confinement = {
                 .user = user,
                 .capabilities = enter->state.capabilities,
+                /* what is ambient is the leader's user's, and nobody else's whom --user= names */
+                .ambient = user->uid == enter->state.uid ? enter->state.ambient : 0,
                 .no_new_privs = enter->state.no_new_privs,
                 .restrict_suid_sgid = enter->state.restrict_suid_sgid,
         };

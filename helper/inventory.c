@@ -2,6 +2,7 @@
 #include "helper/inventory.h"
 
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <time.h>
 
 #include "common/fs.h"
@@ -69,4 +70,20 @@ void format_time(uint64_t usec, bool utc, char ret[static 32]) {
                 tm = (struct tm){};
         if (strftime(ret, 32, utc ? "%Y-%m-%dT%H:%M:%SZ" : "%Y-%m-%d %H:%M:%S", &tm) == 0)
                 ret[0] = '\0';
+}
+
+int item_add_labels(const Item *item, json_object *object) {
+        json_object *labels = json_object_new_object();
+
+        if (!labels)
+                return -ENOMEM;
+        for (char *const *label = item->state.labels; label && *label; label++) {
+                _cleanup_free_ char *key = strndup(*label, strcspn(*label, "="));
+
+                if (!key)
+                        return -ENOMEM;
+                json_object_object_add(labels, key, json_object_new_string(*label + strlen(key) + 1));
+        }
+        json_object_object_add(object, "labels", labels);
+        return 0;
 }

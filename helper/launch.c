@@ -26,6 +26,8 @@
 #include "helper/selfexec.h"
 #include "helper/sockets.h"
 #include "helper/state.h"
+#include "helper/sysctls.h"
+#include "helper/unsupported.h"
 #include "helper/verbs.h"
 
 #define BARRIER_TIMEOUT_MS 30000
@@ -54,7 +56,8 @@ static int run_leader(Launch *launch) {
         leader->user = launch->state.user[0] ? launch->state.user : NULL;
         leader->group = launch->group;
         leader->directory = launch->state.working_directory;
-        leader->stop_signal = launch->metadata.stop_signal;
+        leader->stop_signal = launch->plan.kill_signal > 0 ? launch->plan.kill_signal
+                                                           : launch->metadata.stop_signal;
         leader->command = launch->command;
         leader->env = launch->env;
         leader->capabilities = launch->state.capabilities;
@@ -146,7 +149,7 @@ static int map_mount(const Launch *launch, size_t i, int userns_fd) {
         }
         if (userns_fd < 0)
                 return 0;
-        r = mount_map_ids(launch->mount_fds[i], userns_fd);
+        r = (mount->recursive ? mount_map_ids_tree : mount_map_ids)(launch->mount_fds[i], userns_fd);
         return r < 0 ? map_failed(r, "mount", mount->source) : 0;
 }
 
@@ -288,6 +291,10 @@ static int set_off(Launch *launch) {
         for (size_t i = 0; r >= 0 && i < launch->plan.n_mounts; i++)
                 r = map_mount(launch, i, userns_fd);
         if (r >= 0)
+                r = sysctls_write(launch->pidfd, launch->state.uid_base, launch->plan.sysctls,
+                                  launch->plan.network == NETWORK_PRIVATE ||
+                                                  launch->plan.network == NETWORK_NONE);
+        if (r >= 0)
                 r = save_state(launch);
         if (r >= 0)
                 r = say(launch, 'M');
@@ -396,6 +403,8 @@ int verb_launch(int argc, char *argv[]) {
                 plan_print(stdout, &launch.plan);
                 return EXIT_DONE;
         }
+        if (unsupported_refuse(&launch.plan) < 0)
+                return EXIT_BERTH;
         if (sees_host_root(&launch.plan)) {
                 r = selfexec_protect(argv);
                 if (r < 0) {

@@ -59,6 +59,11 @@ static int resolve_user(const Leader *leader, User *ret) {
         if (r < 0)
                 return log_error_errno(r, "%s '%s': %s", r == -ENXIO || !user ? "group" : "user",
                                        r == -ENXIO || !user ? (group ? group : "") : user, user_strerror(r));
+        for (char *const *name = leader->plan->groups; name && *name; name++) {
+                r = user_add_group(leader->root.fd, *name, ret);
+                if (r < 0)
+                        return log_error_errno(r, "group '%s': %s", *name, user_strerror(r));
+        }
         return 0;
 }
 
@@ -100,7 +105,8 @@ static int become_command(Leader *leader, const User *user) {
         const Confinement confinement = {
                 .user = user,
                 .capabilities = leader->capabilities,
-                .no_new_privs = true,
+                .ambient = leader->plan->ambient_capabilities,
+                .no_new_privs = leader->plan->no_new_privs,
                 .restrict_suid_sgid = leader->restrict_suid_sgid,
         };
         int r;

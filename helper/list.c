@@ -69,6 +69,8 @@ static int add_object(const Item *item, json_object *array) {
         json_object_object_add(object, "created", json_object_new_string(created));
         json_object_object_add(object, "unit",
                                item->state.unit ? json_object_new_string(item->state.unit) : NULL);
+        if (item_add_labels(item, object) < 0)
+                return -ENOMEM;
         return json_object_array_add(array, object) < 0 ? -ENOMEM : 0;
 }
 

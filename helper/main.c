@@ -17,6 +17,7 @@ static const struct {
         { "shell",   verb_shell },
         { "launch",  verb_launch },
         { "refuse",  verb_refuse },
+        { "reload",  verb_reload },
         { "cleanup", verb_cleanup },
 };
 /* clang-format on */

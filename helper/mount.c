@@ -6,28 +6,64 @@
 #include <sys/mount.h>
 #include <sys/vfs.h>
 
-int mount_clone(int dir_fd, const char *path) {
+#include "common/fs.h"
+
+#define MOUNTINFO_MAX (16 * 1024 * 1024)
+
+static int clone_mounts(int dir_fd, const char *path, unsigned recursive) {
         _cleanup_close_ int fd = -EBADF;
         struct mount_attr attr = { .propagation = MS_PRIVATE };
 
-        fd = open_tree(dir_fd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+        fd = open_tree(dir_fd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | recursive);
         if (fd < 0)
                 return -errno;
-        if (mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+        if (mount_setattr(fd, "", AT_EMPTY_PATH | recursive, &attr, sizeof(attr)) < 0)
                 return -errno;
         return TAKE_FD(fd);
 }
 
-int mount_set(int mount_fd, uint64_t attributes) {
-        struct mount_attr attr = { .attr_set = attributes };
+int mount_clone(int dir_fd, const char *path) {
+        return clone_mounts(dir_fd, path, 0);
+}
 
-        return mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
+int mount_clone_tree(int dir_fd, const char *path) {
+        return clone_mounts(dir_fd, path, AT_RECURSIVE);
+}
+
+static int set_attributes(int mount_fd, uint64_t attributes, int userns_fd, unsigned recursive) {
+        struct mount_attr attr = { .attr_set = attributes, .userns_fd = (uint64_t) MAX(userns_fd, 0) };
+
+        return mount_setattr(mount_fd, "", AT_EMPTY_PATH | recursive, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+int mount_set(int mount_fd, uint64_t attributes) {
+        return set_attributes(mount_fd, attributes, -EBADF, 0);
+}
+
+int mount_set_tree(int mount_fd, uint64_t attributes) {
+        return set_attributes(mount_fd, attributes, -EBADF, AT_RECURSIVE);
 }
 
 int mount_map_ids(int mount_fd, int userns_fd) {
-        struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) userns_fd };
+        return set_attributes(mount_fd, MOUNT_ATTR_IDMAP, userns_fd, 0);
+}
 
-        return mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
+int mount_map_ids_tree(int mount_fd, int userns_fd) {
+        return set_attributes(mount_fd, MOUNT_ATTR_IDMAP, userns_fd, AT_RECURSIVE);
+}
+
+int mount_count(int proc_fd, unsigned *ret) {
+        _cleanup_free_ char *text = NULL;
+        unsigned lines = 0;
+        int r;
+
+        r = read_file_at(proc_fd, "self/mountinfo", MOUNTINFO_MAX, &text, NULL);
+        if (r < 0)
+                return r;
+        for (const char *p = text; (p = strchr(p, '\n')); p++)
+                lines++;
+        *ret = lines;
+        return 0;
 }
 
 int mount_attach(int mount_fd, int target_fd) {

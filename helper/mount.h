@@ -14,6 +14,16 @@
  * host (tried). */
 int mount_clone(int dir_fd, const char *path);
 
+/* The same with all that is mounted below it: each a mount of the clone. */
+int mount_clone_tree(int dir_fd, const char *path);
+
+/* mount_set() and mount_map_ids() on a mount and all below it. */
+int mount_set_tree(int mount_fd, uint64_t attributes);
+int mount_map_ids_tree(int mount_fd, int userns_fd);
+
+/* How many mounts our mount namespace has; of /proc as proc_fd. */
+int mount_count(int proc_fd, unsigned *ret);
+
 /* Sets attributes (MOUNT_ATTR_RDONLY, _NOSUID, ...) on a detached or attached mount. */
 int mount_set(int mount_fd, uint64_t attributes);
 

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/plan.h"
 
+#include "common/capability.h"
 #include "common/log.h"
 #include "common/names.h"
+#include "common/network.h"
+#include "common/signals.h"
 #include "common/strv.h"
+#include "common/sysctl.h"
 #include "helper/options.h"
+#include "helper/plan-mount.h"
+#include "helper/unsupported.h"
 #include "helper/verbs.h"
 
-static const char *const mount_types[] = {
-        [MOUNT_VOLUME] = "volume",
-        [MOUNT_BIND] = "bind",
-        [MOUNT_TMPFS] = "tmpfs",
-};
-
-static const char *const file_types[] = {
-        [FILE_INFER] = "infer",
-        [FILE_FILE] = "file",
-        [FILE_DIRECTORY] = "directory",
+static const char *const resolv_confs[] = {
+        [RESOLV_CONF_AUTO] = "auto",
+        [RESOLV_CONF_OFF] = "off",
+        [RESOLV_CONF_COPY_HOST] = "copy-host",
 };
 
 static const char *const network_modes[] = {
@@ -32,171 +32,25 @@ static int word_index(const char *const words[], size_t n, const char *word) {
         return -EINVAL;
 }
 
-static void mount_done(MountSpec *mount) {
-        free(mount->source);
-        free(mount->target);
-        free(mount->id_ranges);
-        free(mount->options);
-}
-
 void plan_done(Plan *plan) {
         strv_free(plan->entrypoint);
         strv_free(plan->env);
         strv_free(plan->env_files);
         strv_free(plan->controllers);
+        strv_free(plan->groups);
+        strv_free(plan->sysctls);
+        strv_free(plan->read_only_paths);
+        strv_free(plan->inaccessible_paths);
+        strv_free(plan->hosts);
+        strv_free(plan->labels);
+        for (size_t i = 0; i < plan->n_devices; i++)
+                free(plan->devices[i].path);
+        free(plan->devices);
+        free(plan->asked);
         for (size_t i = 0; i < plan->n_mounts; i++)
-                mount_done(&plan->mounts[i]);
+                mount_spec_done(&plan->mounts[i]);
         free(plan->mounts);
         *plan = (Plan){};
-}
-
-/* Takes the next KEY=VALUE field off *rest, unescaping in place; false at the end. */
-static bool next_field(char **rest, char **ret_key, char **ret_value) {
-        char *from = *rest, *to = *rest;
-
-        if (!from)
-                return false;
-        *ret_key = from;
-        *ret_value = NULL;
-        for (;; from++, to++) {
-                if (*from == '\\' && from[1] != '\0')
-                        from++;
-                else if (*from == ',' || *from == '\0')
-                        break;
-                else if (*from == '=' && !*ret_value) {
-                        *to = '\0';
-                        *ret_value = to + 1;
-                        continue;
-                }
-                *to = *from;
-        }
-        *rest = *from ? from + 1 : NULL;
-        *to = '\0';
-        return true;
-}
-
-static int set_once(char **field, const char *value) {
-        if (*field)
-                return -EEXIST;
-        return (*field = strdup(value)) ? 0 : -ENOMEM;
-}
-
-static int add_id_range(MountSpec *mount, const char *value) {
-        IdRange range, *grown;
-        int r;
-
-        if (streq(value, "auto")) {
-                mount->id_auto = true;
-                return 0;
-        }
-        r = parse_id_range(value, &range);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < mount->n_id_ranges; i++)
-                if (id_range_overlap(&mount->id_ranges[i], &range))
-                        return -EEXIST;
-        grown = reallocarray(mount->id_ranges, mount->n_id_ranges + 1, sizeof(range));
-        if (!grown)
-                return -ENOMEM;
-        mount->id_ranges = grown;
-        mount->id_ranges[mount->n_id_ranges++] = range;
-        return 0;
-}
-
-static int set_mount_field(MountSpec *mount, const char *key, const char *value) {
-        int r;
-
-        if (streq(key, "type")) {
-                r = word_index(mount_types, ARRAY_LEN(mount_types), value);
-                if (r >= 0)
-                        mount->type = (MountType) r;
-        } else if (streq(key, "source"))
-                r = set_once(&mount->source, value);
-        else if (streq(key, "target"))
-                r = set_once(&mount->target, value);
-        else if (streq(key, "read-only"))
-                r = parse_bool(value, &mount->read_only);
-        else if (streq(key, "create"))
-                r = parse_bool(value, &mount->create);
-        else if (streq(key, "filetype")) {
-                r = word_index(file_types, ARRAY_LEN(file_types), value);
-                if (r >= 0)
-                        mount->file_type = (FileType) r;
-        } else if (streq(key, "idmap"))
-                r = add_id_range(mount, value);
-        else if (streq(key, "options"))
-                r = set_once(&mount->options, value);
-        else
-                r = -EINVAL;
-        return MIN(r, 0);
-}
-
-/* Absolute, and without a ".." that would make the order of targets meaningless. */
-static bool path_plain(const char *path) {
-        if (path[0] != '/')
-                return false;
-        for (const char *p = path; *p; p += strcspn(p, "/"), p += strspn(p, "/"))
-                if (startswith(p, "..") && strchr("/", p[2]))
-                        return false;
-        return true;
-}
-
-static const char *mount_problem(const MountSpec *mount) {
-        const char *colon;
-
-        if ((int) mount->type < 0)
-                return "type= is missing";
-        if (!mount->target || !path_plain(mount->target) ||
-            mount->target[strspn(mount->target, "/")] == '\0')
-                return "target= must be an absolute path below /, without '..'";
-        if (mount->id_auto && mount->n_id_ranges > 0)
-                return "idmap=auto excludes other idmap=";
-        switch (mount->type) {
-        case MOUNT_TMPFS:
-                if (mount->source || mount->n_id_ranges > 0 || mount->id_auto || mount->create)
-                        return "a tmpfs takes neither source= nor idmap= nor create=";
-                return NULL;
-        case MOUNT_BIND:
-                if (!mount->source || mount->source[0] != '/')
-                        return "source= of a bind must be an absolute path";
-                break;
-        case MOUNT_VOLUME:
-                colon = mount->source ? strchr(mount->source, ':') : NULL;
-                if (!mount->source || !volume_name_valid(colon ? colon + 1 : mount->source))
-                        return "source= of a volume must be VOLUME or OTHER:VOLUME";
-                if (mount->file_type == FILE_FILE)
-                        return "a volume is a directory";
-                break;
-        case _MOUNT_TYPE_MAX:
-        case _MOUNT_TYPE_INVALID:
-        default:
-                return "type= is unknown";
-        }
-        return mount->options ? "options= is for tmpfs" : NULL;
-}
-
-static int add_mount(Plan *plan, const char *text) {
-        _cleanup_free_ char *copy = strdup(text);
-        MountSpec *mount, *grown;
-        char *rest = copy, *key, *value;
-        const char *problem;
-
-        grown = reallocarray(plan->mounts, plan->n_mounts + 1, sizeof(*grown));
-        if (!copy || !grown)
-                return log_oom();
-        plan->mounts = grown;
-        mount = &plan->mounts[plan->n_mounts++];
-        *mount = (MountSpec){ .type = _MOUNT_TYPE_INVALID };
-        while (next_field(&rest, &key, &value)) {
-                int r = value ? set_mount_field(mount, key, value) : -EINVAL;
-
-                if (r < 0)
-                        return log_error_errno(EINVAL, "--mount=%s: wrong field '%s%s%s'%s", text, key,
-                                               value ? "=" : "", value ? value : "",
-                                               r == -EEXIST ? " (given twice, or overlapping)" : "");
-        }
-        problem = mount_problem(mount);
-        return problem ? log_error_errno(EINVAL, "--mount=%s: %s", text, problem) : 0;
 }
 
 static int parse_private_users(Plan *plan, const char *value) {
@@ -252,6 +106,140 @@ static int add_string(char ***v, const char *value) {
         return strv_append(v, value) < 0 ? log_oom() : 0;
 }
 
+static int set_network(Plan *plan, const char *value) {
+        const char *other = startswith(value, "join:");
+        int r;
+
+        if (other && name_valid(other, /* template_ok= */ false)) {
+                plan->network = NETWORK_JOIN;
+                plan->network_of = other;
+                return unsupported_take(plan, LAUNCH_NETWORK, value);
+        }
+        r = word_index(network_modes, ARRAY_LEN(network_modes), value);
+        if (r < 0)
+                return wrong_value("network", value, "private, none, host or join:OTHER");
+        plan->network = (NetworkMode) r;
+        return 0;
+}
+
+/* Parts of letters, digits and "_+-": nothing that leaves the directory of zones. */
+static bool zone_valid(const char *s) {
+        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-";
+
+        for (;; s++) {
+                size_t n = strspn(s, letters);
+
+                if (n == 0 || (s[n] != '\0' && s[n] != '/'))
+                        return false;
+                s += n;
+                if (*s == '\0')
+                        return true;
+        }
+}
+
+static int add_capability(uint64_t *set, int option, const char *value) {
+        unsigned number;
+
+        if (option == LAUNCH_DROP_CAPABILITY && streq(value, "all")) {
+                *set = UINT64_MAX;
+                return 0;
+        }
+        if (capability_parse(value, &number) < 0)
+                return wrong_value(launch_options[option].name, value, "the name of a capability, CAP_...");
+        *set |= UINT64_C(1) << number;
+        return 0;
+}
+
+/* PATH, and behind a blank some of r, w and m. */
+static int add_device(Plan *plan, const char *value) {
+        static const char expected[] = "a path below /dev and some of r, w and m";
+        size_t n = strcspn(value, " ");
+        DeviceSpec *grown;
+        const char *access = value + n + (value[n] != '\0');
+        char *path = strndup(value, n);
+
+        if (!path)
+                return log_oom();
+        if (!startswith(path, "/dev/") || !path_plain(path) || endswith(path, "/") || *access == '\0' ||
+            strspn(access, "rwm") != strlen(access)) {
+                free(path);
+                return wrong_value("device", value, expected);
+        }
+        grown = reallocarray(plan->devices, plan->n_devices + 1, sizeof(*grown));
+        if (!grown) {
+                free(path);
+                return log_oom();
+        }
+        plan->devices = grown;
+        plan->devices[plan->n_devices++] = (DeviceSpec){ .path = path,
+                                                         .read = strchr(access, 'r') != NULL,
+                                                         .write = strchr(access, 'w') != NULL };
+        return 0;
+}
+
+static int add_sysctl(Plan *plan, const char *value) {
+        _cleanup_free_ char *key = strndup(value, strcspn(value, "="));
+        SysctlScope scope;
+
+        if (!key)
+                return log_oom();
+        scope = value[strlen(key)] == '=' ? sysctl_scope(key) : _SYSCTL_SCOPE_INVALID;
+        if ((int) scope < 0)
+                return wrong_value("sysctl", value, "KEY=VALUE of the container's own namespaces");
+        return add_string(&plan->sysctls, value);
+}
+
+static int add_path(char ***v, int option, const char *value) {
+        return path_plain(value + (value[0] == '-')) ? add_string(v, value)
+                                                     : wrong_value(launch_options[option].name, value,
+                                                                   "an absolute path without '..'");
+}
+
+static int add_host(Plan *plan, const char *value) {
+        char name[NET_DOMAIN_SIZE];
+        const char *problem;
+        NetAddress address;
+
+        return net_parse_host(value, name, &address, &problem) < 0
+                               ? wrong_value("add-host", value, "NAME:ADDRESS")
+                               : add_string(&plan->hosts, value);
+}
+
+static int add_label(Plan *plan, const char *value) {
+        if (value[0] == '=' || !strchr(value, '='))
+                return wrong_value("label", value, "KEY=VALUE");
+        return strv_env_set(&plan->labels, value) < 0 ? log_oom() : 0;
+}
+
+/* Writes the values that are added to others. */
+static int set_listed(Plan *plan, int option, const char *value) {
+        switch (option) {
+        case LAUNCH_SUPPLEMENTARY_GROUP:
+                return value[0] == '\0' ? wrong_value("supplementary-group", value, "a group")
+                                        : add_string(&plan->groups, value);
+        case LAUNCH_CAPABILITY:
+                return add_capability(&plan->add_capabilities, option, value);
+        case LAUNCH_DROP_CAPABILITY:
+                return add_capability(&plan->drop_capabilities, option, value);
+        case LAUNCH_AMBIENT_CAPABILITY:
+                return add_capability(&plan->ambient_capabilities, option, value);
+        case LAUNCH_DEVICE:
+                return add_device(plan, value);
+        case LAUNCH_SYSCTL:
+                return add_sysctl(plan, value);
+        case LAUNCH_READ_ONLY_PATH:
+                return add_path(&plan->read_only_paths, option, value);
+        case LAUNCH_INACCESSIBLE_PATH:
+                return add_path(&plan->inaccessible_paths, option, value);
+        case LAUNCH_ADD_HOST:
+                return add_host(plan, value);
+        case LAUNCH_LABEL:
+                return add_label(plan, value);
+        default:
+                return unsupported_take(plan, option, value);
+        }
+}
+
 /* Writes the values that are more than one line. */
 static int set_parsed(Plan *plan, int option, const char *value) {
         int r;
@@ -264,11 +252,7 @@ static int set_parsed(Plan *plan, int option, const char *value) {
                 r = parse_private_users(plan, value);
                 return r < 0 ? wrong_value("private-users", value, "pick, identity, no or BASE:SIZE") : 0;
         case LAUNCH_NETWORK:
-                r = word_index(network_modes, ARRAY_LEN(network_modes), value);
-                if (r < 0)
-                        return wrong_value("network", value, "private, none or host");
-                plan->network = (NetworkMode) r;
-                return 0;
+                return set_network(plan, value);
         case LAUNCH_WORKING_DIRECTORY:
                 plan->working_directory = value;
                 return value[0] == '/' ? 0 : wrong_value("working-directory", value, "an absolute path");
@@ -277,9 +261,27 @@ static int set_parsed(Plan *plan, int option, const char *value) {
                         return wrong_value("require-controller", value, "the name of a cgroup controller");
                 return add_string(&plan->controllers, value);
         case LAUNCH_MOUNT:
-                return add_mount(plan, value);
+                return mount_spec_add(plan, value);
+        case LAUNCH_KILL_SIGNAL:
+                return signal_parse(value, &plan->kill_signal) < 0
+                                       ? wrong_value("kill-signal", value, "the name of a signal")
+                                       : 0;
+        case LAUNCH_UMASK:
+                plan->umask_set = true;
+                return parse_mode(value, &plan->umask) < 0 ? wrong_value("umask", value, "octal digits") : 0;
+        case LAUNCH_SHM_SIZE:
+                return parse_size(value, &plan->shm_size) < 0 || plan->shm_size == 0
+                                       ? wrong_value("shm-size", value, "a size above 0")
+                                       : 0;
+        case LAUNCH_TIMEZONE:
+                plan->timezone = value;
+                return zone_valid(value) ? 0 : wrong_value("timezone", value, "a name of tzdata, or local");
+        case LAUNCH_RESOLV_CONF:
+                r = word_index(resolv_confs, ARRAY_LEN(resolv_confs), value);
+                plan->resolv_conf = (ResolvConf) r;
+                return r < 0 ? wrong_value("resolv-conf", value, "auto, off or copy-host") : 0;
         default:
-                return -EINVAL;
+                return set_listed(plan, option, value);
         }
 }
 
@@ -309,6 +311,8 @@ static int set_option(Plan *plan, int option, const char *value) {
                 return set_bool(option, value, &plan->read_only);
         case LAUNCH_EPHEMERAL:
                 return set_bool(option, value, &plan->ephemeral);
+        case LAUNCH_NO_NEW_PRIVILEGES:
+                return set_bool(option, value, &plan->no_new_privs);
         case LAUNCH_SOCKETS:
                 return set_bool(option, value, &plan->sockets);
         case LAUNCH_DRY_RUN:
@@ -322,6 +326,10 @@ static int set_option(Plan *plan, int option, const char *value) {
         }
 }
 
+uint64_t plan_capabilities(const Plan *plan) {
+        return (capability_default_set() & ~plan->drop_capabilities) | plan->add_capabilities;
+}
+
 static int by_target(const void *a, const void *b) {
         return strcmp(((const MountSpec *) a)->target, ((const MountSpec *) b)->target);
 }
@@ -329,8 +337,11 @@ static int by_target(const void *a, const void *b) {
 static int check_whole(const Plan *plan) {
         if (!plan->name)
                 return log_error_errno(EINVAL, "--name= is missing");
-        if (!plan->image)
+        if (!plan->image && !unsupported_asked(plan, LAUNCH_PROFILE))
                 return log_error_errno(EINVAL, "--image= is missing");
+        if (plan->ambient_capabilities & ~plan_capabilities(plan))
+                return log_error_errno(EINVAL,
+                                       "--ambient-capability= names one that the container does not have");
         for (size_t i = 1; i < plan->n_mounts; i++)
                 if (by_target(&plan->mounts[i - 1], &plan->mounts[i]) == 0)
                         return log_error_errno(EINVAL, "two mounts have the target '%s'",
@@ -339,7 +350,7 @@ static int check_whole(const Plan *plan) {
 }
 
 int plan_parse(int argc, char *argv[], Plan *ret) {
-        _cleanup_plan_ Plan plan = { .init = true, .ephemeral = true };
+        _cleanup_plan_ Plan plan = { .init = true, .ephemeral = true, .no_new_privs = true };
         OptionParser parser = { .options = launch_options, .argv = argv, .command = true };
         const char *value;
         int r;
@@ -370,78 +381,4 @@ int plan_parse(int argc, char *argv[], Plan *ret) {
         *ret = plan;
         plan = (Plan){};
         return 0;
-}
-
-/* One value a line, whatever bytes it holds. */
-static void print_value(FILE *f, const char *key, const char *value) {
-        fprintf(f, "%s: ", key);
-        for (; *value; value++)
-                if ((unsigned char) *value < ' ' || *value == '\\' || *value == 0x7f)
-                        fprintf(f, "\\x%02x", (unsigned char) *value);
-                else
-                        fputc(*value, f);
-        fputc('\n', f);
-}
-
-static void print_vector(FILE *f, const char *key, char *const *v) {
-        for (; v && *v; v++)
-                print_value(f, key, *v);
-}
-
-static void print_mount(FILE *f, const MountSpec *mount) {
-        print_value(f, "Mount", mount->target);
-        print_value(f, "  Type", mount_types[mount->type]);
-        if (mount->source)
-                print_value(f, "  Source", mount->source);
-        print_value(f, "  ReadOnly", mount->read_only ? "yes" : "no");
-        if (mount->create)
-                print_value(f, "  Create", "yes");
-        print_value(f, "  FileType", file_types[mount->file_type]);
-        if (mount->id_auto)
-                print_value(f, "  IDMap", "auto");
-        for (size_t i = 0; i < mount->n_id_ranges; i++) {
-                const IdRange *range = &mount->id_ranges[i];
-
-                fprintf(f, "  IDMap: %s%u:%u:%u\n",
-                        range->users && range->groups ? ""
-                        : range->users                ? "u:"
-                                                      : "g:",
-                        range->host, range->container, range->count);
-        }
-        if (mount->options)
-                print_value(f, "  Options", mount->options);
-}
-
-void plan_print(FILE *f, const Plan *plan) {
-        static const char *const users[] = {
-                [PRIVATE_USERS_PICK] = "pick",
-                [PRIVATE_USERS_IDENTITY] = "identity",
-                [PRIVATE_USERS_NO] = "no",
-        };
-
-        print_value(f, "Name", plan->name);
-        print_value(f, "Image", plan->image);
-        print_vector(f, "Entrypoint", plan->entrypoint);
-        print_vector(f, "Exec", plan->command);
-        print_value(f, "User", plan->user ? plan->user : "0");
-        if (plan->group)
-                print_value(f, "Group", plan->group);
-        print_value(f, "WorkingDirectory", plan->working_directory ? plan->working_directory : "/");
-        print_vector(f, "Environment", plan->env);
-        print_vector(f, "EnvironmentFile", plan->env_files);
-        if (plan->hostname)
-                print_value(f, "Hostname", plan->hostname);
-        print_value(f, "Init", plan->init ? "yes" : "no");
-        print_value(f, "ReadOnly", plan->read_only ? "yes" : "no");
-        print_value(f, "Ephemeral", plan->ephemeral ? "yes" : "no");
-        if (plan->private_users == PRIVATE_USERS_RANGE)
-                fprintf(f, "PrivateUsers: %u:%u\n", plan->uid_base, plan->uid_count);
-        else
-                print_value(f, "PrivateUsers", users[plan->private_users]);
-        for (size_t i = 0; i < plan->n_mounts; i++)
-                print_mount(f, &plan->mounts[i]);
-        print_value(f, "Network", network_modes[plan->network]);
-        if (plan->sockets)
-                print_value(f, "Sockets", "yes");
-        print_vector(f, "RequireController", plan->controllers);
 }

@@ -11,6 +11,9 @@
 typedef enum MountType {
         MOUNT_VOLUME,
         MOUNT_BIND,
+        MOUNT_ASSETS,
+        MOUNT_POINTER,
+        MOUNT_BACKUP,
         MOUNT_TMPFS,
         _MOUNT_TYPE_MAX,
         _MOUNT_TYPE_INVALID = -EINVAL,
@@ -26,10 +29,12 @@ typedef enum FileType {
 
 typedef struct MountSpec { /* owns */
         MountType type;
-        char *source; /* volume: NAME or OTHER:NAME; bind: absolute path; tmpfs: NULL */
-        char *target; /* absolute path inside */
+        char *source;  /* bind: absolute path; tmpfs: NULL; else NAME or OTHER:NAME */
+        char *subpath; /* below the source, or NULL */
+        char *target;  /* absolute path inside */
         bool read_only;
-        bool create; /* a missing source of a bind is made */
+        bool create;    /* a missing source of a bind is made */
+        bool recursive; /* a bind takes along what is mounted below it */
         FileType file_type;
         IdRange *id_ranges;
         size_t n_id_ranges;
@@ -48,9 +53,29 @@ typedef enum NetworkMode {
         NETWORK_PRIVATE,
         NETWORK_NONE,
         NETWORK_HOST,
+        NETWORK_JOIN, /* another container's: plan->network_of */
         _NETWORK_MODE_MAX,
         _NETWORK_MODE_INVALID = -EINVAL,
 } NetworkMode;
+
+typedef enum ResolvConf {
+        RESOLV_CONF_AUTO, /* what the network has: with NETWORK_HOST a copy of the host's, else none is made */
+        RESOLV_CONF_OFF, /* the image's stays */
+        RESOLV_CONF_COPY_HOST,
+        _RESOLV_CONF_MAX,
+        _RESOLV_CONF_INVALID = -EINVAL,
+} ResolvConf;
+
+typedef struct DeviceSpec {
+        char *path;       /* below /dev, of the host and inside; owned */
+        bool read, write; /* what its mode lets users of the container do; the unit's DeviceAllow= is the bound */
+} DeviceSpec;
+
+/* An option that is understood, and refused at the start (helper/unsupported.h). */
+typedef struct Asked {
+        int option; /* LAUNCH_... */
+        const char *value;
+} Asked;
 
 typedef struct Plan { /* strings borrow from argv; vectors and mounts are its own */
         const char *name;
@@ -61,6 +86,7 @@ typedef struct Plan { /* strings borrow from argv; vectors and mounts are its ow
         bool command_set;
         const char *user;  /* NULL: root */
         const char *group; /* NULL: the user's */
+        char **groups;     /* supplementary, beside those that the container's files give */
         const char *working_directory;
         const char *hostname;
         char **env;
@@ -73,6 +99,23 @@ typedef struct Plan { /* strings borrow from argv; vectors and mounts are its ow
         MountSpec *mounts;            /* sorted by target, parents first */
         size_t n_mounts;
         NetworkMode network;
+        const char *network_of; /* of NETWORK_JOIN */
+        mode_t umask;
+        bool umask_set;
+        int kill_signal;      /* what a SIGTERM to the init is for the command; 0: as the image says */
+        const char *timezone; /* NULL: the image's; "local": the host's */
+        uint64_t add_capabilities, drop_capabilities, ambient_capabilities;
+        bool no_new_privs;
+        DeviceSpec *devices;
+        size_t n_devices;
+        char **sysctls;    /* KEY=VALUE, keys with dots, of the container's own namespaces */
+        uint64_t shm_size; /* 0: the default */
+        char **read_only_paths, **inaccessible_paths; /* "-" before one that may be missing */
+        ResolvConf resolv_conf;
+        char **hosts;  /* NAME:ADDRESS */
+        char **labels; /* KEY=VALUE, each key once */
+        Asked *asked;
+        size_t n_asked;
         char **controllers;
         bool sockets; /* those that systemd passes go to the command */
         bool dry_run;
@@ -86,5 +129,9 @@ void plan_done(Plan *plan);
  * --help. */
 int plan_parse(int argc, char *argv[], Plan *ret);
 
+/* The capabilities of the container: the default ones less those that are dropped, and those that are added. */
+uint64_t plan_capabilities(const Plan *plan);
+
 /* --dry-run: one "Key: value" a line, in a fixed order, what tests compare. */
 void plan_print(FILE *f, const Plan *plan);
+void plan_print_value(FILE *f, const char *key, const char *value);

@@ -57,6 +57,7 @@ void prepare_done(Launch *launch) {
         free(launch->hosts);
         free(launch->hostname_file);
         free(launch->resolv_conf);
+        free(launch->localtime);
         strv_free(launch->env);
         strv_free(launch->command);
         state_done(&launch->state);
@@ -271,11 +272,19 @@ static int fill_state(Launch *launch) {
         clock_gettime(CLOCK_REALTIME, &now);
         name_to_machine(plan->name, hostname);
         state->created_usec = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
-        state->capabilities = confine_default_capabilities();
+        state->capabilities = plan_capabilities(plan);
         state->restrict_suid_sgid = writes_to_host(plan);
+        if (state->restrict_suid_sgid && (plan->add_capabilities & UINT64_C(1) << CAP_SETFCAP))
+                return log_error_errno(
+                                EINVAL,
+                                "Capability=CAP_SETFCAP cannot be had beside a bind that can be written: a file "
+                                "with capabilities would hold on the host; remove it, or set ReadOnly=yes there");
         if (state->restrict_suid_sgid)
                 state->capabilities &= ~(UINT64_C(1) << CAP_SETFCAP);
-        state->no_new_privs = true;
+        state->ambient = plan->ambient_capabilities & state->capabilities;
+        state->no_new_privs = plan->no_new_privs;
+        state->umask = plan->umask_set ? plan->umask : launch->leader.umask;
+        launch->leader.umask = state->umask;
         state->init = plan->init;
         if (set_string(&state->name, plan->name) < 0 || set_string(&state->image, plan->image) < 0 ||
             set_string(&state->user, user ? user : "") < 0 ||
@@ -285,7 +294,8 @@ static int fill_state(Launch *launch) {
         launch->plan.hostname = state->hostname;
         /* another user has another group: the image's goes with the image's user alone */
         launch->group = plan->group ? plan->group : plan->user ? NULL : image->group;
-        if (strv_copy(launch->env, &state->env) < 0 || strv_copy(launch->command, &state->argv) < 0)
+        if (strv_copy(plan->labels, &state->labels) < 0 || strv_copy(launch->env, &state->env) < 0 ||
+            strv_copy(launch->command, &state->argv) < 0)
                 return log_oom();
         return 0;
 }
@@ -298,19 +308,31 @@ static int read_resolv_conf(char **ret) {
         return r < 0 && r != -ENOENT ? log_error_errno(r, "Cannot read '/etc/resolv.conf': %m") : 0;
 }
 
+static bool copies_resolv_conf(const Plan *plan) {
+        return plan->resolv_conf == RESOLV_CONF_COPY_HOST ||
+               (plan->resolv_conf == RESOLV_CONF_AUTO && plan->network == NETWORK_HOST);
+}
+
 static int prepare_etc(Launch *launch) {
         const char *hostname = launch->state.hostname;
+        size_t size;
+        int r;
 
-        if (etc_hosts(hostname, &launch->hosts) < 0 ||
+        if (etc_hosts(hostname, launch->plan.hosts, &launch->hosts) < 0 ||
             asprintf(&launch->hostname_file, "%s\n", hostname) < 0)
                 return log_oom();
         launch->etc[launch->n_etc++] = (EtcFile){ "hostname", launch->hostname_file };
         launch->etc[launch->n_etc++] = (EtcFile){ "hosts", launch->hosts };
-        if (launch->plan.network == NETWORK_HOST && read_resolv_conf(&launch->resolv_conf) < 0)
+        if (copies_resolv_conf(&launch->plan) && read_resolv_conf(&launch->resolv_conf) < 0)
                 return -EIO;
         if (launch->resolv_conf)
                 launch->etc[launch->n_etc++] = (EtcFile){ "resolv.conf", launch->resolv_conf };
-        return 0;
+        if (!launch->plan.timezone)
+                return 0;
+        r = etc_localtime(launch->plan.timezone, &launch->localtime, &size);
+        if (r >= 0)
+                launch->etc[launch->n_etc++] = (EtcFile){ "localtime", launch->localtime, size };
+        return r;
 }
 
 /* Everything that a mount is made of, opened while we still are the host's root in the host's namespaces. */
@@ -331,7 +353,8 @@ static int open_roots(Launch *launch) {
         launch->layer_fd = mount_clone(layer_fd, "");
         if (launch->layer_fd < 0)
                 return log_error_errno(launch->layer_fd, "The layer cannot be bound: %m");
-        launch->device_fd = device_tmpfs(launch->state.uid_base, launch->state.uid_base);
+        launch->device_fd = device_tmpfs(launch->state.uid_base, launch->state.uid_base, plan->devices,
+                                         plan->n_devices);
         if (launch->device_fd < 0)
                 return launch->device_fd;
         if (plan->network == NETWORK_HOST) {

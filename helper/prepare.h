@@ -15,8 +15,8 @@ typedef struct Launch {
         State state; /* grows as things become known, written when all are */
         Leader leader;
         Metadata metadata; /* what the image says: defaults under the plan */
-        char *hosts, *hostname_file, *resolv_conf;
-        EtcFile etc[3];
+        char *hosts, *hostname_file, *resolv_conf, *localtime;
+        EtcFile etc[4];
         size_t n_etc;
         const char *group; /* NULL: the user's */
         char **env;

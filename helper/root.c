@@ -2,6 +2,7 @@
 #include "helper/root.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/strv.h"
+#include "helper/cover.h"
 #include "helper/mount.h"
 
 #define API_ATTRIBUTES (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
@@ -21,6 +23,21 @@ static int attach(Root *root, int mount_fd, int target_fd) {
 
         if (r >= 0)
                 root->attached++;
+        return r;
+}
+
+/* Attaches a tree of mounts and counts how many came. Nothing else mounts here: all is private. */
+int root_attach_tree(Root *root, int tree_fd, int target_fd) {
+        unsigned before, after;
+        int r;
+
+        r = mount_count(root->proc_fd, &before);
+        if (r >= 0)
+                r = mount_attach(tree_fd, target_fd);
+        if (r >= 0)
+                r = mount_count(root->proc_fd, &after);
+        if (r >= 0)
+                root->attached += after - before;
         return r;
 }
 
@@ -141,6 +158,9 @@ static int open_low_ports(const Root *root) {
 
         if (root->plan->network == NETWORK_HOST)
                 return 0;
+        for (char *const *s = root->plan->sysctls; s && *s; s++)
+                if (startswith(*s, "net.ipv4.ip_unprivileged_port_start="))
+                        return 0; /* said otherwise, and written by the launcher */
         r = write_string_at(root->proc_fd, "sys/net/ipv4/ip_unprivileged_port_start", "0");
         return r < 0 && r != -ENOENT ? log_error_errno(r, "Cannot open the ports below 1024: %m") : 0;
 }
@@ -181,11 +201,14 @@ static int fill_sys(Root *root) {
 }
 
 static int fill_dev(Root *root) {
-        static const char *const shm[] = { "mode=1777", "size=64M", NULL };
+        char size[32];
+        const char *const shm[] = { "mode=1777", size, NULL };
         const char *const pts[] = { "newinstance", "ptmxmode=0666", "mode=0620",
                                     root->small ? "gid=0" : "gid=5", NULL };
         int r;
 
+        snprintf(size, sizeof(size), "size=%" PRIu64,
+                 root->plan->shm_size > 0 ? root->plan->shm_size : UINT64_C(64) << 20);
         r = attach_at(root, root->device_fd, root->fd, "dev");
         if (r < 0)
                 return log_error_errno(r, "Cannot mount /dev in the container: %m");
@@ -312,7 +335,7 @@ static int fill_mount(Root *root, const MountSpec *mount, int fd) {
                                 "mount '%s': the target cannot be made in the image: %m; something else (a "
                                 "link that leads nowhere, a file, a filled directory) is in the way",
                                 mount->target);
-        r = attach(root, fd, target_fd);
+        r = mount->recursive ? root_attach_tree(root, fd, target_fd) : attach(root, fd, target_fd);
         return r < 0 ? log_error_errno(r, "mount '%s': cannot be attached: %m", mount->target) : 0;
 }
 
@@ -333,21 +356,18 @@ int root_fill(Root *root) {
                 r = fill_etc(root);
         for (size_t i = 0; r >= 0 && i < root->plan->n_mounts; i++)
                 r = fill_mount(root, &root->plan->mounts[i], root->mount_fds[i]);
-        return r;
+        return r < 0 ? r : cover_paths(root);
 }
 
 /* Counts what the kernel lists against what was attached: a mount more is one of the host's, and would be a way
  * out. */
 static int check_mounts(const Root *root) {
-        _cleanup_free_ char *text = NULL;
-        unsigned lines = 0;
+        unsigned lines;
         int r;
 
-        r = read_file_at(root->proc_fd, "self/mountinfo", 16 * 1024 * 1024, &text, NULL);
+        r = mount_count(root->proc_fd, &lines);
         if (r < 0)
                 return log_error_errno(r, "Cannot read /proc/self/mountinfo: %m");
-        for (const char *p = text; (p = strchr(p, '\n')); p++)
-                lines++;
         if (lines != root->attached)
                 return log_error_errno(EUCLEAN,
                                        "The container would see %u mounts where %u were made for it", lines,

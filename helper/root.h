@@ -30,5 +30,8 @@ int root_overlay(Root *root);
 /* Mounts /dev, /proc, /sys, cgroup and the plan's mounts below it. */
 int root_fill(Root *root);
 
+/* Attaches a detached tree of mounts and counts all of them as made for the container. Does not log. */
+int root_attach_tree(Root *root, int tree_fd, int target_fd);
+
 /* Makes it the root, detaches the old one, and checks that nothing of the host is left to be seen. */
 int root_enter(Root *root);

@@ -92,7 +92,7 @@ static Failure become(const Spawn *spawn, int error_fd) {
                 r = reset_signals();
         if (r < 0)
                 return (Failure){ STAGE_SESSION, r };
-        (void) umask(0022); /* the caller's is not the container's business */
+        (void) umask((mode_t) spawn->enter->state.umask); /* the caller's is not the container's business */
         r = leave_keyring();
         if (r < 0)
                 return (Failure){ STAGE_KEYRING, r };

@@ -29,6 +29,7 @@ void state_done(State *state) {
         free(state->groups);
         free(state->working_directory);
         free(state->hostname);
+        strv_free(state->labels);
         strv_free(state->env);
         strv_free(state->argv);
         *state = (State){};
@@ -74,6 +75,8 @@ static const struct Field {
         { "WorkingDirectory", FIELD_STRING, offsetof(State, working_directory), false },
         { "Hostname",         FIELD_STRING, offsetof(State, hostname), false },
         { "Capabilities",     FIELD_U64,    offsetof(State, capabilities), false },
+        { "AmbientCapabilities", FIELD_U64, offsetof(State, ambient), true },
+        { "UMask",            FIELD_U32,    offsetof(State, umask), true },
         { "NoNewPrivileges",  FIELD_BOOL,   offsetof(State, no_new_privs), false },
         { "RestrictSUIDSGID", FIELD_BOOL,   offsetof(State, restrict_suid_sgid), false },
         { "Init",             FIELD_BOOL,   offsetof(State, init), false },
@@ -84,6 +87,17 @@ static const struct Field {
 _Static_assert(sizeof(pid_t) == sizeof(uint32_t) && sizeof(uid_t) == sizeof(uint32_t),
                "FIELD_U32 holds ids");
 
+/* One line is one field: a line break in an image's path would forge another. */
+static void print_string(FILE *f, const char *key, const char *s) {
+        fprintf(f, "%s=", key);
+        for (; *s; s++)
+                if (*s == '\\' || *s == '\n')
+                        fprintf(f, "\\x%02x", (unsigned char) *s);
+                else
+                        fputc(*s, f);
+        fputc('\n', f);
+}
+
 static void print_field(FILE *f, const struct Field *field, const State *state) {
         const char *at = (const char *) state + field->offset;
         const char *s;
@@ -93,14 +107,7 @@ static void print_field(FILE *f, const struct Field *field, const State *state) 
                 s = *(char *const *) (const void *) at;
                 if (!s)
                         return;
-                /* One line is one field: a line break in an image's path would forge another. */
-                fprintf(f, "%s=", field->key);
-                for (; *s; s++)
-                        if (*s == '\\' || *s == '\n')
-                                fprintf(f, "\\x%02x", (unsigned char) *s);
-                        else
-                                fputc(*s, f);
-                fputc('\n', f);
+                print_string(f, field->key, s);
                 break;
         case FIELD_U64:
                 fprintf(f, "%s=%" PRIu64 "\n", field->key, *(const uint64_t *) (const void *) at);
@@ -200,6 +207,8 @@ int state_write(const State *state) {
         fprintf(f, "Format=%s\n", STATE_FORMAT);
         for (size_t i = 0; i < ARRAY_LEN(fields); i++)
                 print_field(f, &fields[i], state);
+        for (size_t i = 0; state->labels && state->labels[i]; i++)
+                print_string(f, "Label", state->labels[i]);
         fputs("Groups=", f);
         for (size_t i = 0; i < state->n_groups; i++)
                 fprintf(f, "%s%u", i > 0 ? " " : "", state->groups[i]);
@@ -253,6 +262,12 @@ static int read_line(char *line, State *state, uint32_t *seen) {
         *value++ = '\0';
         if (streq(line, "Groups"))
                 return state->groups ? -EBADMSG : read_groups(value, state);
+        if (streq(line, "Label")) {
+                char *label;
+                int r = unescape(value, &label);
+
+                return r < 0 ? r : strv_consume(&state->labels, label);
+        }
         for (size_t i = 0; i < ARRAY_LEN(fields); i++)
                 if (streq(line, fields[i].key)) {
                         *seen |= UINT32_C(1) << i;
@@ -264,7 +279,7 @@ static int read_line(char *line, State *state, uint32_t *seen) {
 int state_read(const char *name, State *ret) {
         _cleanup_free_ char *text = NULL, *path = NULL;
         _cleanup_close_ int dir_fd = -EBADF;
-        _cleanup_state_ State state = {};
+        _cleanup_state_ State state = { .umask = 0022 };
         uint32_t seen = 0;
         char *rest, *line;
         int r;

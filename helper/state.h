@@ -26,10 +26,13 @@ typedef struct State { /* owns all of its pointers */
         char *working_directory;
         char *hostname;
         uint64_t capabilities; /* bounding set */
+        uint64_t ambient;      /* of them, those that the user has without being root */
+        uint32_t umask;
         bool no_new_privs;
         bool restrict_suid_sgid; /* see Confinement */
         bool init;               /* pid is the built-in init, the command its first child */
         uint64_t created_usec;   /* CLOCK_REALTIME at launch */
+        char **labels;           /* KEY=VALUE */
         char **env;              /* without what passwd gives (HOME, USER, LOGNAME, SHELL) and TERM */
         char **argv;             /* the command; empty for an idle leader */
 } State;

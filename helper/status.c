@@ -82,6 +82,8 @@ static void add_state(json_object *object, const Item *item) {
                 add_number(object, "uid_count", state->uid_count);
         }
         add_string(object, "hostname", state->hostname);
+        if (state->labels)
+                (void) item_add_labels(item, object);
         add_string(object, "cgroup", state->cgroup);
         add_figures(object, item);
 }
@@ -119,6 +121,20 @@ static void add_unit(json_object *object, const char *unit, const UnitStatus *st
         add_string(object, "sub_state", status->sub);
         add_string(object, "result", status->result);
         add_string(object, "manifest", status->source);
+}
+
+/* A manifest may put anything into a value, also what a terminal would obey. */
+static void print_labels(json_object *object) {
+        json_object *labels;
+
+        if (!json_object_object_get_ex(object, "labels", &labels))
+                return;
+        json_object_object_foreach(labels, key, value) {
+                printf("%12s: %s=", "Label", key);
+                for (const char *s = json_object_get_string(value); *s; s++)
+                        putchar((unsigned char) *s < ' ' || *s == 0x7f ? '?' : *s);
+                putchar('\n');
+        }
 }
 
 static void print_text(json_object *object) {
@@ -162,6 +178,7 @@ static void print_text(json_object *object) {
                 if (json_object_object_get_ex(object, rows[i].key, &value))
                         printf("%12s: %s\n", rows[i].label, json_object_get_string(value));
         }
+        print_labels(object);
         if (json_object_object_get_ex(object, "health_output", &output)) {
                 const char *s = json_object_get_string(output);
 

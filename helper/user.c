@@ -201,6 +201,26 @@ int user_resolve(int root_fd, const char *user, const char *group, User *ret) {
         return 0;
 }
 
+int user_add_group(int root_fd, const char *group, User *user) {
+        _cleanup_free_ char *text = NULL;
+        char *rest, *f[4];
+        gid_t gid;
+        size_t n;
+        int r;
+
+        if (*group == '\0')
+                return -EINVAL;
+        if (all_digits(group))
+                return parse_id(group, &gid) < 0 ? -EINVAL : add_group(user, gid);
+        r = read_database(root_fd, "etc/group", &text);
+        if (r < 0)
+                return r;
+        for (rest = text; next_entry(&rest, f, ARRAY_LEN(f), &n);)
+                if (n > 0 && streq(f[0], group) && parse_id(f[2], &gid) >= 0)
+                        return add_group(user, gid);
+        return -ENXIO;
+}
+
 const char *user_strerror(int error) {
         switch (abs(error)) {
         case ESRCH:

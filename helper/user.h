@@ -26,6 +26,9 @@ void user_done(User *user);
  * a file over 1 MiB, -ENOTSUP a passwd or group that is no regular file. */
 int user_resolve(int root_fd, const char *user, const char *group, User *ret);
 
+/* Adds a group of the container's own /etc/group, or a number. Errors as above. */
+int user_add_group(int root_fd, const char *group, User *user);
+
 /* A sentence's end for an error of user_resolve(): "no such user in the container's /etc/passwd". */
 const char *user_strerror(int error);
 

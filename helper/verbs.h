@@ -41,6 +41,7 @@ int verbs_dump(void);
 int verb_launch(int argc, char *argv[]);
 int verb_cleanup(int argc, char *argv[]);
 int verb_refuse(int argc, char *argv[]);
+int verb_reload(int argc, char *argv[]);
 int verb_exec(int argc, char *argv[]);
 int verb_shell(int argc, char *argv[]);
 int verb_list(int argc, char *argv[]);
@@ -54,21 +55,71 @@ int verb_machine_unregister(int argc, char *argv[]);
 typedef enum LaunchOption { /* common/contract.h says what each means */
                             LAUNCH_NAME,
                             LAUNCH_IMAGE,
+                            LAUNCH_PROFILE,
+                            LAUNCH_READ_PATH,
+                            LAUNCH_WRITE_PATH,
                             LAUNCH_ENTRYPOINT,
                             LAUNCH_USER,
                             LAUNCH_GROUP,
+                            LAUNCH_SUPPLEMENTARY_GROUP,
                             LAUNCH_WORKING_DIRECTORY,
+                            LAUNCH_UMASK,
                             LAUNCH_ENV,
                             LAUNCH_ENV_FILE,
+                            LAUNCH_SECRET,
                             LAUNCH_HOSTNAME,
+                            LAUNCH_TIMEZONE,
                             LAUNCH_INIT,
+                            LAUNCH_NOTIFY,
+                            LAUNCH_KILL_SIGNAL,
                             LAUNCH_READ_ONLY,
                             LAUNCH_EPHEMERAL,
                             LAUNCH_PRIVATE_USERS,
+                            LAUNCH_PID_NAMESPACE,
+                            LAUNCH_IPC_NAMESPACE,
+                            LAUNCH_CAPABILITY,
+                            LAUNCH_DROP_CAPABILITY,
+                            LAUNCH_AMBIENT_CAPABILITY,
+                            LAUNCH_NO_NEW_PRIVILEGES,
+                            LAUNCH_SYSTEM_CALL_FILTER,
+                            LAUNCH_SECCOMP_PROFILE,
+                            LAUNCH_APPARMOR_PROFILE,
+                            LAUNCH_DEVICE,
+                            LAUNCH_SYSCTL,
+                            LAUNCH_SHM_SIZE,
+                            LAUNCH_SHARED_RUN,
                             LAUNCH_MOUNT,
+                            LAUNCH_READ_ONLY_PATH,
+                            LAUNCH_INACCESSIBLE_PATH,
+                            LAUNCH_RESOLV_CONF,
+                            LAUNCH_ADD_HOST,
+                            LAUNCH_LABEL,
                             LAUNCH_NETWORK,
+                            LAUNCH_PUBLISH,
+                            LAUNCH_POLICY,
+                            LAUNCH_POLICY_DEFAULT,
+                            LAUNCH_ALLOW_DOMAIN,
+                            LAUNCH_ALLOW_CIDR,
+                            LAUNCH_DENY_CIDR,
+                            LAUNCH_ALLOW,
+                            LAUNCH_PROTOCOL,
+                            LAUNCH_DNS,
+                            LAUNCH_LINK,
+                            LAUNCH_ALLOW_HOST,
+                            LAUNCH_BANDWIDTH,
+                            LAUNCH_BANDWIDTH_UP,
+                            LAUNCH_ADDRESS,
+                            LAUNCH_IPV6,
                             LAUNCH_SOCKETS,
                             LAUNCH_REQUIRE_CONTROLLER,
+                            LAUNCH_DISK,
+                            LAUNCH_HOOK_NETWORK_UP,
+                            LAUNCH_HOOK_NETWORK_DOWN,
+                            LAUNCH_HOOK_POLICY_CHANGED,
+                            LAUNCH_HOOK_ERROR,
+                            LAUNCH_SETUP,
+                            LAUNCH_SETUP_WORD,
+                            LAUNCH_SETUP_NETWORK,
                             LAUNCH_DRY_RUN,
                             LAUNCH_FOREGROUND,
                             _LAUNCH_MAX,
@@ -77,6 +128,9 @@ extern const Option launch_options[];
 
 typedef enum CleanupOption { CLEANUP_NAME, _CLEANUP_MAX } CleanupOption;
 extern const Option cleanup_options[]; /* refuse takes the same */
+
+typedef enum ReloadOption { RELOAD_NAME, RELOAD_SIGNAL, _RELOAD_MAX } ReloadOption;
+extern const Option reload_options[];
 
 typedef enum ExecOption {
         EXEC_USER,

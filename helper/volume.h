@@ -4,9 +4,10 @@
 #include "common/base.h"
 #include "helper/plan.h"
 
-/* The sources of a container's mounts on the host: volumes made at first use, bound paths checked. */
+/* The sources of a container's mounts on the host: volumes/NAME/VOLUME, backup/NAME/BACKUP and assets/ASSETS below
+ * /var/lib/berth, made at first use; other containers' volumes; bound paths, checked. */
 
-/* Opens the source of a volume or bind as a detached clone, read-only if so asked, ids not mapped yet. A missing
- * volume is made, whole or not at all, with owner, mode and content of what the image has at the target; a missing
- * bind source only with create. Logs. */
+/* Opens the source of a mount that is no tmpfs as a detached clone, read-only if so asked, ids not mapped yet. A
+ * missing volume is made, whole or not at all, with owner, mode and content of what the image has at the target;
+ * assets and backups empty; a missing bind source only with create; another container's never. Logs. */
 int volume_open(const char *name, const MountSpec *mount, int image_fd);

@@ -19,6 +19,14 @@ def unescape(text):
     return bytes([int(text[1:], 16)]) if text[:1] == b"x" else ESCAPES[text.decode()].encode()
 
 
+#: Options that launch only checks and prints, by their names (common/unsupported.h)
+LATER = [name.encode() for name in (
+    "profile read-path write-path secret notify system-call-filter seccomp-profile apparmor-profile shared-run "
+    "pid-namespace ipc-namespace publish policy policy-default allow-domain allow-cidr deny-cidr allow protocol dns link "
+    "allow-host bandwidth bandwidth-up address ipv6 disk hook-network-up hook-network-down hook-policy-changed "
+    "hook-error setup setup-word setup-network").split()]
+
+
 def words(line):
     """systemd.syntax(7) for what a generator of ours writes: words, in double quotes or plain."""
     token = re.compile(rb'"((?:[^"\\]|\\.)*)"(?= |$)|([^ "\\]+)(?= |$)')
@@ -42,7 +50,7 @@ def expand(word, unit):
 
 def commands(unit, name):
     for line in unit.read_bytes().splitlines():
-        match = re.match(rb"(ExecStart|ExecStopPost)=:/usr/bin/berth (.*)", line)
+        match = re.match(rb"(ExecStart|ExecReload|ExecStopPost)=:/usr/bin/berth (.*)", line)
         if match:
             yield match.group(1).decode(), [expand(word, name) for word in words(match.group(2))]
 
@@ -54,7 +62,7 @@ def check(berth, arguments):
         arguments = [verb, b"--dry-run", *arguments[1:]]
     elif verb == b"health":
         return unknown_options(berth, arguments)
-    elif verb == b"cleanup":
+    elif verb in (b"cleanup", b"reload", b"exec"):
         arguments = [verb, b"--help"]  # what it would do, it would do to the machine of the test
     environment = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
     done = subprocess.run([berth.encode(), *arguments], capture_output=True, timeout=60, env=environment)
@@ -90,8 +98,15 @@ def misread(arguments, plan):
         options, command = arguments[:arguments.index(b"--")], arguments[arguments.index(b"--") + 1:]
     said = {b"Exec": command}
     for option, key in {b"--name=": b"Name", b"--image=": b"Image", b"--entrypoint=": b"Entrypoint",
-                        b"--env-file=": b"EnvironmentFile", b"--user=": b"User", b"--group=": b"Group"}.items():
+                        b"--env-file=": b"EnvironmentFile", b"--user=": b"User", b"--group=": b"Group",
+                        b"--supplementary-group=": b"SupplementaryGroup", b"--umask=": b"UMask",
+                        b"--timezone=": b"Timezone", b"--kill-signal=": b"KillSignal", b"--sysctl=": b"Sysctl",
+                        b"--shm-size=": b"ShmSize", b"--read-only-path=": b"ReadOnlyPath",
+                        b"--inaccessible-path=": b"InaccessiblePath", b"--resolv-conf=": b"ResolvConf",
+                        b"--add-host=": b"AddHost", b"--label=": b"Label", b"--network=": b"Network"}.items():
         said[key] = [w.removeprefix(option) for w in options if w.startswith(option)]
+    for name in LATER:
+        said[name] = [w.removeprefix(b"--" + name + b"=") for w in options if w.startswith(b"--" + name + b"=")]
     said[b"Entrypoint"] = [w for w in said[b"Entrypoint"] if w]
     for key, values in said.items():
         got = [line.partition(b": ")[2] for line in plan if line.partition(b":")[0] == key]

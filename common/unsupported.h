@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a manifest may ask for and this version of Berth does not do yet: berth launch refuses to start it, berth check
+ * says so beforehand. A row goes when its feature comes.
+ *
+ * ROW(option of launch, section, key, harmless, form): harmless are the values, '|' between them, that ask for nothing
+ * that is not done anyway; form is how launch checks a value that it has no other use for (helper/unsupported.c). */
+
+/* clang-format off */
+#define UNSUPPORTED_KEYS(ROW) \
+        ROW(PROFILE,             "Container", "Profile",          "",                  profile) \
+        ROW(READ_PATH,           "Container", "ReadPath",         "",                  path) \
+        ROW(WRITE_PATH,          "Container", "WritePath",        "",                  path) \
+        ROW(SECRET,              "Container", "Secret",           "",                  text) \
+        ROW(NOTIFY,              "Container", "Notify",           "no",                notify) \
+        ROW(SYSTEM_CALL_FILTER,  "Container", "SystemCallFilter", "",                  text) \
+        ROW(SECCOMP_PROFILE,     "Container", "SeccompProfile",   "",                  path) \
+        ROW(APPARMOR_PROFILE,    "Container", "AppArmorProfile",  "",                  text) \
+        ROW(SHARED_RUN,          "Container", "SharedRun",        "no",                boolean) \
+        ROW(PID_NAMESPACE,       "Container", "PidNamespace",     "private",           namespace) \
+        ROW(IPC_NAMESPACE,       "Container", "IpcNamespace",     "private",           namespace) \
+        ROW(NETWORK,             "Network",   "Mode",             "private|none|host", text) \
+        ROW(PUBLISH,             "Network",   "Publish",          "",                  publish) \
+        ROW(POLICY,              "Network",   "Policy",           "",                  policy) \
+        ROW(POLICY_DEFAULT,      "Network",   "Default",          "",                  verdict) \
+        ROW(ALLOW_DOMAIN,        "Network",   "AllowDomain",      "",                  domain) \
+        ROW(ALLOW_CIDR,          "Network",   "AllowCIDR",        "",                  prefix) \
+        ROW(DENY_CIDR,           "Network",   "DenyCIDR",         "",                  prefix) \
+        ROW(ALLOW,               "Network",   "Allow",            "",                  endpoint) \
+        ROW(PROTOCOL,            "Network",   "Protocol",         "",                  protocol) \
+        ROW(DNS,                 "Network",   "DNS",              "",                  address) \
+        ROW(LINK,                "Network",   "Link",             "",                  text) \
+        ROW(ALLOW_HOST,          "Network",   "AllowHost",        "",                  port) \
+        ROW(BANDWIDTH,           "Network",   "Bandwidth",        "",                  number) \
+        ROW(BANDWIDTH_UP,        "Network",   "BandwidthUp",      "",                  number) \
+        ROW(ADDRESS,             "Network",   "Address",          "",                  address) \
+        ROW(IPV6,                "Network",   "IPv6",             "",                  boolean) \
+        ROW(DISK,                "Limits",    "Disk",             "",                  number) \
+        ROW(HOOK_NETWORK_UP,     "Hooks",     "NetworkUp",        "",                  any) \
+        ROW(HOOK_NETWORK_DOWN,   "Hooks",     "NetworkDown",      "",                  any) \
+        ROW(HOOK_POLICY_CHANGED, "Hooks",     "PolicyChanged",    "",                  any) \
+        ROW(HOOK_ERROR,          "Hooks",     "Error",            "",                  any) \
+        ROW(SETUP,               "Setup",     "Exec",             "",                  text) \
+        ROW(SETUP_WORD,          "Setup",     "Exec",             "",                  any) \
+        ROW(SETUP_NETWORK,       "Setup",     "Network",          "no",                boolean)
+/* clang-format on */

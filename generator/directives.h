@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "generator/manifest.h"
+#include "generator/text.h"
+
+/* The keys that systemd has a directive for: limits of [Limits] and Limit*=, devices, signals and times of the stop.
+ * Knows what each becomes. */
+
+/* Adds them to [Service]. */
+void directives_add(const Manifest *m, Text *text);
+
+/* What ExecStart= adds to the statuses that count as success: "143 130", and those of KillSignal=. */
+void directives_success(const Manifest *m, Text *text);

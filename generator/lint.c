@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "generator/lint.h"
+
+#include "common/unsupported.h"
+
+#define LINT_ROW(option, section, key, harmless, form) { section, key, harmless },
+
+static const struct Row { const char *section, *key, *harmless; } rows[] = { UNSUPPORTED_KEYS(LINT_ROW) };
+
+/* Is value one of the harmless, between which '|' stands? */
+static bool is_harmless(const char *harmless, const char *value) {
+        size_t n = strlen(value);
+
+        for (const char *s = harmless; *s; s += strcspn(s, "|"), s += *s == '|')
+                if (strncmp(s, value, n) == 0 && (s[n] == '|' || s[n] == '\0'))
+                        return true;
+        return false;
+}
+
+/* Once for each key, at the first value that is meant. */
+static void lint_unsupported(Manifest *m) {
+        StoreValue v;
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                const struct Row *row = &rows[i];
+
+                if (i > 0 && streq(rows[i - 1].key, row->key) && streq(rows[i - 1].section, row->section))
+                        continue;
+                for (unsigned j = 0; store_get(m->store, row->section, row->key, j, &v); j++) {
+                        if (is_harmless(row->harmless, v.text))
+                                continue;
+                        diag_warning(&m->diags, v.line, 1,
+                                     "%s= in [%s] is understood, but this version of Berth (" BERTH_VERSION
+                                     ") refuses to start it",
+                                     row->key, row->section);
+                        break;
+                }
+        }
+}
+
+static void lint_rights(Manifest *m) {
+        const char *shared = store_text(m->store, "Container", "SharedRun");
+        StoreValue v;
+
+        if (shared && streq(shared, "yes") && store_get(m->store, "Container", "SharedRun", 0, &v))
+                diag_warning(&m->diags, v.line, 1,
+                             "SharedRun=yes equals access to the host: its buses and sockets obey whoever reaches "
+                             "them");
+        for (unsigned i = 0; store_get(m->store, "Container", "Capability", i, &v); i++)
+                if (strstr(v.text, "CAP_SYS_ADMIN"))
+                        diag_warning(&m->diags, v.line, 1,
+                                     "Capability=CAP_SYS_ADMIN lets the container undo read-only mounts, "
+                                     "ReadOnlyPaths= and InaccessiblePaths=");
+}
+
+void lint_manifest(Manifest *m) {
+        lint_unsupported(m);
+        lint_rights(m);
+        diags_sort(&m->diags);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "generator/rules.h"
+
+#include "common/capability.h"
+#include "common/strv.h"
+#include "common/sysctl.h"
+#include "generator/rules-network.h"
+
+static bool given(const Manifest *m, const char *section, const char *key) {
+        return store_count(m->store, section, key) > 0;
+}
+
+/* Is the key that value? */
+static bool is(const Manifest *m, const char *section, const char *key, const char *value) {
+        const char *text = store_text(m->store, section, key);
+
+        return text && streq(text, value);
+}
+
+/* Two keys of which one at most may stand; the second is told. */
+static void exclude(Manifest *m, const char *section, const char *a, const char *b, const char *why) {
+        StoreValue first, second;
+
+        if (store_get(m->store, section, a, 0, &first) && store_get(m->store, section, b, 0, &second))
+                diag_error(&m->diags, second.line, 1, "%s= and %s= on %s exclude each other: %s", b, a,
+                           DIAG_PLACE(&m->diags, first.line, second.line), why);
+}
+
+/* A key that has no meaning here. */
+static void refuse(Manifest *m, const char *section, const char *key, const char *why) {
+        StoreValue v;
+
+        if (store_get(m->store, section, key, 0, &v))
+                diag_error(&m->diags, v.line, 1, "%s= %s", key, why);
+}
+
+static void check_root(Manifest *m) {
+        /* A key that was given a wrong value is not a key that is missing: it counts 0. */
+        if (store_count(m->store, "Container", "Image") == -ENOENT &&
+            store_count(m->store, "Container", "Profile") == -ENOENT)
+                diag_error(&m->diags, 0, 0,
+                           "there is no Image= in [Container]; add the id of an image, or an absolute "
+                           "path to one");
+        exclude(m, "Container", "Image", "Profile",
+                "the root is made from an image or from the host; remove one of them");
+        if (given(m, "Container", "Image")) {
+                refuse(m, "Container", "ReadPath",
+                       "is of Profile= only; use a [Mount NAME] with Type=bind and ReadOnly=yes");
+                refuse(m, "Container", "WritePath",
+                       "is of Profile= only; use a [Mount NAME] with Type=bind");
+        }
+        if (given(m, "Container", "Profile") && given(m, "Setup", "Exec"))
+                refuse(m, "Setup", "Exec",
+                       "of [Setup] makes a layer over an image, and Profile= has none; use Image=");
+        if (!given(m, "Setup", "Exec") && store_count(m->store, "Setup", "Exec") != 0)
+                refuse(m, "Setup", "Network", "of [Setup] has no meaning without Exec= there; add it");
+}
+
+static void check_notify(Manifest *m) {
+        StoreValue v;
+
+        if (!store_get(m->store, "Container", "Notify", 0, &v))
+                return;
+        if (streq(v.text, "yes") && is(m, "Container", "Init", "no") &&
+            is(m, "Container", "PrivateUsers", "no"))
+                diag_error(&m->diags, v.line, v.column,
+                           "Notify=yes with Init=no and PrivateUsers=no would let the container's root speak to "
+                           "systemd as the host's; leave one of the three out");
+        if (streq(v.text, "healthy") && store_count(m->store, "Health", "Exec") == -ENOENT)
+                diag_error(&m->diags, v.line, v.column,
+                           "Notify=healthy waits for a health check, but there is none; add Exec= in [Health]");
+        if (!streq(v.text, "no") && manifest_oneshot(m))
+                diag_error(&m->diags, v.line, v.column,
+                           "Notify=%s has no meaning with Type=oneshot, which is ready when it has ended; remove one "
+                           "of them",
+                           v.text);
+}
+
+/* Collects the capabilities of a key; each number's line goes to lines. */
+static int collect_capabilities(const Manifest *m, const char *key, uint64_t *ret,
+                                unsigned lines[static 64]) {
+        uint64_t set = 0;
+        StoreValue v;
+
+        for (unsigned i = 0; store_get(m->store, "Container", key, i, &v); i++) {
+                _cleanup_free_ char *copy = strdup(v.text);
+                char *rest = copy, *word;
+
+                if (!copy)
+                        return -ENOMEM;
+                while ((word = strsep(&rest, " "))) {
+                        unsigned number;
+
+                        if (streq(word, "all"))
+                                set |= capability_default_set();
+                        else if (capability_parse(word, &number) >= 0) {
+                                set |= UINT64_C(1) << number;
+                                lines[number] = v.line;
+                        }
+                }
+        }
+        *ret = set;
+        return 0;
+}
+
+static int check_capabilities(Manifest *m) {
+        unsigned added_lines[64] = { 0 }, dropped_lines[64] = { 0 }, ambient_lines[64] = { 0 };
+        uint64_t added, dropped, ambient, all;
+        int r;
+
+        r = collect_capabilities(m, "Capability", &added, added_lines);
+        if (r >= 0)
+                r = collect_capabilities(m, "DropCapability", &dropped, dropped_lines);
+        if (r >= 0)
+                r = collect_capabilities(m, "AmbientCapability", &ambient, ambient_lines);
+        if (r < 0)
+                return r;
+        all = (capability_default_set() & ~dropped) | added;
+        for (unsigned i = 0; i < 64; i++) {
+                uint64_t bit = UINT64_C(1) << i;
+
+                if ((added & bit) && dropped_lines[i] > 0)
+                        diag_error(&m->diags, dropped_lines[i], 1,
+                                   "DropCapability=: %s stands in Capability= on %s; remove one of them",
+                                   capability_name(i),
+                                   DIAG_PLACE(&m->diags, added_lines[i], dropped_lines[i]));
+                if ((ambient & bit) && !(all & bit))
+                        diag_error(&m->diags, ambient_lines[i], 1,
+                                   "AmbientCapability=: the container does not have %s; add it to Capability=",
+                                   capability_name(i));
+        }
+        return 0;
+}
+
+/* A sysctl of a namespace that the container shares with the host is the host's. */
+static void check_sysctls(Manifest *m) {
+        const char *mode = store_text(m->store, "Network", "Mode");
+        StoreValue v;
+
+        for (unsigned i = 0; store_get(m->store, "Container", "Sysctl", i, &v); i++) {
+                bool network = startswith(v.text, "net.") != NULL;
+
+                if (network && mode && (streq(mode, "host") || startswith(mode, "join:")))
+                        diag_error(&m->diags, v.line, v.column,
+                                   "Sysctl=: '%s' would change %s network; remove it, or use Mode=private",
+                                   DIAG_CLIP(v.text),
+                                   streq(mode, "host") ? "the host's" : "the other container's");
+                if (!network && is(m, "Container", "IpcNamespace", "host"))
+                        diag_error(&m->diags, v.line, v.column,
+                                   "Sysctl=: '%s' would change the host's; remove it, or use IpcNamespace=private",
+                                   DIAG_CLIP(v.text));
+        }
+}
+
+static void check_sharing(Manifest *m) {
+        if (is(m, "Container", "SharedRun", "yes") && is(m, "Container", "PrivateUsers", "no"))
+                refuse(m, "Container", "SharedRun",
+                       "needs a user namespace: with PrivateUsers=no the container's root is the host's, and could "
+                       "write to all of /run; use PrivateUsers=pick");
+        if (is(m, "Container", "IpcNamespace", "host"))
+                refuse(m, "Container", "ShmSize",
+                       "has no meaning with IpcNamespace=host, where /dev/shm is the host's; remove it");
+        if (is(m, "Container", "PidNamespace", "host") && !is(m, "Container", "Init", "no") &&
+            given(m, "Container", "PidNamespace"))
+                refuse(m, "Container", "PidNamespace",
+                       "is 'host', where the container has no PID 1 of its own; add Init=no");
+}
+
+/* A limit of ours and a directive or key that sets the same one. */
+static void check_limits(Manifest *m) {
+        static const struct {
+                const char *section, *key, *directive;
+        } pairs[] = {
+                { "Limits", "CPUs", "CPUQuota" },
+                { "Limits", "Memory", "MemoryMax" },
+                { "Limits", "Memory", "MemoryLimit" },
+                { "Limits", "MemoryHigh", "MemoryHigh" },
+                { "Limits", "Swap", "MemorySwapMax" },
+                { "Limits", "Memory", "MemorySwapMax" },
+                { "Limits", "Tasks", "TasksMax" },
+                { "Limits", "IOWeight", "IOWeight" },
+                { "Limits", "IORead", "IOReadBandwidthMax" },
+                { "Limits", "IOWrite", "IOWriteBandwidthMax" },
+                { "Limits", "OpenFiles", "LimitNOFILE" },
+                { "Limits", "Runtime", NULL },
+                { "Container", "KillSignal", "KillSignal" },
+                { "Container", "StopTimeout", "TimeoutStopSec" },
+                { "Container", "StopTimeout", "TimeoutSec" },
+                { "Container", "ReloadSignal", "ReloadSignal" },
+                { "Container", "LimitCPU", "LimitCPU" },
+                { "Container", "LimitFSIZE", "LimitFSIZE" },
+                { "Container", "LimitDATA", "LimitDATA" },
+                { "Container", "LimitSTACK", "LimitSTACK" },
+                { "Container", "LimitCORE", "LimitCORE" },
+                { "Container", "LimitRSS", "LimitRSS" },
+                { "Container", "LimitNOFILE", "LimitNOFILE" },
+                { "Container", "LimitAS", "LimitAS" },
+                { "Container", "LimitNPROC", "LimitNPROC" },
+                { "Container", "LimitMEMLOCK", "LimitMEMLOCK" },
+                { "Container", "LimitLOCKS", "LimitLOCKS" },
+                { "Container", "LimitSIGPENDING", "LimitSIGPENDING" },
+                { "Container", "LimitMSGQUEUE", "LimitMSGQUEUE" },
+                { "Container", "LimitNICE", "LimitNICE" },
+                { "Container", "LimitRTPRIO", "LimitRTPRIO" },
+                { "Container", "LimitRTTIME", "LimitRTTIME" },
+        };
+        StoreValue limit, other;
+
+        for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+                const char *directive = pairs[i].directive;
+
+                if (!store_get(m->store, pairs[i].section, pairs[i].key, 0, &limit))
+                        continue;
+                if (!directive)
+                        directive = manifest_oneshot(m) ? "TimeoutStartSec" : "RuntimeMaxSec";
+                if (manifest_directive(m, "Service", directive, &other) >= 0)
+                        diag_error(&m->diags, other.line, 1,
+                                   "%s= and %s= of [%s] on %s set the same limit; remove one of them",
+                                   directive, pairs[i].key, pairs[i].section,
+                                   DIAG_PLACE(&m->diags, limit.line, other.line));
+        }
+        if (store_get(m->store, "Limits", "OpenFiles", 0, &limit) &&
+            store_get(m->store, "Container", "LimitNOFILE", 0, &other))
+                diag_error(&m->diags, other.line, 1,
+                           "LimitNOFILE= and OpenFiles= of [Limits] on %s set the same limit; remove one of them",
+                           DIAG_PLACE(&m->diags, limit.line, other.line));
+}
+
+int rules_check(Manifest *m) {
+        int r;
+
+        check_root(m);
+        check_notify(m);
+        exclude(m, "Container", "SystemCallFilter", "SeccompProfile",
+                "each is the whole filter; remove one of them");
+        exclude(m, "Container", "ReloadSignal", "ReloadExec",
+                "a reload is one or the other; remove one of them");
+        check_sharing(m);
+        check_sysctls(m);
+        check_limits(m);
+        r = check_capabilities(m);
+        return r < 0 ? r : rules_check_network(m);
+}
