@@ -14,6 +14,16 @@ _berth_manifests() {
     done
 }
 
+_berth_images() {
+    berth image list --no-legend 2>/dev/null | while read -r name _; do echo "$name"; done
+}
+
+_berth_image_verbs() {
+    berth image --help 2>/dev/null | while IFS= read -r line; do
+        [[ $line =~ ^'  '([a-z]+)' ' ]] && echo "${BASH_REMATCH[1]}"
+    done
+}
+
 _berth() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
     local table line options='' takes_value=''
@@ -51,7 +61,11 @@ _berth() {
         mapfile -t COMPREPLY < <(compgen -f -W "$(_berth_manifests)" -- "$word")
     elif [[ $verb == @(diff|enable|disable) ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_manifests)" -- "$word")
-    elif [[ $verb == convert ]]; then
+    elif [[ $verb == image && $COMP_CWORD -eq 2 ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_berth_image_verbs)" -- "$word")
+    elif [[ $verb == image && ${COMP_WORDS[2]} == @(inspect|verify|remove) ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_berth_images)" -- "$word")
+    elif [[ $verb == convert || ($verb == image && ${COMP_WORDS[2]} == import) ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
     fi
     return 0
