@@ -211,6 +211,7 @@ static int build_health_service(Build *b) {
         if (r < 0)
                 return r;
         add_unit_name(&text, b->m, "After", "", ".service");
+        text_add(&text, "StartLimitIntervalSec=0\n"); /* an interval may be a second */
         unit_section(&text, "Service");
         /* A check that fails is a result, and one that is not made for want of a container is none: neither is a
          * failed unit. Nor is each worth two lines of the journal. */
