@@ -100,6 +100,24 @@ static int reset_process(const Leader *leader) {
         return 0;
 }
 
+/* Closes from first on all but those kept, now and not at exec: image, layer and mounts of the launcher would stay
+ * reachable through /proc/self/fd, as a working directory for one. */
+static int keep_only(int first, const int *keep, size_t n) {
+        for (size_t done = 0; done < n; done++) {
+                int next = INT32_MAX;
+
+                for (size_t i = 0; i < n; i++)
+                        if (keep[i] >= first && keep[i] < next)
+                                next = keep[i];
+                if (next == INT32_MAX)
+                        break;
+                if (next > first && close_range((unsigned) first, (unsigned) next - 1, 0) < 0)
+                        return -errno;
+                first = next + 1;
+        }
+        return close_range((unsigned) first, ~0U, 0) < 0 ? -errno : 0;
+}
+
 /* The last steps of the process that becomes the command. */
 static int become_command(Leader *leader, const User *user) {
         const Confinement confinement = {
@@ -116,7 +134,7 @@ static int become_command(Leader *leader, const User *user) {
                 return log_oom(), EXIT_BERTH;
         r = reset_process(leader);
         if (r >= 0)
-                r = confine_descriptors(STDERR_FILENO + 1);
+                r = keep_only(STDERR_FILENO + 1 + (int) leader->sockets.n, &leader->report_fd, 1);
         if (r >= 0)
                 r = sockets_give(&leader->sockets, &leader->env);
         if (r >= 0)
@@ -162,25 +180,6 @@ static int run_child(Leader *leader, const User *user, const InitStreams *stream
         return fail(leader, become_command(leader, user));
 }
 
-/* Closes all of the launcher's that the init has no use for: image, layer and mounts would stay reachable. */
-static int keep_only(const int *keep, size_t n) {
-        int first = STDERR_FILENO + 1;
-
-        for (size_t done = 0; done < n; done++) {
-                int next = INT32_MAX;
-
-                for (size_t i = 0; i < n; i++)
-                        if (keep[i] >= first && keep[i] < next)
-                                next = keep[i];
-                if (next == INT32_MAX)
-                        break;
-                if (next > first && close_range((unsigned) first, (unsigned) next - 1, 0) < 0)
-                        return -errno;
-                first = next + 1;
-        }
-        return close_range((unsigned) first, ~0U, 0) < 0 ? -errno : 0;
-}
-
 /* The launcher's command line holds the environment: not for everyone inside to read. */
 static void rename_process(char **argv) {
         static const char title[] = "berth-init";
@@ -214,7 +213,8 @@ static int become_init(Leader *leader, const User *user) {
                 if (pid == 0)
                         return run_child(leader, user, &streams);
         }
-        r = keep_only((const int[]){ streams.from[0], streams.from[1], leader->go_fd }, 3);
+        r = keep_only(STDERR_FILENO + 1, (const int[]){ streams.from[0], streams.from[1], leader->go_fd },
+                      3);
         if (r >= 0)
                 r = confine_init(UINT64_C(1) << CAP_KILL);
         if (r < 0) {

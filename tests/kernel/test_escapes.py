@@ -287,17 +287,10 @@ def test_no_way_leads_above_the_root(berth: Path, debian: Path, ground: Path, us
 
 @pytest.mark.parametrize("init", ["yes", "no"])
 def test_a_leaked_descriptor_as_working_directory_leads_nowhere(berth: Path, debian: Path, init: str) -> None:
-    """Those that the helper holds of the container's own mounts do no harm; all others are refused."""
-    refused = 0
     for fd in range(3, 24):
         done = launch(berth, debian, "pwd", "-P", options=(f"--working-directory=/proc/self/fd/{fd}", f"--init={init}"))
-        if done.returncode == 0:
-            assert done.stdout in ("/\n", "/dev\n", "/proc\n", "/sys\n"), f"{fd}: {done.stdout}"
-            continue
-        refused += 1
         assert done.returncode == 125, f"{fd}: {done.stdout}"
         assert f"Cannot enter the working directory '/proc/self/fd/{fd}'" in done.stderr
-    assert refused > 12
 
 
 # -- hostile images --
