@@ -270,9 +270,9 @@ static int add_row(Command *c, const struct Row *row) {
         case ROW_MOUNTS:
                 return add_mounts(c);
         case ROW_SOCKETS:
-                return manifest_sockets(c->m)
-                                       ? add_word(c, row->option, "yes", store_place(c->m->store, "Socket", "*"))
-                                       : 0;
+                return manifest_sockets(c->m) ? add_word(c, row->option, "yes",
+                                                         store_place(c->m->store, "Socket", "*"))
+                                              : 0;
         case ROW_CONTROLLERS:
                 return add_controllers(c);
         case ROW_POLICY:
