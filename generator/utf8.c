@@ -31,6 +31,9 @@ static size_t character_length(const unsigned char *s, size_t n) {
         }
         if (c < least || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
                 return 0;
+        /* Noncharacters are no text to systemd: it would leave out the line of a unit that holds one (tried). */
+        if ((c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe)
+                return 0;
         return length;
 }
 

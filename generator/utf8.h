@@ -3,7 +3,8 @@
 
 #include "common/base.h"
 
-/* UTF-8 as RFC 3629 has it: no surrogates, nothing over-long, nothing above U+10FFFF. */
+/* UTF-8 as systemd reads it: RFC 3629 (no surrogates, nothing over-long, nothing above U+10FFFF) without Unicode's
+ * noncharacters. */
 
 /* Returns how many bytes from the start of s are whole valid characters; n if all are. NUL counts as one. */
 size_t utf8_valid_prefix(const char *s, size_t n);
