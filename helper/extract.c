@@ -17,6 +17,7 @@ struct Extract {
         ExtractLimits limits;
         ExtractCount count;
         const char *what;
+        Progress *progress;
         bool layer, first; /* first: there is nothing below to be removed */
         Numbers times;     /* of directories, by the hash of their paths: text */
         Numbers ours;      /* hashes of the paths that this layer made, directories on the way to them too */
@@ -57,11 +58,12 @@ Extract *extract_free(Extract *x) {
         return NULL;
 }
 
-void extract_begin(Extract *x, const char *what, bool layer) {
+void extract_begin(Extract *x, const char *what, bool layer, Progress *progress) {
         /* Without anything extracted yet there is nothing that a whiteout could mean. */
         x->first = x->count.entries == 0;
         x->what = what;
         x->layer = layer;
+        x->progress = progress;
         numbers_done(&x->ours);
 }
 
@@ -69,12 +71,18 @@ const ExtractCount *extract_count(const Extract *x) {
         return &x->count;
 }
 
+/* What a message begins with; it stands in the place of the progress bar. */
+static const char *source(const Extract *x) {
+        progress_clear(x->progress);
+        return x->what;
+}
+
 static int refuse(const Extract *x, const char *name, const char *why) {
-        return log_error_errno(EBADMSG, "%s: '%s': %s, refused", x->what, shown(name).text, why);
+        return log_error_errno(EBADMSG, "%s: '%s': %s, refused", source(x), shown(name).text, why);
 }
 
 static int failed(const Extract *x, int error, const char *doing) {
-        return log_error_errno(error, "%s: '%s': cannot %s: %m", x->what, shown(x->path).text, doing);
+        return log_error_errno(error, "%s: '%s': cannot %s: %m", source(x), shown(x->path).text, doing);
 }
 
 /* Says which part of directory parent, on the way to path, is something else. */
@@ -89,8 +97,8 @@ static int refuse_parent(const Extract *x, const char *path, const char *parent)
                 part[n] = '\0';
                 if (fstatat(x->root_fd, part, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
                         return log_error_errno(
-                                        EBADMSG, "%s: '%s': %s%s%sleads through '%s', %s, refused", x->what,
-                                        shown(x->path).text, hardlink ? "a hard link to '" : "",
+                                        EBADMSG, "%s: '%s': %s%s%sleads through '%s', %s, refused",
+                                        source(x), shown(x->path).text, hardlink ? "a hard link to '" : "",
                                         hardlink ? shown(path).text : "", hardlink ? "', which " : "",
                                         shown(part).text,
                                         S_ISLNK(st.st_mode) ? "a symbolic link" : "which is no directory");
@@ -289,7 +297,7 @@ static int set_attributes(Extract *x, int fd, const ExtractEntry *entry) {
                         continue;
                 }
                 if (fsetxattr(fd, attribute->name, attribute->value, attribute->size, 0) < 0)
-                        return log_error_errno(errno, "%s: '%s': cannot set attribute '%s': %m", x->what,
+                        return log_error_errno(errno, "%s: '%s': cannot set attribute '%s': %m", source(x),
                                                shown(x->path).text, shown(attribute->name).text);
         }
         return 0;
@@ -466,7 +474,7 @@ static int extract_fifo(Extract *x, const Place *place, const ExtractEntry *entr
 
 static int skip(Extract *x, uint64_t *counter, const char *what) {
         if ((*counter)++ == 0)
-                log_warning("%s: '%s': %s left out, and all others with it", x->what, shown(x->path).text,
+                log_warning("%s: '%s': %s left out, and all others with it", source(x), shown(x->path).text,
                             what);
         return 0;
 }
@@ -480,18 +488,18 @@ static int extract_hardlink(Extract *x, const Place *place, const ExtractEntry *
 
         wrong = archive_path_normalise(entry->hardlink, target);
         if (wrong)
-                return log_error_errno(EBADMSG, "%s: '%s': a hard link to '%s', %s, refused", x->what,
+                return log_error_errno(EBADMSG, "%s: '%s': a hard link to '%s', %s, refused", source(x),
                                        shown(x->path).text, shown(entry->hardlink).text, wrong);
         r = open_place(x, target, /* make= */ false, &from);
         if (r < 0)
                 return r;
         if (from.fd < 0 || fstatat(from.fd, from.leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return log_error_errno(EBADMSG, "%s: '%s': a hard link to '%s', which is not there, refused",
-                                       x->what, shown(x->path).text, shown(target).text);
+                                       source(x), shown(x->path).text, shown(target).text);
         if (!S_ISREG(st.st_mode))
                 return log_error_errno(EBADMSG,
                                        "%s: '%s': a hard link to '%s', which is no regular file, refused",
-                                       x->what, shown(x->path).text, shown(target).text);
+                                       source(x), shown(x->path).text, shown(target).text);
         if (fstatat(place->fd, place->leaf, &old, AT_SYMLINK_NOFOLLOW) == 0 && old.st_ino == st.st_ino &&
             old.st_dev == st.st_dev)
                 return 0; /* it is that file already, and removing it first could be the end of both */
@@ -529,12 +537,12 @@ static int extract_at(Extract *x, const Place *place, const ExtractEntry *entry,
 static int check_limits(Extract *x, const ExtractEntry *entry) {
         if (x->count.entries >= x->limits.entries)
                 return log_error_errno(E2BIG, "%s: more than %" PRIu64 " entries, refused (--max-entries=)",
-                                       x->what, x->limits.entries);
+                                       source(x), x->limits.entries);
         x->count.entries++;
         if (entry->size > x->limits.bytes - x->count.bytes)
                 return log_error_errno(EFBIG,
                                        "%s: more than %" PRIu64 " bytes unpacked, refused (--max-size=)",
-                                       x->what, x->limits.bytes);
+                                       source(x), x->limits.bytes);
         x->count.bytes += entry->size;
         if (entry->uid >= UINT32_MAX || entry->gid >= UINT32_MAX)
                 return refuse(x, entry->path, "an owner that is no user id");

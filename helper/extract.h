@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "common/base.h"
+#include "helper/progress.h"
 
 /* Makes a tree of files below one directory from entries that nobody vouches for. Nothing is ever reached by a path
  * that leads through a symbolic link or out of the directory, whatever was made there before; nothing of it is run.
@@ -59,9 +60,10 @@ Extract *extract_free(Extract *x);
 DEFINE_CLEANUP(Extract, extract_free)
 #define _cleanup_extract_ _cleanup_(extract_freep)
 
-/* What the entries that follow come from, for messages; borrowed. With layer, names that begin with ".wh." remove
- * what came before this call, and nothing that comes after it. */
-void extract_begin(Extract *x, const char *what, bool layer);
+/* What the entries that follow come from, for messages, and the bar that these take the place of (NULL: none); both
+ * borrowed. With layer, names that begin with ".wh." remove what came before this call, and nothing that comes after
+ * it. */
+void extract_begin(Extract *x, const char *what, bool layer, Progress *progress);
 
 /* Is an extended attribute of that name kept? */
 bool extract_keeps(const char *attribute);

@@ -257,7 +257,7 @@ int tree_extract(int dir_fd, const char *what, Extract *x, Progress *progress) {
         tree.buffer = buffer;
         tree.names = names;
         tree.values = values;
-        extract_begin(x, what, /* layer= */ false);
+        extract_begin(x, what, /* layer= */ false, progress);
         r = walk_directory(&tree, dir_fd, ".", ".", 0);
         numbers_done(&tree.links);
         progress_clear(progress);

@@ -75,7 +75,7 @@ static int extract_plain(Unpacking *u, const char *what, int fd, Extract *x) {
 
         (void) fstat_size(fd, &total);
         progress_begin(&u->progress, what, total);
-        extract_begin(x, what, /* layer= */ false);
+        extract_begin(x, what, /* layer= */ false, &u->progress);
         return stream_extract_tar(&source, x, NULL);
 }
 
@@ -192,7 +192,7 @@ static int apply_layer(Unpacking *u, int fd, size_t number, uint64_t size, const
         if (asprintf(&what, "%s: layer %zu", u->unpack->what, number) < 0)
                 return log_oom();
         source.what = what;
-        extract_begin(u->x, what, /* layer= */ true);
+        extract_begin(u->x, what, /* layer= */ true, &u->progress);
         r = stream_extract_tar(&source, u->x, &digests);
         if (r < 0)
                 return r;

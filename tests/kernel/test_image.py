@@ -84,7 +84,7 @@ class Box:
                 "timeout": 120} | more
         done = subprocess.run([*self.prefix(), *map(str, more.pop("wrapper", ())), str(self.program), "image",
                                *map(str, words)], check=False, **more)
-        done.out, done.err = done.stdout.decode(), done.stderr.decode()
+        done.out, done.err = done.stdout.decode(), (done.stderr or b"").decode()
         return done
 
     def ok(self, *words: object, **more) -> subprocess.CompletedProcess:
@@ -1088,6 +1088,27 @@ def test_a_registry_needs_skopeo(box: Box, tmp_path: Path, layout: Layout):
     done = box.call("import", "docker://nginx", wrapper=path)
     assert (done.returncode, done.err) == (1, "no such image\n<3>docker://nginx: skopeo could not fetch it\n")
     assert box.remnants() == []
+
+
+def test_a_bar_on_a_terminal_and_silence_elsewhere(box: Box, tmp_path: Path):
+    source = write(tmp_path / "it.tar", archive(entry("null", tarfile.CHRTYPE), *[file(f"f{i}", bytes(1 << 20))
+                                                                                  for i in range(30)]))
+    assert box.ok("import", source).out == ""
+    ours, theirs = os.openpty()
+    done = box.call("import", source, stderr=theirs)
+    os.close(theirs)
+    said = b""
+    try:
+        while part := os.read(ours, 65536):
+            said += part
+    except OSError:  # all of it was read
+        pass
+    os.close(ours)
+    lines = said.decode().replace("\r", "\n").replace("\x1b[K", "").split("\n")
+    assert done.returncode == 0
+    assert [line for line in lines if "% " in line and line.startswith(f"{source}: [") and " of 30.0M, " in line]
+    assert f"{source}: 'null': a device, left out, and all others with it" in lines
+    assert done.stdout.decode().startswith("it: sha256:") and done.stdout.endswith(b" s\n")
 
 
 # -- in use --
