@@ -223,18 +223,24 @@ static int add_argument(Convert *c, const char *argument) {
 
 /* What stands beside the files may be what they refer to. */
 static int add_beside(Convert *c) {
+        _cleanup_strv_ char **done = NULL;
         size_t n = c->units.n;
 
         for (size_t i = 0; i < n; i++) {
-                const char *path = c->units.list[i]->path, *slash = strrchr(path, '/');
-                _cleanup_free_ char *directory =
-                                slash ? strndup(path, MAX((size_t) (slash - path), (size_t) 1))
-                                      : strdup(".");
+                const Quadlet *q = c->units.list[i];
+                const char *slash = strrchr(q->path, '/');
+                _cleanup_free_ char *shown = NULL;
                 int r;
 
-                if (!directory)
+                if (strv_contains(done, q->directory))
+                        continue;
+                r = strv_append(&done, q->directory);
+                if (r < 0)
+                        return r;
+                shown = slash ? strndup(q->path, MAX((size_t) (slash - q->path), (size_t) 1)) : strdup(".");
+                if (!shown)
                         return -ENOMEM;
-                r = add_directory(c, directory, false, 0);
+                r = add_directory(c, shown, false, 0);
                 if (r < 0)
                         return r;
         }
