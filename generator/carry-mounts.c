@@ -25,14 +25,18 @@ static void wanted_done(Wanted *w) {
 /* Takes the target for this setting. false: another one has it, which is told. */
 static bool take_target(Carry *c, const QuadletSetting *s, const char *target) {
         _cleanup_free_ char *canonical = strdup(target);
-        size_t n;
+        size_t n = 0;
 
         if (!canonical) {
                 c->failed = true;
                 return false;
         }
-        for (n = strlen(canonical); n > 1 && canonical[n - 1] == '/';)
-                canonical[--n] = '\0';
+        for (const char *from = target; *from; from++) /* "//a/" is "/a" */
+                if (from[0] != '/' || n == 0 || canonical[n - 1] != '/')
+                        canonical[n++] = *from;
+        while (n > 1 && canonical[n - 1] == '/')
+                n--;
+        canonical[n] = '\0';
         if (strv_contains(c->targets, canonical)) {
                 carry_warning(c, s, "%s= is not carried over: something is mounted at '%s' already", s->key,
                               DIAG_CLIP(target));

@@ -104,6 +104,8 @@ static void what_is_lost_is_told_with_its_place(void **state _unused_) {
                   "ReadOnly= is 'ture', which podman takes for no; it is no yes or no, and is left out" },
                 { IMAGE "Volume=a:/b\nTmpfs=/b/\n", 4,
                   "Tmpfs= is not carried over: something is mounted at '/b/' already" },
+                { IMAGE "Volume=a:/b/c\nVolume=d:/b//c\n", 4,
+                  "Volume= is not carried over: something is mounted at '/b//c' already" },
                 { IMAGE "Volume=a:b\n", 3,
                   "Volume= is not carried over: 'b' is no absolute path; begin it with '/'" },
                 { IMAGE "Volume=-:/b\n", 3,
