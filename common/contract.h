@@ -67,6 +67,7 @@
  *
  *   berth refuse --name=NAME -- MESSAGE...   logs each message as an error and exits 125: what the unit of a bad
  *                                            manifest runs in the place of launch
+ *   berth proxy --name=NAME --to=PORT        becomes systemd-socket-proxyd in the container's network, as nobody
  *   berth health --name=NAME [--interval=TIME] [--timeout=TIME] [--retries=N] [--start-period=TIME]
  *           [--on-failure=none|restart|stop] -- WORD...     one health check: what berth-health@NAME.service runs
  *   berth reload --name=NAME --signal=SIGNAL   ExecReload= with ReloadSignal=: sends it to the leader

@@ -5,6 +5,7 @@
 
 #include "common/contract.h"
 #include "common/strv.h"
+#include "generator/proxies.h"
 #include "generator/rules.h"
 #include "generator/unit.h"
 #include "generator/utf8.h"
@@ -56,6 +57,7 @@ typedef enum RowKind {
         ROW_MOUNTS, /* the mounts, whatever their keys */
         ROW_CONTROLLERS,
         ROW_SOCKETS,
+        ROW_PUBLISH,
         ROW_POLICY,
         ROW_SETUP,
 } RowKind;
@@ -107,7 +109,7 @@ static const struct Row {
         { "Container", "AddHost",             "--add-host=",             ROW_WORDS },
         { "Container", "Label",               "--label=",                ROW_VALUE },
         { "Network",   "Mode",                "--network=",              ROW_VALUE },
-        { "Network",   "Publish",             "--publish=",              ROW_WORDS },
+        { "Network",   "Publish",             "--publish=",              ROW_PUBLISH },
         { NULL,        NULL,                  NULL,                      ROW_POLICY },
         { "Network",   "AllowDomain",         "--allow-domain=",         ROW_WORDS },
         { "Network",   "AllowCIDR",           "--allow-cidr=",           ROW_WORDS },
@@ -176,6 +178,23 @@ static int add_words(Command *c, const struct Row *row) {
         if (count == 0 && streq(row->option, "--entrypoint=") &&
             store_get(c->m->store, row->section, row->key, 0, &v))
                 return add_word(c, row->option, "", v.line); /* set empty: there is none */
+        return 0;
+}
+
+/* What goes through a proxy is none of the launch's. The words are canonical, one blank between. */
+static int add_publish(Command *c, const struct Row *row) {
+        StoreValue v;
+
+        for (unsigned i = 0; store_get(c->m->store, row->section, row->key, i, &v); i++) {
+                _cleanup_free_ char *copy = strdup(v.text);
+                char *rest = copy, *word;
+                int r = copy ? 0 : -ENOMEM;
+
+                while (r >= 0 && (word = strsep(&rest, " ")))
+                        r = proxies_has(word) ? 0 : add_word(c, row->option, word, v.line);
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
 
@@ -269,6 +288,8 @@ static int add_row(Command *c, const struct Row *row) {
                 return add_words(c, row);
         case ROW_MOUNTS:
                 return add_mounts(c);
+        case ROW_PUBLISH:
+                return add_publish(c, row);
         case ROW_SOCKETS:
                 return manifest_sockets(c->m) ? add_word(c, row->option, "yes",
                                                          store_place(c->m->store, "Socket", "*"))

@@ -6,6 +6,7 @@
 #include "common/contract.h"
 #include "common/strv.h"
 #include "generator/pass.h"
+#include "generator/proxies.h"
 #include "generator/specifier.h"
 #include "generator/unit.h"
 #include "generator/words.h"
@@ -24,6 +25,7 @@ void further_done(Further *f) {
                 free(f->list[i].text);
         }
         free(f->list);
+        strv_free(f->proxies);
         *f = (Further){ 0 };
 }
 
@@ -223,6 +225,73 @@ static int build_health_service(Build *b) {
         return r < 0 ? r : finish(b, unit_name(b->m, "berth-health", ".service"), &text);
 }
 
+/* "berth-proxy-web-80.socket"; of an instance "berth-proxy-web-80@one.socket", of a template the same with "@" and,
+ * where another unit names it, the instance. */
+static char *proxy_name(const Manifest *m, const Proxy *p, const char *instance, const char *suffix) {
+        const char *at = m->name + strcspn(m->name, "@");
+        char *name;
+
+        if (asprintf(&name, "berth-proxy-%.*s-%u%s%s%s", (int) (at - m->name), m->name, p->host, at,
+                     streq(at, "@") ? instance : "", suffix) < 0)
+                return NULL;
+        return name;
+}
+
+/* Listens from before the service's start to its stop, and while it is restarted. */
+static int build_proxy_socket(Build *b, const Proxy *p) {
+        _cleanup_text_ Text text = { 0 };
+        Pass pass = { b->m, b->world, &text };
+        char description[64];
+        int r;
+
+        snprintf(description, sizeof(description), " port %u (berth)", p->host);
+        r = pass_head(&pass, description);
+        if (r < 0)
+                return r;
+        add_unit_name(&text, b->m, "PartOf", "", ".service");
+        unit_section(&text, "Socket");
+        for (const char *s = p->listen; *s; s += strcspn(s, " "), s += *s == ' ')
+                text_addf(&text, "ListenStream=%.*s\n", (int) strcspn(s, " "), s);
+        return finish(b, proxy_name(b->m, p, "", ".socket"), &text);
+}
+
+static int build_proxy_service(Build *b, const Proxy *p) {
+        _cleanup_text_ Text text = { 0 };
+        Pass pass = { b->m, b->world, &text };
+        char description[64];
+        int r;
+
+        snprintf(description, sizeof(description), " port %u proxy (berth)", p->host);
+        r = pass_head(&pass, description);
+        if (r < 0)
+                return r;
+        /* A connection starts the proxy, but never the container. */
+        add_unit_name(&text, b->m, "Requisite", "", ".service");
+        add_unit_name(&text, b->m, "After", "", ".service");
+        unit_section(&text, "Service");
+        text_add(&text,
+                 "Type=notify\nNoNewPrivileges=yes\nProtectSystem=strict\nProtectHome=yes\nPrivateTmp=yes\n"
+                 "DevicePolicy=closed\n");
+        pass_name(&text, b->m, "SyslogIdentifier=", "\n");
+        pass_name(&text, b->m, "ExecStart=:" PROGRAM " proxy \"--name=", "\"");
+        text_addf(&text, " \"--to=%u\"\n", p->container);
+        return finish(b, proxy_name(b->m, p, "", ".service"), &text);
+}
+
+static int build_proxies(Build *b) {
+        _cleanup_(proxies_done) Proxies proxies = { 0 };
+        int r = proxies_collect(b->m, &proxies);
+
+        for (size_t i = 0; r >= 0 && i < proxies.n; i++) {
+                r = build_proxy_socket(b, &proxies.list[i]);
+                if (r >= 0)
+                        r = build_proxy_service(b, &proxies.list[i]);
+                if (r >= 0)
+                        r = strv_consume(&b->further->proxies, proxy_name(b->m, &proxies.list[i], "%i", ""));
+        }
+        return r;
+}
+
 int further_build(Manifest *m, const World *world, Further *ret) {
         _cleanup_(further_done) Further further = { 0 };
         Build b = { m, world, &further };
@@ -236,6 +305,8 @@ int further_build(Manifest *m, const World *world, Further *ret) {
                 r = build_health_timer(&b);
         if (r >= 0 && further.health)
                 r = build_health_service(&b);
+        if (r >= 0)
+                r = build_proxies(&b);
         if (r < 0)
                 return r;
         *ret = further;
@@ -246,6 +317,11 @@ int further_build(Manifest *m, const World *world, Further *ret) {
 void further_dependencies(const Further *f, const Manifest *m, Text *text) {
         if (f->health)
                 add_unit_name(text, m, "Wants", "berth-health", ".timer");
+        /* A port that is taken fails the start: nothing is published by half. A proxy ends with the container, whatever
+         * ended that: the next one has another network. */
+        for (size_t i = 0; f->proxies && f->proxies[i]; i++)
+                text_addf(text, "Requires=%s.socket\nAfter=%s.socket\nPropagatesStopTo=%s.service\n",
+                          f->proxies[i], f->proxies[i], f->proxies[i]);
 }
 
 void further_service(const Further *f, const Manifest *m, Text *text) {

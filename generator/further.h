@@ -18,6 +18,7 @@ typedef struct Further {
         FurtherUnit *list;
         size_t n;
         bool socket, timer, health; /* which there are */
+        char **proxies; /* names, without suffix, of socket and service of each published port, as others name them; owned */
 } Further;
 
 void further_done(Further *f);

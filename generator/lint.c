@@ -2,6 +2,7 @@
 #include "generator/lint.h"
 
 #include "common/unsupported.h"
+#include "generator/proxies.h"
 
 #define LINT_ROW(option, section, key, harmless, form) { section, key, harmless },
 
@@ -17,6 +18,17 @@ static bool is_harmless(const char *harmless, const char *value) {
         return false;
 }
 
+/* Does a value of Publish= need nothing but proxies? */
+static bool only_proxies(const char *value) {
+        _cleanup_free_ char *copy = strdup(value);
+        char *rest = copy, *word;
+
+        while (copy && (word = strsep(&rest, " ")))
+                if (!proxies_has(word))
+                        return false;
+        return copy != NULL;
+}
+
 /* Once for each key, at the first value that is meant. */
 static void lint_unsupported(Manifest *m) {
         StoreValue v;
@@ -27,7 +39,8 @@ static void lint_unsupported(Manifest *m) {
                 if (i > 0 && streq(rows[i - 1].key, row->key) && streq(rows[i - 1].section, row->section))
                         continue;
                 for (unsigned j = 0; store_get(m->store, row->section, row->key, j, &v); j++) {
-                        if (is_harmless(row->harmless, v.text))
+                        if (is_harmless(row->harmless, v.text) ||
+                            (streq(row->key, "Publish") && only_proxies(v.text)))
                                 continue;
                         diag_warning(&m->diags, v.line, 1,
                                      "%s= in [%s] is understood, but this version of Berth (" BERTH_VERSION

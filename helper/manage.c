@@ -17,6 +17,7 @@ static const struct {
         { "status",             verb_status },
         { "clean",              verb_clean },
         { "health",             verb_health },
+        { "proxy",              verb_proxy },
         { "machine-register",   verb_machine_register },
         { "machine-unregister", verb_machine_unregister },
 };

@@ -83,6 +83,12 @@ const Option cleanup_options[] = {
         [_CLEANUP_MAX] = {},
 };
 
+const Option proxy_options[] = {
+        [PROXY_NAME] = { "name", 0, "NAME", "The container's name" },
+        [PROXY_TO]   = { "to", 0, "PORT", "The port inside" },
+        [_PROXY_MAX] = {},
+};
+
 const Option health_options[] = {
         [HEALTH_NAME]         = { "name", 0, "NAME", "The container's name" },
         [HEALTH_INTERVAL]     = { "interval", 0, "TIME", "No check sooner than this after the start" },
@@ -181,6 +187,8 @@ const Verb verbs[] = {
           VERB_BERTH, .internal = true, .options = cleanup_options },
         { "health", "--name=NAME [OPTION...] -- COMMAND [WORD...]", "Check the health of a container once",
           VERB_MANAGE, .internal = true, .options = health_options },
+        { "proxy", "--name=NAME --to=PORT", "Forward the sockets that systemd passes into a container",
+          VERB_MANAGE, .internal = true, .options = proxy_options },
         { "machine-register", "NAME", "Enter a running container into systemd-machined", VERB_MANAGE, .internal = true },
         { "machine-unregister", "NAME", "Remove a container from systemd-machined", VERB_MANAGE, .internal = true },
         {},

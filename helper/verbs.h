@@ -47,6 +47,7 @@ int verb_shell(int argc, char *argv[]);
 int verb_list(int argc, char *argv[]);
 int verb_status(int argc, char *argv[]);
 int verb_clean(int argc, char *argv[]);
+int verb_proxy(int argc, char *argv[]);
 int verb_health(int argc, char *argv[]);
 int verb_machine_register(int argc, char *argv[]);
 int verb_machine_unregister(int argc, char *argv[]);
@@ -155,6 +156,9 @@ typedef enum HealthOption {
         _HEALTH_MAX,
 } HealthOption;
 extern const Option health_options[];
+
+typedef enum ProxyOption { PROXY_NAME, PROXY_TO, _PROXY_MAX } ProxyOption;
+extern const Option proxy_options[];
 
 typedef enum ListOption { LIST_JSON, LIST_NO_LEGEND, _LIST_MAX } ListOption;
 extern const Option list_options[];

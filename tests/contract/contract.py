@@ -60,7 +60,7 @@ def check(berth, arguments):
     verb = arguments[0]
     if verb == b"launch":
         arguments = [verb, b"--dry-run", *arguments[1:]]
-    elif verb == b"health":
+    elif verb in (b"health", b"proxy"):
         return unknown_options(berth, arguments)
     elif verb in (b"cleanup", b"reload", b"exec"):
         arguments = [verb, b"--help"]  # what it would do, it would do to the machine of the test
@@ -82,7 +82,8 @@ def unknown_options(berth, arguments):
     """Of a verb that another program has, and that would do something: has it these options?"""
     dump = subprocess.run([berth, "--dump-options"], capture_output=True, timeout=60, check=True).stdout
     known = {row.split(b"\t")[2] for row in dump.splitlines() if row.startswith(arguments[0] + b"\t")}
-    said = {word.partition(b"=")[0] for word in arguments[1:arguments.index(b"--")]}
+    options = arguments[1:arguments.index(b"--")] if b"--" in arguments else arguments[1:]
+    said = {word.partition(b"=")[0] for word in options}
     return f"unknown options {sorted(said - known)}" if said - known else None
 
 

@@ -84,7 +84,8 @@ static void check_further(FurtherUnit *unit) {
                 formats += streq(section, "X-Berth");
                 if (streq(section, "Service") && startswith(line.key, "Exec")) {
                         assert(starts++ == 0);
-                        assert(startswith(line.value, ":" BERTH_BINDIR "/berth health \"--name=web@%i\" "));
+                        assert(startswith(line.value, ":" BERTH_BINDIR "/berth health \"--name=web@%i\" ") ||
+                               startswith(line.value, ":" BERTH_BINDIR "/berth proxy \"--name=web@%i\" "));
                 }
                 assert(!streq(section, "Socket") ||
                        (!streq(line.key, "Accept") && !streq(line.key, "Service")));

@@ -126,6 +126,92 @@ def test_a_directory_is_not_handed_in(m: Machine) -> None:
     assert done.rc == 125 and "directory" in done.err, done
 
 
+# -- ports of loopback --
+
+#: Answers each connection to its own port 80 with who it is.
+ECHO = r"""
+import os, socket
+s = socket.create_server(("127.0.0.1", 80))
+while True:
+    peer, _ = s.accept()
+    peer.sendall(os.environ["WHO"].encode() + b"\n")
+    peer.close()
+"""
+
+
+def published(m: Machine, name: str, port: int, rest: str = "") -> None:
+    m.manifest(name, f"[Container]\nImage=base\nExec=python3 /files/echo.py\nEnvironment=WHO={name}\n"
+               f"[Network]\nPublish=127.0.0.1:{port}:80 [::1]:{port}:80\n[Service]\nTimeoutStopSec=2\n{rest}\n"
+               + volume(m, name, **{"echo.py": ECHO}))
+    m.reload()
+
+
+def reached(m: Machine, name: str, port: int) -> None:
+    m.wait_for(lambda: ask(m, f"('127.0.0.1', {port})") == f"{name}\n", "an answer")
+
+
+def test_a_port_of_loopback_leads_into_the_container(m: Machine) -> None:
+    before = m.leaks_snapshot()
+    published(m, "local", 8123)
+    m.start("local")
+    reached(m, "local", 8123)
+    proxy = int(m.unit("berth-proxy-local-8123.service", "MainPID"))
+    state = m.read("/run/berth/containers/local/state")
+    base = int(state.partition("UidBase=")[2].split()[0])
+    lines = m.read(f"/proc/{proxy}/status").splitlines()
+    assert f"Uid:\t{base + 65534}\t{base + 65534}\t{base + 65534}\t{base + 65534}" in lines
+    assert [line.split()[1] for line in lines if line.startswith("CapEff:")] == ["0" * 16]
+    assert m.read(f"/proc/{proxy}/comm") == "systemd-socket-\n"
+    leader = m.unit("local", "MainPID")
+    assert m.run("readlink", f"/proc/{proxy}/ns/net").out == m.run("readlink", f"/proc/{leader}/ns/net").out
+    m.stop("local")
+    assert m.unit("berth-proxy-local-8123.service", "ActiveState") == "inactive"
+    assert m.unit("berth-proxy-local-8123.socket", "ActiveState") == "inactive"
+    m.assert_nothing_left(before, ignore=["layers", "run"])
+
+
+def test_a_proxy_never_leads_to_the_network_of_a_container_that_is_gone(m: Machine) -> None:
+    published(m, "local", 8124, "Restart=always\nRestartSec=100ms")
+    m.start("local")
+    for _ in range(3):
+        reached(m, "local", 8124)
+        leader = m.unit("local", "MainPID")
+        m.run("kill", "-9", leader)
+        m.wait_for(lambda: m.unit("local", "MainPID") not in ("0", leader), "a new leader")
+        m.wait_state("local", "active")
+        m.wait_state("berth-proxy-local-8124.socket", "active")
+    m.restart("local")
+    reached(m, "local", 8124)
+    m.stop("local")
+    m.start("local")
+    reached(m, "local", 8124)
+    m.stop("local")
+
+
+def test_a_connection_does_not_start_a_container_that_is_stopped(m: Machine) -> None:
+    published(m, "local", 8125)
+    m.start("local")
+    m.stop("local")
+    with pytest.raises(AssertionError, match="refused"):
+        ask(m, "('127.0.0.1', 8125)")
+    assert m.start("berth-proxy-local-8125.service", check=False).rc != 0
+    assert m.unit("local", "ActiveState") == "inactive"
+
+
+def test_a_port_of_loopback_that_is_taken_fails_the_start(m: Machine) -> None:
+    published(m, "first", 8126)
+    published(m, "second", 8126)
+    m.start("first")
+    assert m.start("second", check=False).rc != 0
+    assert m.unit("second", "ActiveState") == "inactive"
+    assert "Address already in use" in m.journal("berth-proxy-second-8126.socket")
+    reached(m, "first", 8126)
+    m.stop("first")
+    m.start("second")
+    reached(m, "second", 8126)
+    m.stop("second")
+
+
 # -- timers, names, instances --
 
 
