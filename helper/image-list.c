@@ -102,12 +102,12 @@ static json_object *to_json(const Description *d) {
 }
 
 static void print_cells(char *const *cells, size_t columns) {
-        size_t width[8] = {}, n = strv_length(cells);
+        size_t width[8] = {};
 
         assert(columns <= ARRAY_LEN(width));
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; cells && cells[i]; i++)
                 width[i % columns] = MAX(width[i % columns], strlen(cells[i]));
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; cells && cells[i]; i++)
                 if (i % columns == columns - 1)
                         printf("%s\n", cells[i]);
                 else

@@ -133,6 +133,7 @@ static int add_rules(scmp_filter_ctx filter) {
                 SCMP_SYS(gettimeofday),
                 SCMP_SYS(time),
                 SCMP_SYS(uname),
+                SCMP_SYS(sysinfo),
                 SCMP_SYS(rt_sigaction),
                 SCMP_SYS(rt_sigprocmask),
                 SCMP_SYS(rt_sigreturn),

@@ -218,7 +218,7 @@ static int apply_manifest(Unpacking *u, int dir_fd, const OciDescriptor *descrip
         _cleanup_(oci_config_done) OciConfig config = {};
         _cleanup_free_ char *text = NULL, *config_text = NULL;
         const char *what = u->unpack->what;
-        size_t size, config_size;
+        size_t size = 0, config_size = 0;
         uint64_t total = 0;
         int r;
 
@@ -257,8 +257,8 @@ static int apply_manifest(Unpacking *u, int dir_fd, const OciDescriptor *descrip
 static int read_index(int dir_fd, const char *what, OciIndex *ret) {
         _cleanup_close_ int fd = open_regular_in_root(dir_fd, "index.json");
         _cleanup_free_ char *text = NULL;
+        size_t size = 0;
         Digest digest;
-        size_t size;
         int r;
 
         if (fd < 0)
@@ -280,7 +280,7 @@ static int apply_layout(Unpacking *u, int dir_fd) {
                 const OciDescriptor *chosen;
                 _cleanup_free_ char *text = NULL;
                 OciIndex next = {};
-                size_t size;
+                size_t size = 0;
 
                 r = oci_index_choose(&index, what, oci_architecture(host.machine), reference, &chosen);
                 if (r < 0)
@@ -344,8 +344,8 @@ static int apply_docker(Unpacking *u, int dir_fd) {
         _cleanup_free_ char *text = NULL, *config_text = NULL;
         _cleanup_close_ int fd = -EBADF, config_fd = -EBADF;
         const char *what = u->unpack->what;
-        size_t size, config_size;
-        Digest digest;
+        size_t size = 0, config_size = 0;
+        Digest digest = {};
         int r;
 
         fd = open_member(dir_fd, what, "manifest.json");
