@@ -95,7 +95,7 @@ static bool acceptable(Carry *c, const QuadletSetting *s, const Wanted *w) {
 
 /* Returns whether it was written. */
 static bool put_mount(Carry *c, const QuadletSetting *s, const Wanted *w) {
-        Text *t = &c->out[CARRY_MOUNTS];
+        _cleanup_text_ Text t = { 0 };
         char name[NAME_LENGTH_MAX + 8];
 
         if (!acceptable(c, s, w) || !take_target(c, s, w->target))
@@ -112,16 +112,17 @@ static bool put_mount(Carry *c, const QuadletSetting *s, const Wanted *w) {
                 return text != NULL;
         }
         mount_name(c, w->target, name);
-        text_addf(t, "%s[Mount %s]\nType=%s\n", t->size > 0 ? "\n" : "", name, w->type);
+        text_addf(&t, "[Mount %s]\nType=%s\n", name, w->type);
         if (w->source)
-                text_addf(t, "Source=%s\n", w->source);
-        text_addf(t, "Target=%s\n", w->target);
+                text_addf(&t, "Source=%s\n", w->source);
+        text_addf(&t, "Target=%s\n", w->target);
         if (w->read_only)
-                text_add(t, "ReadOnly=yes\n");
+                text_add(&t, "ReadOnly=yes\n");
         if (w->id_map_auto)
-                text_add(t, "IDMap=auto\n");
+                text_add(&t, "IDMap=auto\n");
         if (w->options.size > 0)
-                text_addf(t, "Options=%s\n", w->options.data);
+                text_addf(&t, "Options=%s\n", w->options.data);
+        carry_line(c, CARRY_MOUNTS, s, &t);
         return true;
 }
 

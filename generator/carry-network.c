@@ -222,10 +222,36 @@ static bool ports_valid(const char *s) {
                                  strspn(s + n + 1, DIGITS) == strlen(s + n + 1)));
 }
 
+/* Takes the ports of the host for this setting. false: another one has them, which is told. What is no publication
+ * is told by whoever writes it. */
+static bool take_port(Carry *c, const QuadletSetting *s, const char *text) {
+        const char *problem;
+        CarryPort port = { .s = s }, *grown = c->ports;
+
+        if (net_parse_publish(text, &port.publish, &problem) < 0)
+                return true;
+        for (size_t i = 0; i < c->n_ports; i++)
+                if (net_publish_overlap(&c->ports[i].publish, &port.publish)) {
+                        carry_warning(c, s,
+                                      "PublishPort=%s is not carried over: line %u takes the port already",
+                                      DIAG_CLIP(s->value), c->ports[i].s->line);
+                        return false;
+                }
+        if ((c->n_ports & (c->n_ports + 1)) == 0)
+                grown = reallocarray(c->ports, (c->n_ports + 1) * 2, sizeof(CarryPort));
+        if (!grown) {
+                c->failed = true;
+                return false;
+        }
+        c->ports = grown;
+        c->ports[c->n_ports++] = port;
+        return true;
+}
+
 /* Publishes HOST at ADDRESS ("" for all) as CONTAINER; protocol is "" or "/udp". */
 static void put_port(Carry *c, const QuadletSetting *s, const char *address, const char *host,
                      const char *container, const char *protocol) {
-        _cleanup_free_ char *text = NULL, *taken = NULL;
+        _cleanup_free_ char *text = NULL;
 
         if (!ports_valid(container) || (host[0] != '\0' && !ports_valid(host))) {
                 carry_warning(c, s, "PublishPort=%s is not carried over: write its ports as numbers",
@@ -239,25 +265,20 @@ static void put_port(Carry *c, const QuadletSetting *s, const char *address, con
                               DIAG_CLIP(s->value), container);
                 return;
         }
-        if (streq(address, "0.0.0.0") || streq(address, "[::]"))
+        if (streq(address, "0.0.0.0") || streq(address, "[::]")) {
+                carry_note(c, s,
+                           "PublishPort=%s: the port is published at all addresses, of both IPv4 and IPv6",
+                           DIAG_CLIP(s->value));
                 address = "";
+        }
         if (asprintf(&text, "%s%s%s:%s%s", address, address[0] != '\0' ? ":" : "", host, container,
-                     protocol) < 0)
+                     protocol) < 0) {
                 text = NULL;
-        if (asprintf(&taken, "%s:%s%s", address, host, protocol[0] != '\0' ? protocol : "/tcp") < 0)
-                taken = NULL;
-        if (!text || !taken) {
                 c->failed = true;
                 return;
         }
-        if (strv_contains(c->ports, taken)) {
-                carry_warning(c, s, "PublishPort=%s is not carried over: the port is published already",
-                              DIAG_CLIP(s->value));
-                return;
-        }
-        if (strv_append(&c->ports, taken) < 0)
-                c->failed = true;
-        carry_put(c, s, CARRY_NETWORK, "Publish", text);
+        if (take_port(c, s, text))
+                carry_put(c, s, CARRY_NETWORK, "Publish", text);
 }
 
 /* [[ADDRESS:][HOST]:]CONTAINER[/PROTOCOL] */

@@ -94,33 +94,26 @@ static void container_name(Carry *c, const QuadletSetting *s, const CarryRow *ro
                               c->q->name, DIAG_CLIP(s->value));
 }
 
+/* Each on a line of its own, so that one that is not taken loses no other. */
 static void capabilities(Carry *c, const QuadletSetting *s, const CarryRow *row) {
         _cleanup_strv_ char **list = carry_words(c, s);
-        _cleanup_text_ Text line = { 0 };
 
         for (char **word = list; word && *word; word++) {
-                char name[64] = "";
-                size_t n;
+                bool all = strcasecmp(*word, "all") == 0;
+                char name[64];
 
-                if (strcasecmp(*word, "all") == 0 && streq(s->key, "AddCapability")) {
+                if (all && streq(s->key, "AddCapability")) {
                         carry_warning(c, s,
                                       "AddCapability=all is not carried over: name those that it needs");
                         continue;
                 }
-                n = (size_t) snprintf(name, sizeof(name), "%s%s",
-                                      strncasecmp(*word, "cap_", 4) == 0 || strcasecmp(*word, "all") == 0
-                                                      ? ""
-                                                      : "CAP_",
-                                      *word);
-                for (size_t i = 0; i < MIN(n, sizeof(name) - 1); i++)
-                        if (name[i] >= 'a' && name[i] <= 'z')
-                                name[i] = (char) (name[i] - 'a' + 'A');
-                carry_word(&line, streq(name, "ALL") ? "all" : name);
+                snprintf(name, sizeof(name), "%s%s", strncasecmp(*word, "cap_", 4) == 0 ? "" : "CAP_",
+                         *word);
+                for (char *letter = name; *letter; letter++)
+                        if (*letter >= 'a' && *letter <= 'z')
+                                *letter = (char) (*letter - 'a' + 'A');
+                carry_put(c, s, row->out, row->to, all ? "all" : name);
         }
-        if (line.failed)
-                c->failed = true;
-        else if (line.size > 0)
-                carry_put(c, s, row->out, row->to, line.data);
 }
 
 /* HOST[:CONTAINER][:PERMISSIONS], with a "-" before what may be missing. */

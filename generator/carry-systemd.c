@@ -162,7 +162,6 @@ static bool runs_podman(const char *value) {
 
 static void put_service(Carry *c, const QuadletSetting *s) {
         const char *instead = policy_refusal("Service", s->key);
-        const Key *ours = key_find_elsewhere(s->key);
 
         if (redundant(s))
                 return;
@@ -177,9 +176,6 @@ static void put_service(Carry *c, const QuadletSetting *s) {
                 return;
         if (instead)
                 carry_warning(c, s, "%s= of [Service] is not carried over: %s", s->key, instead);
-        else if (ours && ours->type)
-                carry_warning(c, s, "%s= of [Service] is not carried over: it is a key of [%s]", s->key,
-                              ours->section);
         else if (startswith(s->key, "Exec") && runs_podman(s->value))
                 carry_warning(c, s,
                               "%s= of [Service] is not carried over: it runs podman, which knows nothing of Berth's "
@@ -244,7 +240,6 @@ static bool pod_passes(const QuadletSetting *s) {
 
 void carry_systemd(Carry *c, const QuadletSetting *s, bool pod) {
         const char *refusal = streq(s->section, "Unit") ? policy_refusal("Unit", s->key) : NULL;
-        const Key *ours = key_find_elsewhere(s->key);
 
         if (startswith(s->section, "X-") || startswith(s->key, "X-"))
                 return;
@@ -279,9 +274,6 @@ void carry_systemd(Carry *c, const QuadletSetting *s, bool pod) {
                 put_service(c, s);
         else if (refusal)
                 carry_warning(c, s, "%s= of [Unit] is not carried over: %s", s->key, refusal);
-        else if (ours && ours->type)
-                carry_warning(c, s, "%s= of [Unit] is not carried over: it is a key of [%s]", s->key,
-                              ours->section);
         else if (policy_references(s->key))
                 put_dependencies(c, s);
         else

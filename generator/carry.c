@@ -12,20 +12,14 @@
 #include "generator/utf8.h"
 #include "generator/words.h"
 
-static const char *const section_names[_CARRY_OUT_MAX] = {
-        [CARRY_UNIT] = "Unit",       [CARRY_CONTAINER] = "Container", [CARRY_MOUNTS] = "Mount",
-        [CARRY_NETWORK] = "Network", [CARRY_LIMITS] = "Limits",       [CARRY_HEALTH] = "Health",
-        [CARRY_SERVICE] = "Service", [CARRY_INSTALL] = "Install",
-};
-
 static void carry_done(Carry *c) {
         for (size_t i = 0; i < ARRAY_LEN(c->out); i++)
-                text_done(&c->out[i]);
+                carry_lines_done(&c->out[i]);
         strv_free(c->done);
         strv_free(c->later);
         strv_free(c->targets);
         strv_free(c->mounts);
-        strv_free(c->ports);
+        free(c->ports);
 }
 
 void carry_say(Carry *c, FindingLevel level, const QuadletSetting *s, const char *format, ...) {
@@ -40,7 +34,7 @@ void carry_say(Carry *c, FindingLevel level, const QuadletSetting *s, const char
 static bool once(Carry *c, char ***list, CarryOut out, const char *key) {
         char name[128];
 
-        snprintf(name, sizeof(name), "%s.%s", section_names[out], key);
+        snprintf(name, sizeof(name), "%s.%s", carry_section(out), key);
         if (strv_contains(*list, name))
                 return true;
         if (strv_append(list, name) < 0)
@@ -51,7 +45,7 @@ static bool once(Carry *c, char ***list, CarryOut out, const char *key) {
 bool carry_has(const Carry *c, CarryOut out, const char *key) {
         char name[128];
 
-        snprintf(name, sizeof(name), "%s.%s", section_names[out], key);
+        snprintf(name, sizeof(name), "%s.%s", carry_section(out), key);
         return strv_contains(c->done, name);
 }
 
@@ -67,8 +61,8 @@ bool carry_one_line(const char *value) {
 /* May the value be written? Tells if not, or if this version is not there yet. */
 static bool accepted(Carry *c, const QuadletSetting *s, CarryOut out, const char *key, const char *value,
                      bool ahead) {
-        const Section *section = section_find(section_names[out]);
-        const Key *known = key_find(section_names[out], key);
+        const Section *section = section_find(carry_section(out));
+        const Key *known = key_find(carry_section(out), key);
         _cleanup_free_ char *canonical = NULL, *error = NULL;
         int r = 0;
 
@@ -86,7 +80,7 @@ static bool accepted(Carry *c, const QuadletSetting *s, CarryOut out, const char
         if ((!known || !known->type || (r < 0 && ahead)) && !once(c, &c->later, out, key))
                 carry_note(c, s,
                            "%s= of [%s] is written, but this version of Berth does not support it yet%s",
-                           key, section_names[out], r < 0 ? " with such a value" : "");
+                           key, carry_section(out), r < 0 ? " with such a value" : "");
         if (r == -EINVAL && !ahead)
                 carry_warning(c, s, "%s= is not carried over: %s= does not take '%s': %s%s", s->key, key,
                               DIAG_CLIP(value), error ? "" : "expected ",
@@ -96,18 +90,20 @@ static bool accepted(Carry *c, const QuadletSetting *s, CarryOut out, const char
 
 static void put(Carry *c, const QuadletSetting *s, CarryOut out, const char *key, const char *value,
                 bool ahead) {
-        const Section *section = section_find(section_names[out]);
-        const Key *known = key_find(section_names[out], key);
+        const Section *section = section_find(carry_section(out));
+        const Key *known = key_find(carry_section(out), key);
         bool list = known ? known->list : section->kind == SECTION_PASS;
+        _cleanup_text_ Text line = { 0 };
 
         if (!value || !accepted(c, s, out, key, value, ahead))
                 return;
         if (once(c, &c->done, out, key) && !list) {
                 carry_warning(c, s, "%s= is not carried over: %s= of [%s] is set already", s->key, key,
-                              section_names[out]);
+                              carry_section(out));
                 return;
         }
-        text_addf(&c->out[out], "%s=%s\n", key, value);
+        text_addf(&line, "%s=%s\n", key, value);
+        carry_line(c, out, s, &line);
 }
 
 void carry_put(Carry *c, const QuadletSetting *s, CarryOut out, const char *key, const char *value) {
@@ -342,9 +338,9 @@ static void check_container(Carry *c) {
 
 /* A check without a command is that of the image, which podman knows and Berth does not read. */
 static void check_health(Carry *c) {
-        if (c->out[CARRY_HEALTH].size == 0 || carry_has(c, CARRY_HEALTH, "Exec"))
+        if (c->out[CARRY_HEALTH].n == 0 || carry_has(c, CARRY_HEALTH, "Exec"))
                 return;
-        text_done(&c->out[CARRY_HEALTH]);
+        carry_lines_done(&c->out[CARRY_HEALTH]);
         carry_warning(c, NULL,
                       "there is no HealthCmd=: what is said of health is of the image's own check, which is not carried "
                       "over; write [Health] with Exec=");
@@ -402,16 +398,7 @@ static int carry_assemble(Carry *c, char **ret) {
         text_addf(&t, "# Made by berth convert from %s.\n", file);
         add_comments(&t, c->q, c->findings, FINDING_WARNING, "Not carried over:");
         add_comments(&t, c->q, c->findings, FINDING_NOTE, "Worth knowing:");
-        for (size_t i = 0; i < ARRAY_LEN(c->out); i++) {
-                if (c->out[i].failed)
-                        return -ENOMEM;
-                if (c->out[i].size == 0)
-                        continue;
-                text_add(&t, "\n");
-                if (i != CARRY_MOUNTS)
-                        text_addf(&t, "[%s]\n", section_names[i]);
-                text_add_bytes(&t, c->out[i].data, c->out[i].size);
-        }
+        carry_body(c, &t);
         return text_take(&t, ret, NULL);
 }
 
@@ -457,8 +444,10 @@ int carry_container(const Quadlets *all, const Quadlet *q, char **ret, Findings 
         check_health(&c);
         if (findings->errors == 0 && !carry_has(&c, CARRY_CONTAINER, "Image"))
                 carry_error(&c, NULL, "its image has no name that Berth takes; import it, and write Image=");
+        if (findings->errors == 0 && !c.failed)
+                r = carry_check(&c);
         note_defaults(&c);
-        if (findings->errors == 0)
+        if (r >= 0 && findings->errors == 0)
                 r = carry_assemble(&c, ret);
         return c.failed || findings->failed ? -ENOMEM : r;
 }

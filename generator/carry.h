@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "common/network.h"
 #include "generator/diag.h"
 #include "generator/quadlet.h"
 #include "generator/text.h"
@@ -29,6 +30,21 @@ typedef enum CarryOut { /* sections of a manifest, in the order in which they ar
                         _CARRY_OUT_MAX,
 } CarryOut;
 
+typedef struct CarryLine {
+        char *text; /* a line or, of a mount, its section, with the ends of lines; owned; NULL: taken out */
+        const QuadletSetting *s; /* where it is from */
+} CarryLine;
+
+typedef struct CarryLines {
+        CarryLine *list;
+        size_t n;
+} CarryLines;
+
+typedef struct CarryPort {
+        NetPublish publish;
+        const QuadletSetting *s;
+} CarryPort;
+
 /* One conversion. After running out of memory nothing is added any more, and the caller is told at the end. */
 typedef struct Carry {
         const Quadlets *all;
@@ -36,14 +52,28 @@ typedef struct Carry {
         const Quadlet *pod;   /* that it is in, or NULL */
         const Quadlet *first; /* the container that stands for that pod, perhaps q itself, or NULL */
         Findings *findings;
-        Text out[_CARRY_OUT_MAX];
-        char **done;    /* "Section.Key" of what stands once */
-        char **later;   /* the same of keys of which it was said that this version refuses them */
-        char **targets; /* of mounts, without slashes at the end */
-        char **mounts;  /* names of [Mount NAME] */
-        char **ports;   /* that are published: "ADDR:HOST/PROTO" */
-        bool failed;    /* out of memory */
+        CarryLines out[_CARRY_OUT_MAX];
+        char **done;      /* "Section.Key" of what stands once */
+        char **later;     /* the same of keys of which it was said that this version refuses them */
+        char **targets;   /* of mounts, without slashes at the end */
+        char **mounts;    /* names of [Mount NAME] */
+        CarryPort *ports; /* that are published */
+        size_t n_ports;
+        bool failed; /* out of memory */
 } Carry;
+
+/* The section's name. */
+const char *carry_section(CarryOut out);
+
+/* Adds a line, which text holds and gives away. */
+void carry_line(Carry *c, CarryOut out, const QuadletSetting *s, Text *text);
+void carry_lines_done(CarryLines *lines);
+
+/* Reads what there is as the generator will, and takes out what it does not take. 0 or -ENOMEM. */
+int carry_check(Carry *c);
+
+/* Adds all sections. */
+void carry_body(const Carry *c, Text *t);
 
 /* Adds a finding about a setting; NULL: about the file. */
 void carry_say(Carry *c, FindingLevel level, const QuadletSetting *s, const char *format, ...)

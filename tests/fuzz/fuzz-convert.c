@@ -2,7 +2,7 @@
 
 /* Files of Quadlet to manifests. Input is files, each "NAME" and, behind the end of that line, its bytes; a byte 0x1e
  * between them. Whatever they hold: each container gives a manifest or an error; a manifest is one that our own reader
- * takes, but for keys that it does not support yet and for other manifests that are not there. */
+ * takes. */
 
 #include <stdio.h>
 
@@ -26,15 +26,12 @@ static const char *machine(void *data _unused_, const char *name _unused_) {
         return NULL;
 }
 
-/* Errors that a converted manifest may have: of what is to come, and of what stands elsewhere. */
+/* Errors that a converted manifest may have: those that only its unit shows. */
 static bool excused(const char *message) {
         static const char *const excuses[] = {
-                "not supported by this version of Berth",
-                "more than 1024 settings",            /* so many were there */
-                "DefaultInstance= ",                  /* its length, with the name, is not looked at */
-                "Alias= has '",                       /* of a template, or what the system has */
-                "makes a line that systemd does not", /* a file of a mebibyte */
-                "longer than",
+                "DefaultInstance= ", /* its length, with the name, is not looked at */
+                "Alias= has '",      /* of a template, or what the system has */
+                "longer than",       /* a unit's line, a word for the kernel */
         };
 
         for (size_t i = 0; i < ARRAY_LEN(excuses); i++)
