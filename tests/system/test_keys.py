@@ -250,7 +250,7 @@ def test_inaccessible_paths_hide_directories_and_files(m: Machine) -> None:
     m.run("mkdir", "-p", f"{BOUND}/secret/deep")
     m.run("sh", "-c", f"echo secret >{BOUND}/secret/deep/file")
     rest = f"[Mount b]\nType=bind\nSource={BOUND}/secret\nTarget=/srv/b"
-    lines = job(m, "set +e; cat /srv/b/deep/file 2>&1; ls -A /etc/apt; stat -c %s /etc/passwd /usr/bin/id; /usr/bin/id 2>&1; "
+    lines = job(m, "exec 2>&1; set +e; cat /srv/b/deep/file; ls -A /etc/apt; stat -c %s /etc/passwd /usr/bin/id; /usr/bin/id 2>&1; "
                    "umount /etc/apt 2>&1; echo x >/etc/passwd; ls -A /proc/sys/kernel 2>&1 | wc -l",
                 "InaccessiblePaths=/srv/b /etc/apt /etc/group -/nosuch\nInaccessiblePaths=/usr/bin/id /etc/passwd "
                 "/proc/sys/kernel\nReadOnlyPaths=/srv", rest=rest + "\n[Service]\nSuccessExitStatus=0 1 2 126")
