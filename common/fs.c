@@ -232,8 +232,13 @@ static int remove_directory(Removal *removal, int dir_fd, const char *name, unsi
         if (depth > DEPTH_MAX) {
                 char moved[64];
 
-                snprintf(moved, sizeof(moved), ".berth-removal-%u", removal->moved++);
-                return renameat(dir_fd, name, removal->top_fd, moved) < 0 ? -errno : 0;
+                /* What is removed may hold that name already, and more deeply nested ones below it. */
+                do {
+                        snprintf(moved, sizeof(moved), ".berth-removal-%u", removal->moved++);
+                        r = renameat2(dir_fd, name, removal->top_fd, moved, RENAME_NOREPLACE) < 0 ? -errno
+                                                                                                  : 0;
+                } while (r == -EEXIST);
+                return r;
         }
         fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0)
