@@ -120,21 +120,17 @@ static int add_service_section(Translation *t) {
 }
 
 /* What "systemctl reload" runs: the errors of a bad manifest, as its start does. */
-static int add_reload(Translation *t, const Text *errors) {
-        _cleanup_text_ Text line = { 0 };
-        int r = command_reload(t->m, &line);
-
-        if (r < 0 || line.size == 0)
-                return line.failed ? -ENOMEM : r;
+static void add_reload(Translation *t, const Text *reload, const Text *errors) {
+        if (reload->size == 0)
+                return;
         text_add(&t->text, errors ? "ExecReload=:" PROGRAM " refuse" : "ExecReload=:" PROGRAM);
-        text_add_bytes(&t->text, errors ? errors->data : line.data, errors ? errors->size : line.size);
+        text_add_bytes(&t->text, errors ? errors->data : reload->data, errors ? errors->size : reload->size);
         text_add(&t->text, "\n");
-        return 0;
 }
 
-/* The commands, last: nothing that a manifest passes on comes behind them. launch is what to run if all is
- * well; it was built before, since it can find errors itself. */
-static int add_commands(Translation *t, const Text *launch) {
+/* The commands, last: nothing that a manifest passes on comes behind them. launch and reload are what to run if all
+ * is well; they were built before, since that can find errors itself. */
+static int add_commands(Translation *t, const Text *launch, const Text *reload) {
         _cleanup_text_ Text line = { 0 };
         int r;
 
@@ -149,9 +145,7 @@ static int add_commands(Translation *t, const Text *launch) {
                 text_add_bytes(&t->text, launch->data, launch->size);
         }
         text_add(&t->text, "\n");
-        r = add_reload(t, t->m->diags.errors > 0 ? &line : NULL);
-        if (r < 0)
-                return r;
+        add_reload(t, reload, t->m->diags.errors > 0 ? &line : NULL);
         text_add(&t->text, "ExecStopPost=:" PROGRAM " cleanup");
         command_name(t->m, &t->text);
         text_add(&t->text, "\n");
@@ -172,7 +166,7 @@ static void translation_done(Translation *t) {
 int translate(Manifest *m, const World *world, Service *ret) {
         _cleanup_(translation_done) Translation t = { .m = m };
         _cleanup_(service_done) Service service = { 0 };
-        _cleanup_text_ Text launch = { 0 };
+        _cleanup_text_ Text launch = { 0 }, reload = { 0 };
         const char *other;
         int r;
 
@@ -194,10 +188,12 @@ int translate(Manifest *m, const World *world, Service *ret) {
         if (r >= 0)
                 r = command_launch(m, &launch);
         if (r >= 0)
+                r = command_reload(m, &reload);
+        if (r >= 0)
                 r = install_build(m, world, service.unit, &service.further, &service.links);
         diags_sort(&m->diags);
         if (r >= 0)
-                r = add_commands(&t, &launch);
+                r = add_commands(&t, &launch, &reload);
         if (r >= 0)
                 r = add_install_section(&t);
         if (r < 0)
