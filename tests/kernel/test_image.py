@@ -1295,7 +1295,8 @@ def test_interrupted_it_cleans_up_itself(box: Box):
     box.ok("prune", "--all")
     assert len(box.remnants()) == 1
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    process.wait(10)  # before its input ends: that would be an error of its own
+    out, err = process.communicate()
     assert (process.returncode, out, err) == (1, b"", b"<3>interrupted; nothing is imported\n")
     assert box.remnants() == [] and box.ids() == ["other"]
 
