@@ -18,27 +18,31 @@ _berth_images() {
     berth image list --no-legend 2>/dev/null | while read -r name _; do echo "$name"; done
 }
 
-_berth_image_verbs() {
-    berth image --help 2>/dev/null | while IFS= read -r line; do
-        [[ $line =~ ^'  '([a-z]+)' ' ]] && echo "${BASH_REMATCH[1]}"
-    done
-}
-
 _berth() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
-    local table line options='' takes_value=''
+    local table line options='' subverbs='' takes_value=''
     local -a fields
 
     COMPREPLY=()
     table=$(berth --dump-options 2>/dev/null) || return 0
     if ((COMP_CWORD == 1)); then
         while IFS=$'\t' read -r -a fields; do
-            [[ ${fields[2]} == --* || ${fields[2]} == internal ]] || options+=" ${fields[0]}"
+            [[ ${fields[2]} == --* || ${fields[2]} == internal || ${fields[0]} == *' '* ]] || options+=" ${fields[0]}"
         done <<<"$table"
         mapfile -t COMPREPLY < <(compgen -W "$options --help --version" -- "$word")
         return 0
     fi
 
+    while IFS=$'\t' read -r line _; do
+        [[ $line == "$verb "* && $subverbs != *" ${line#* }" ]] && subverbs+=" ${line#* }"
+    done <<<"$table"
+    if [[ $subverbs ]]; then
+        if ((COMP_CWORD == 2)); then
+            mapfile -t COMPREPLY < <(compgen -W "$subverbs --help" -- "$word")
+            return 0
+        fi
+        verb+=" ${COMP_WORDS[2]}"
+    fi
     while IFS= read -r line; do
         IFS=$'\t' read -r -a fields <<<"$line"
         [[ ${fields[0]} == "$verb" && ${fields[2]} == --* ]] || continue
@@ -61,11 +65,9 @@ _berth() {
         mapfile -t COMPREPLY < <(compgen -f -W "$(_berth_manifests)" -- "$word")
     elif [[ $verb == @(diff|enable|disable) ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_manifests)" -- "$word")
-    elif [[ $verb == image && $COMP_CWORD -eq 2 ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(_berth_image_verbs)" -- "$word")
-    elif [[ $verb == image && ${COMP_WORDS[2]} == @(inspect|verify|remove) ]]; then
+    elif [[ $verb == 'image '@(inspect|verify|remove) ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_images)" -- "$word")
-    elif [[ $verb == convert || ($verb == image && ${COMP_WORDS[2]} == import) ]]; then
+    elif [[ $verb == @(convert|image import) ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
     fi
     return 0

@@ -14,11 +14,13 @@
 #include "common/contract.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "common/parse.h"
 #include "common/strv.h"
 #include "helper/command.h"
 #include "helper/image-source.h"
 #include "helper/image-verbs.h"
 #include "helper/metadata.h"
+#include "helper/print.h"
 #include "helper/printable.h"
 #include "helper/progress.h"
 #include "helper/sandbox.h"
@@ -28,7 +30,8 @@
 /* berth image import: the story of it. What the source holds is read in the sandbox, and nothing of that here. */
 
 typedef struct Import {
-        const ImageArguments *arguments;
+        const SubverbCall *call;
+        ExtractLimits limits;
         ImageSource source;
         char **names; /* the ID, then tags */
         Store store;
@@ -68,17 +71,36 @@ static int add_name(Import *import, const char *id) {
 }
 
 static int read_names(Import *import) {
-        const ImageArguments *arguments = import->arguments;
-        const char *id = arguments->name ? arguments->name : import->source.id;
+        const char *name = subverb_value(import->call, IMAGE_NAME);
+        const char *id = name ? name : import->source.id;
+        char *const *tags = subverb_values(import->call, IMAGE_TAG);
         int r;
 
         if (!id)
                 return log_error_errno(EINVAL, "%s: suggests no ID for the image; give it one: --name=ID",
                                        shown(import->source.path).text);
         r = add_name(import, id);
-        for (char **tag = arguments->tags; r >= 0 && tag && *tag; tag++)
-                r = add_name(import, *tag);
+        for (size_t i = 0; r >= 0 && tags && tags[i]; i++)
+                r = add_name(import, tags[i]);
         return r;
+}
+
+static int wrong_value(const char *option, const char *value) {
+        return log_error_errno(EINVAL, "--%s=%s: not a number that it can be", option, value);
+}
+
+static int read_limits(Import *import) {
+        const char *size = subverb_value(import->call, IMAGE_MAX_SIZE);
+        const char *entries = subverb_value(import->call, IMAGE_MAX_ENTRIES);
+        ExtractLimits limits = { EXTRACT_ENTRIES_MAX, EXTRACT_BYTES_MAX };
+
+        /* what a file's size can be at all */
+        if (size && (parse_size(size, &limits.bytes) < 0 || limits.bytes > INT64_MAX))
+                return wrong_value("max-size", size);
+        if (entries && parse_uint64(entries, &limits.entries) < 0)
+                return wrong_value("max-entries", entries);
+        import->limits = limits;
+        return 0;
 }
 
 /* What an import made is replaced by the next; what somebody put there only when he says so, and if nothing is lost
@@ -102,12 +124,12 @@ static int check_replaceable(Import *import) {
                                         "remove %s",
                                         *id, image.kind == STORE_FILE ? "disk image" : "directory", *id);
                 snprintf(json, sizeof(json), "%s.json", *id);
-                if (!import->arguments->force && image.kind == STORE_LINK)
+                if (!subverb_has(import->call, IMAGE_FORCE) && image.kind == STORE_LINK)
                         return log_error_errno(
                                         EEXIST,
                                         "image '%s' is a link that no import made (--force replaces it)",
                                         *id);
-                if (!import->arguments->force &&
+                if (!subverb_has(import->call, IMAGE_FORCE) &&
                     fstatat(import->store.fd, json, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISLNK(st.st_mode))
                         return log_error_errno(EEXIST,
                                                "'%s' is a file that no import made (--force replaces it)",
@@ -319,7 +341,7 @@ static int unpack_child(const Import *import, int result_fd) {
                 .directory_fds = { import->directory_fds[0], import->directory_fds[1] },
                 .listing_fd = import->listing_fd,
                 .config_fd = import->config_fd,
-                .limits = import->arguments->limits,
+                .limits = import->limits,
         };
         int keep[] = { import->source_fd,        import->listing_fd,       import->config_fd,
                        import->directory_fds[0], import->directory_fds[1], result_fd };
@@ -418,10 +440,10 @@ static json_object *make_record(const Import *import) {
         format_now(now);
         json_object_object_add(record, "format", json_object_new_int(1));
         json_object_object_add(record, "names", make_names(import->names));
-        image_add_string(record, "digest", digest);
-        image_add_string(record, "listing", listing);
-        image_add_string(record, "source", shown(import->arguments->operand).text);
-        image_add_string(record, "imported", now);
+        json_add_string(record, "digest", digest);
+        json_add_string(record, "listing", listing);
+        json_add_string(record, "source", shown(import->call->operands[0]).text);
+        json_add_string(record, "imported", now);
         json_object_object_add(record, "entries", json_object_new_int64((int64_t) count->entries));
         json_object_object_add(record, "size", json_object_new_int64((int64_t) count->bytes));
         return record;
@@ -479,9 +501,9 @@ static int print_result_json(const Import *import) {
                 return log_oom();
         }
         digest_format(&import->result.digest, digest);
-        image_add_string(object, "id", import->names[0]);
+        json_add_string(object, "id", import->names[0]);
         json_object_object_add(object, "tags", make_names(import->names + 1));
-        image_add_string(object, "digest", digest);
+        json_add_string(object, "digest", digest);
         json_object_object_add(object, "entries", json_object_new_int64((int64_t) count->entries));
         json_object_object_add(object, "size", json_object_new_int64((int64_t) count->bytes));
         json_object_object_add(skipped, "devices", json_object_new_int64((int64_t) count->devices));
@@ -490,14 +512,14 @@ static int print_result_json(const Import *import) {
         json_object_object_add(object, "skipped", skipped);
         json_object_object_add(object, "replaced", json_object_new_boolean(import->replaced));
         json_object_object_add(object, "duration_ms", json_object_new_int64(elapsed_ms(&import->started)));
-        image_print_json(object);
+        print_json(object);
         return 0;
 }
 
 static int print_result(const Import *import) {
         char size[16], digest[DIGEST_TEXT_SIZE];
 
-        if (import->arguments->json)
+        if (subverb_has(import->call, IMAGE_JSON))
                 return print_result_json(import);
         if (isatty(STDERR_FILENO) != 1)
                 return 0;
@@ -536,9 +558,9 @@ static int run(Import *import) {
         return r < 0 ? r : print_result(import);
 }
 
-int image_import(const ImageArguments *arguments) {
+int image_import(const SubverbCall *call) {
         _cleanup_(import_done) Import import = {
-                .arguments = arguments,
+                .call = call,
                 .store = STORE_NONE,
                 .work = { .fd = -EBADF, .lock_fd = -EBADF },
                 .source_fd = -EBADF,
@@ -548,7 +570,8 @@ int image_import(const ImageArguments *arguments) {
                 .directory_fds = { -EBADF, -EBADF },
         };
 
-        if (image_source_parse(arguments->operand, &import.source) < 0 || read_names(&import) < 0)
+        if (image_source_parse(call->operands[0], &import.source) < 0 || read_limits(&import) < 0 ||
+            read_names(&import) < 0)
                 return EXIT_USAGE;
         return run(&import) < 0 ? EXIT_FAILED : EXIT_DONE;
 }

@@ -6,6 +6,7 @@
 #include "common/strv.h"
 #include "helper/image-use.h"
 #include "helper/image-verbs.h"
+#include "helper/print.h"
 #include "helper/printable.h"
 #include "helper/progress.h"
 #include "helper/store.h"
@@ -88,30 +89,17 @@ static json_object *to_json(const Description *d) {
 
         if (!object)
                 return NULL;
-        image_add_string(object, "id", d->id);
-        image_add_string(object, "kind", kind_to_string(d->image.kind));
-        image_add_string(object, "digest", get_digest(d));
-        image_add_string(object, "created", store_get_string(d->config, "created"));
-        image_add_string(object, "imported", store_get_string(d->record, "imported"));
-        image_add_string(object, "source", store_get_string(d->record, "source"));
+        json_add_string(object, "id", d->id);
+        json_add_string(object, "kind", kind_to_string(d->image.kind));
+        json_add_string(object, "digest", get_digest(d));
+        json_add_string(object, "created", store_get_string(d->config, "created"));
+        json_add_string(object, "imported", store_get_string(d->record, "imported"));
+        json_add_string(object, "source", store_get_string(d->record, "source"));
         add_number(object, "entries", d->record);
         add_number(object, "size", d->record);
         json_object_object_add(object, "names", strings(d->names));
         json_object_object_add(object, "containers", strings(d->containers));
         return object;
-}
-
-static void print_cells(char *const *cells, size_t columns) {
-        size_t width[8] = {};
-
-        assert(columns <= ARRAY_LEN(width));
-        for (size_t i = 0; cells && cells[i]; i++)
-                width[i % columns] = MAX(width[i % columns], strlen(cells[i]));
-        for (size_t i = 0; cells && cells[i]; i++)
-                if (i % columns == columns - 1)
-                        printf("%s\n", cells[i]);
-                else
-                        printf("%-*s ", (int) width[i % columns], cells[i]);
 }
 
 static void join(char *const *v, char ret[static 128]) {
@@ -146,7 +134,7 @@ static int add_cells(const Description *d, char ***cells) {
         return r < 0 ? r : strv_append(cells, containers);
 }
 
-static int list_all(const ImageArguments *arguments) {
+static int list_all(const SubverbCall *call) {
         static const char *const headings[] = { "ID", "KIND", "DIGEST", "IMPORTED", "SIZE", "CONTAINERS" };
         _cleanup_image_uses_ ImageUses uses = {};
         _cleanup_store_ Store store = STORE_NONE;
@@ -159,7 +147,7 @@ static int list_all(const ImageArguments *arguments) {
                 r = image_uses_collect(&uses);
         if (r >= 0)
                 r = store_list(&store, &ids);
-        for (size_t i = 0; r >= 0 && !arguments->no_legend && i < ARRAY_LEN(headings); i++)
+        for (size_t i = 0; r >= 0 && !subverb_has(call, IMAGE_NO_LEGEND) && i < ARRAY_LEN(headings); i++)
                 r = strv_append(&cells, headings[i]) < 0 ? log_oom() : 0;
         for (char **id = ids; r >= 0 && id && *id; id++) {
                 _cleanup_description_ Description d = {};
@@ -167,21 +155,22 @@ static int list_all(const ImageArguments *arguments) {
                 r = describe(&store, &uses, *id, &d);
                 if (r < 0 || d.image.kind == STORE_ABSENT)
                         continue;
-                r = arguments->json ? json_object_array_add(array, to_json(&d)) : add_cells(&d, &cells);
+                r = subverb_has(call, IMAGE_JSON) ? json_object_array_add(array, to_json(&d))
+                                                  : add_cells(&d, &cells);
                 if (r < 0)
                         r = log_oom();
         }
         if (r < 0)
                 return r;
-        if (arguments->json)
-                image_print_json(array);
+        if (subverb_has(call, IMAGE_JSON))
+                print_json(array);
         else
-                print_cells(cells, ARRAY_LEN(headings));
+                print_table(cells, ARRAY_LEN(headings));
         return 0;
 }
 
-int image_list(const ImageArguments *arguments) {
-        return list_all(arguments) < 0 ? EXIT_FAILED : EXIT_DONE;
+int image_list(const SubverbCall *call) {
+        return list_all(call) < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
 static void print_line(const char *name, const char *value) {
@@ -219,7 +208,7 @@ static void print_text(const Description *d) {
         }
 }
 
-static int inspect(const ImageArguments *arguments) {
+static int inspect(const SubverbCall *call) {
         _cleanup_image_uses_ ImageUses uses = {};
         _cleanup_store_ Store store = STORE_NONE;
         _cleanup_description_ Description d = {};
@@ -230,26 +219,26 @@ static int inspect(const ImageArguments *arguments) {
         if (r >= 0)
                 r = image_uses_collect(&uses);
         if (r >= 0)
-                r = describe(&store, &uses, arguments->operand, &d);
+                r = describe(&store, &uses, call->operands[0], &d);
         if (r < 0)
                 return EXIT_FAILED;
         if (d.image.kind == STORE_ABSENT) {
-                log_error("image '%s': there is none", shown(arguments->operand).text);
+                log_error("image '%s': there is none", shown(call->operands[0]).text);
                 return EXIT_NO_SUCH;
         }
-        if (!arguments->json) {
+        if (!subverb_has(call, IMAGE_JSON)) {
                 print_text(&d);
                 return EXIT_DONE;
         }
         object = to_json(&d);
         if (!object)
                 return log_oom(), EXIT_FAILED;
-        image_add_string(object, "entry", d.image.kind == STORE_IMPORTED ? d.image.entry : d.image.target);
+        json_add_string(object, "entry", d.image.kind == STORE_IMPORTED ? d.image.entry : d.image.target);
         json_object_object_add(object, "config", json_object_get(d.config));
-        image_print_json(object);
+        print_json(object);
         return EXIT_DONE;
 }
 
-int image_inspect(const ImageArguments *arguments) {
-        return inspect(arguments);
+int image_inspect(const SubverbCall *call) {
+        return inspect(call);
 }

@@ -9,6 +9,7 @@
 #include "common/strv.h"
 #include "helper/image-use.h"
 #include "helper/image-verbs.h"
+#include "helper/print.h"
 #include "helper/printable.h"
 #include "helper/store.h"
 
@@ -18,10 +19,10 @@
 #define YOUNG_SECONDS 60
 
 /* The store is locked. */
-static int remove_image(const ImageArguments *arguments, Store *store, const ImageUses *uses) {
+static int remove_image(const SubverbCall *call, Store *store, const ImageUses *uses) {
         _cleanup_strv_ char **containers = NULL, **names = NULL;
         _cleanup_store_image_ StoreImage image = {};
-        const char *id = arguments->operand;
+        const char *id = call->operands[0];
 
         if (store_look(store, id, &image) < 0)
                 return EXIT_FAILED;
@@ -32,7 +33,7 @@ static int remove_image(const ImageArguments *arguments, Store *store, const Ima
         if (image_uses_of_id(uses, id, &containers) < 0)
                 return EXIT_FAILED;
         /* The files of anything but an import would go from under the container. */
-        if (containers && (!arguments->force || image.kind == STORE_DIRECTORY)) {
+        if (containers && (!subverb_has(call, IMAGE_FORCE) || image.kind == STORE_DIRECTORY)) {
                 log_error("image '%s': container '%s' runs from it%s", id, containers[0],
                           image.kind == STORE_DIRECTORY
                                           ? "; stop that first"
@@ -51,13 +52,13 @@ static int remove_image(const ImageArguments *arguments, Store *store, const Ima
         return store_remove_entry(store, image.entry) < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
-int image_remove(const ImageArguments *arguments) {
+int image_remove(const SubverbCall *call) {
         _cleanup_image_uses_ ImageUses uses = {};
         _cleanup_store_ Store store = STORE_NONE;
 
         if (store_open(&store) < 0 || store_lock(&store) < 0 || image_uses_collect(&uses) < 0)
                 return EXIT_FAILED;
-        return remove_image(arguments, &store, &uses);
+        return remove_image(call, &store, &uses);
 }
 
 static bool is_young(const Store *store, const char *entry) {
@@ -71,7 +72,7 @@ static bool is_young(const Store *store, const char *entry) {
 }
 
 /* The store is locked. Returns the entries that were removed. */
-static int prune_entries(const ImageArguments *arguments, Store *store, char ***ret) {
+static int prune_entries(const SubverbCall *call, Store *store, char ***ret) {
         _cleanup_image_uses_ ImageUses uses = {};
         _cleanup_strv_ char **entries = NULL;
         int r, failure = 0;
@@ -83,7 +84,7 @@ static int prune_entries(const ImageArguments *arguments, Store *store, char ***
                 _cleanup_strv_ char **names = NULL;
 
                 r = store_names_of(store, *entry, &names);
-                if (r < 0 || names || (!arguments->all && is_young(store, *entry)) ||
+                if (r < 0 || names || (!subverb_has(call, IMAGE_ALL) && is_young(store, *entry)) ||
                     image_uses_entry(&uses, store, *entry))
                         continue;
                 if (store_remove_entry(store, *entry) < 0)
@@ -94,20 +95,20 @@ static int prune_entries(const ImageArguments *arguments, Store *store, char ***
         return r < 0 ? r : failure;
 }
 
-static int print_pruned(const ImageArguments *arguments, char *const *removed) {
+static int print_pruned(const SubverbCall *call, char *const *removed) {
         _cleanup_json_ json_object *array = json_object_new_array();
 
         for (size_t i = 0; removed && removed[i]; i++)
-                if (!arguments->json)
+                if (!subverb_has(call, IMAGE_JSON))
                         log_info("removed %s", removed[i]);
                 else if (!array || json_object_array_add(array, json_object_new_string(removed[i])) < 0)
                         return log_oom();
-        if (arguments->json)
-                image_print_json(array);
+        if (subverb_has(call, IMAGE_JSON))
+                print_json(array);
         return 0;
 }
 
-int image_prune(const ImageArguments *arguments) {
+int image_prune(const SubverbCall *call) {
         _cleanup_strv_ char **removed = NULL;
         _cleanup_store_ Store store = STORE_NONE;
         int r;
@@ -118,8 +119,8 @@ int image_prune(const ImageArguments *arguments) {
         if (r >= 0)
                 r = store_lock(&store);
         if (r >= 0)
-                r = prune_entries(arguments, &store, &removed);
-        if (print_pruned(arguments, removed) < 0 || r < 0)
+                r = prune_entries(call, &store, &removed);
+        if (print_pruned(call, removed) < 0 || r < 0)
                 return EXIT_FAILED;
         return EXIT_DONE;
 }

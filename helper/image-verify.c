@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "helper/image-verbs.h"
 #include "helper/listing.h"
+#include "helper/print.h"
 #include "helper/printable.h"
 #include "helper/store.h"
 
@@ -101,11 +102,11 @@ static int compare(const char *id, int entry_fd, bool quiet) {
         return r < 0 ? r : MAX(r, 1);
 }
 
-static int verify(const ImageArguments *arguments) {
+static int verify(const SubverbCall *call) {
         _cleanup_store_image_ StoreImage image = {};
         _cleanup_store_ Store store = STORE_NONE;
         _cleanup_close_ int entry_fd = -EBADF;
-        const char *id = arguments->operand;
+        const char *id = call->operands[0];
         struct rlimit files;
         int r;
 
@@ -132,10 +133,10 @@ static int verify(const ImageArguments *arguments) {
                 log_error_errno(entry_fd, "image '%s': %m", id);
                 return EXIT_FAILED;
         }
-        r = compare(id, entry_fd, arguments->json);
+        r = compare(id, entry_fd, subverb_has(call, IMAGE_JSON));
         if (r < 0)
                 return EXIT_FAILED;
-        if (arguments->json)
+        if (subverb_has(call, IMAGE_JSON))
                 printf("{\n  \"id\": \"%s\",\n  \"differences\": %d\n}\n", id, r);
         if (r == 0)
                 return EXIT_DONE;
@@ -143,6 +144,6 @@ static int verify(const ImageArguments *arguments) {
         return EXIT_FAILED;
 }
 
-int image_verify(const ImageArguments *arguments) {
-        return verify(arguments);
+int image_verify(const SubverbCall *call) {
+        return verify(call);
 }

@@ -149,18 +149,6 @@ static const Option diff_options[] = { MANIFEST_OPTIONS_DIFF(MANIFEST_ROW) {} };
 static const Option convert_options[] = { MANIFEST_OPTIONS_CONVERT(MANIFEST_ROW) {} };
 static const Option enable_options[] = { MANIFEST_OPTIONS_ENABLE(MANIFEST_ROW) {} };
 
-const Option image_options[] = {
-        [IMAGE_NAME]        = { "name", 0, "ID", "What the image is to be called; default: what the source suggests" },
-        [IMAGE_TAG]         = { "tag", 0, "ID", "Another name that leads to it, repeatable" },
-        [IMAGE_FORCE]       = { "force", 0, NULL, "Replace what no import made; remove what is in use" },
-        [IMAGE_MAX_SIZE]    = { "max-size", 0, "BYTES", "Refuse what unpacks to more; default: 64G" },
-        [IMAGE_MAX_ENTRIES] = { "max-entries", 0, "N", "Refuse what has more files; default: 10000000" },
-        [IMAGE_JSON]        = { "json", 0, NULL, "As JSON" },
-        [IMAGE_NO_LEGEND]   = { "no-legend", 0, NULL, "Without the heading" },
-        [IMAGE_ALL]         = { "all", 0, NULL, "What was replaced less than a minute ago as well" },
-        [_IMAGE_MAX]        = {},
-};
-
 const Verb verbs[] = {
         { "exec", "NAME [OPTION...] [--] COMMAND [WORD...]", "Run a command in a running container",
           VERB_BERTH, .container = true, .options = exec_options },
@@ -170,7 +158,7 @@ const Verb verbs[] = {
         { "status", "NAME [OPTION...]", "Show a container", VERB_MANAGE, .options = status_options },
         { "clean", "[OPTION...]", "Remove what no running container owns", VERB_MANAGE, .options = clean_options },
         { "image", "VERB [ARGUMENT...]", "Import, list, inspect, verify, remove and prune images",
-          VERB_IMAGE, .options = image_options },
+          VERB_STORAGE, .options = image_options, .subverbs = image_subverbs },
         { "check", "[OPTION...] [NAME|FILE...]", "Check manifests", VERB_MANIFEST, .options = check_options },
         { "preview", "[OPTION...] [NAME|FILE...]", "Show the units of a manifest", VERB_MANIFEST, .options = preview_options },
         { "diff", "[OPTION...] [NAME...]", "Compare running containers with their manifests", VERB_MANIFEST, .options = diff_options },
@@ -215,18 +203,31 @@ int verb_help(const char *name) {
         return 0;
 }
 
+static void dump_option(const char *verb, const char *program, const Option *o) {
+        printf("%s\t%s\t--%s\t%c\t%s\n", verb, program, o->name, o->letter ? o->letter : '-',
+               o->argument ? o->argument : "");
+}
+
 int verbs_dump(void) {
         static const char *const programs[] = { [VERB_BERTH] = "berth",
                                                 [VERB_MANAGE] = "berth-manage",
                                                 [VERB_MANIFEST] = "berth-manifest",
-                                                [VERB_IMAGE] = "berth-image" };
+                                                [VERB_STORAGE] = "berth-storage" };
 
         for (const Verb *verb = verbs; verb->name; verb++) {
                 printf("%s\t%s\t%s\n", verb->name, programs[verb->program],
                        verb->internal ? "internal" : "");
-                for (const Option *o = verb->options; o && o->name; o++)
-                        printf("%s\t%s\t--%s\t%c\t%s\n", verb->name, programs[verb->program], o->name,
-                               o->letter ? o->letter : '-', o->argument ? o->argument : "");
+                for (const Option *o = verb->options; o && o->name && !verb->subverbs; o++)
+                        dump_option(verb->name, programs[verb->program], o);
+                for (const Subverb *s = verb->subverbs; s && s->name; s++) {
+                        char name[64];
+
+                        snprintf(name, sizeof(name), "%s %s", verb->name, s->name);
+                        printf("%s\t%s\t\n", name, programs[verb->program]);
+                        for (size_t i = 0; verb->options && verb->options[i].name; i++)
+                                if (s->options & SUBVERB_OPTION(i))
+                                        dump_option(name, programs[verb->program], &verb->options[i]);
+                }
         }
         return 0;
 }

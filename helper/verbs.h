@@ -11,8 +11,20 @@ typedef enum VerbProgram {
         VERB_BERTH,    /* the command itself */
         VERB_MANAGE,   /* libexecdir/berth-manage, which may load libraries */
         VERB_MANIFEST, /* libexecdir/berth-manifest, which knows manifests; its options are its own */
-        VERB_IMAGE,    /* libexecdir/berth-image, which reads archives; its verbs stand in image-main.c */
+        VERB_STORAGE,  /* libexecdir/berth-storage, which has images, volumes and snapshots */
 } VerbProgram;
+
+/* "import" of "berth image import SOURCE". */
+typedef struct Subverb {
+        const char *name;
+        const char *operands; /* "NAME [TAG]": what is in brackets may be left out; "FILE..." repeats */
+        const char *help;
+        uint64_t options; /* of the verb's, those that it takes: SUBVERB_OPTION() of their indices */
+        bool command;     /* the words of a command follow */
+} Subverb;
+
+#define SUBVERB_OPTION(index) (UINT64_C(1) << (index))
+#define SUBVERB_OPTIONS_MAX   64
 
 typedef struct Verb {
         const char *name;
@@ -22,6 +34,7 @@ typedef struct Verb {
         bool internal;  /* what units and our own programs call: not in --help */
         bool container; /* exits as exec does (125 for wrong usage), not as other verbs (2) */
         const Option *options;
+        const Subverb *subverbs; /* ends at a row without a name; the first word is one of them. NULL: it has none */
 } Verb;
 
 extern const Verb verbs[]; /* ends at a row without a name */
@@ -34,7 +47,8 @@ int verb_usage_status(const Verb *verb);
 /* Prints "berth VERB SYNOPSIS", what it does and its options to standard output. Returns 0. */
 int verb_help(const char *name);
 
-/* One line of tab-separated fields for each verb and each of its options: verb, program, option, letter, value. */
+/* One line of tab-separated fields for each verb ("image", "image import") and each of its options: verb, program,
+ * option, letter, value. */
 int verbs_dump(void);
 
 /* The functions: argv[0] is the verb; the return value is the program's exit status. Each in the file of its name. */
@@ -52,7 +66,8 @@ int verb_health(int argc, char *argv[]);
 int verb_machine_register(int argc, char *argv[]);
 int verb_machine_unregister(int argc, char *argv[]);
 
-/* Indices into the tables, as options_next() returns them. */
+/* Indices into the tables, as options_next() and the functions of subverbs.h take them. The tables of a verb that has
+ * sub-verbs stand in verbs-VERB.c. */
 typedef enum LaunchOption { /* common/contract.h says what each means */
                             LAUNCH_NAME,
                             LAUNCH_IMAGE,
@@ -181,3 +196,4 @@ typedef enum ImageOption { /* not every verb of image takes all of them */
                            _IMAGE_MAX,
 } ImageOption;
 extern const Option image_options[];
+extern const Subverb image_subverbs[];

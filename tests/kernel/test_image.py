@@ -38,9 +38,9 @@ class Box:
     """A mount namespace with a store of its own, and a directory outside of it that nothing may touch."""
 
     def __init__(self, build: Path, where: str):
-        self.program = build / "helper" / "berth-image"
+        self.program = build / "helper" / "berth-storage"
         self.berth = build / "helper" / "berth"
-        self.top = Path(tempfile.mkdtemp(prefix="berth-image.", dir=where))
+        self.top = Path(tempfile.mkdtemp(prefix="berth-storage.", dir=where))
         self.data, self.run_directory, self.outside = self.top / "data", self.top / "run", self.top / "outside"
         for path in (self.data, self.run_directory):
             path.mkdir()
@@ -971,8 +971,8 @@ def test_wrong_usage(box: Box):
     for words, message in (
             ([], "image needs a verb, see berth image --help"),
             (["imprt"], "unknown verb 'image imprt' (did you mean 'import'?)"),
-            (["import"], "image import needs a source: berth image import SOURCE [OPTION...]"),
-            (["import", "a", "b"], "image import takes one source: b"),
+            (["import"], "image import needs SOURCE, see berth image import --help"),
+            (["import", "a", "b"], "image import takes nothing but SOURCE: b"),
             (["import", "-"], "standard input: suggests no ID for the image; give it one: --name=ID"),
             (["import", "/srv/Ä.tar"], "/srv/\\xc3\\x84.tar: suggests no ID for the image; give it one: --name=ID"),
             (["import", "-", "--name=a", "--max-size=x"], "--max-size=x: not a number that it can be"),
@@ -980,7 +980,7 @@ def test_wrong_usage(box: Box):
             (["import", "-", "--all"], "image import takes no --all"),
             (["list", "x"], "image list takes no operand: x"),
             (["list", "--jsn"], "unknown option '--jsn' (did you mean '--json'?)"),
-            (["remove"], "image remove needs an image: berth image remove ID [OPTION...]")):
+            (["remove"], "image remove needs ID, see berth image remove --help")):
         done = box.call(*words)
         assert (done.returncode, done.err) == (2, f"<3>{message}\n")
     assert not box.images.exists()

@@ -24,7 +24,7 @@ def run(*argv: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def verbs(binary: Path) -> dict[str, dict[str, tuple[str, str]]]:
-    """Verb -> option -> (letter, value); verbs of people only."""
+    """Verb -> option -> (letter, value); verbs of people only. "image import" is a verb too."""
     table: dict[str, dict[str, tuple[str, str]]] = {}
     for line in run(binary, "--dump-options").stdout.splitlines():
         verb, _, option, *more = line.split("\t")
@@ -38,10 +38,14 @@ def verbs(binary: Path) -> dict[str, dict[str, tuple[str, str]]]:
     return table
 
 
+def plain(verbs: dict) -> list[str]:
+    return [verb for verb in verbs if " " not in verb]
+
+
 def test_help_names_every_verb(binary: Path, verbs: dict) -> None:
     done = run(binary, "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    assert [line.split()[0] for line in done.stdout.splitlines() if re.match(r"  [a-z]", line)] == list(verbs)
+    assert [line.split()[0] for line in done.stdout.splitlines() if re.match(r"  [a-z]", line)] == plain(verbs)
 
 
 def test_help_of_a_verb_names_every_option(binary: Path, verbs: dict) -> None:
@@ -55,14 +59,16 @@ def test_help_of_a_verb_names_every_option(binary: Path, verbs: dict) -> None:
 
 
 def test_the_manual_page_names_every_verb_and_option(verbs: dict) -> None:
-    page = (SOURCE / "man/berth.1.scd").read_text()
+    general = (SOURCE / "man/berth.1.scd").read_text()
+    known = {option for options in verbs.values() for option in options} | {"--help", "--version", "--name"}
+    assert set(re.findall(r"(?<![-\w])--[a-z][-a-z]+", general)) <= known
     for verb, options in verbs.items():
-        assert f"*{verb}*" in page
+        own = SOURCE / f"man/berth-{verb.split()[0]}.1.scd"
+        page = own.read_text() if " " in verb and own.exists() else general
+        assert f"*{verb.split()[-1]}*" in page
         for option, (letter, _) in options.items():
             assert f"*{option}*" in page, f"{verb} {option}"
             assert not letter or f"*-{letter}*, *{option}*" in page
-    known = {option for options in verbs.values() for option in options} | {"--help", "--version", "--name"}
-    assert set(re.findall(r"(?<![-\w])--[a-z][-a-z]+", page)) <= known
 
 
 @pytest.mark.parametrize("words, status, message", [
@@ -77,6 +83,7 @@ def test_the_manual_page_names_every_verb_and_option(verbs: dict) -> None:
     (["exec", "-x", "y"], 125, "unknown option '-x'"),
     (["shell", "-T", "x"], 125, "unknown option '-T'"),
     (["shell", "x", "ls"], 125, "use exec"),
+    (["imgae", "list"], 2, "did you mean 'image'"),
 ])
 def test_wrong_usage_is_one_line(binary: Path, words: list[str], status: int, message: str) -> None:
     done = run(binary, *words)
@@ -93,11 +100,15 @@ def complete(binary: Path, *words: str) -> list[str]:
 
 
 def test_completion_offers_what_there_is(binary: Path, verbs: dict) -> None:
-    assert complete(binary, "berth", "") == [*verbs, "--help", "--version"]
+    assert complete(binary, "berth", "") == [*plain(verbs), "--help", "--version"]
     assert complete(binary, "berth", "sh") == ["shell"]
     assert complete(binary, "berth", "exec", "name", "--t") == ["--tty-size=", "--timeout=", "--tty"]
     assert complete(binary, "berth", "list", "--") == ["--json", "--no-legend", "--help"]
     assert complete(binary, "berth", "exec", "name", "--timeout", "") == []
+    assert complete(binary, "berth", "image", "") == [
+        *(verb.split()[1] for verb in verbs if verb.startswith("image ")), "--help"]
+    assert complete(binary, "berth", "image", "list", "--") == ["--json", "--no-legend", "--help"]
+    assert complete(binary, "berth", "image", "import", "x", "--n") == ["--name="]
 
 
 def test_refuse_says_everything_and_fails(binary: Path, tmp_path: Path) -> None:

@@ -159,6 +159,13 @@ static void tables_are_sound(void **state _unused_) {
                                 assert_string_not_equal(a->name, b->name);
                                 assert_true(a->letter == 0 || a->letter != b->letter);
                         }
+                        assert_true(!verb->subverbs || a - verb->options < SUBVERB_OPTIONS_MAX);
+                }
+                for (const Subverb *a = verb->subverbs; a && a->name; a++) {
+                        assert_non_null(a->operands);
+                        assert_non_null(a->help);
+                        for (const Subverb *b = verb->subverbs; b < a; b++)
+                                assert_string_not_equal(a->name, b->name);
                 }
         }
         assert_null(launch_options[_LAUNCH_MAX].name);

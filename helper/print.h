@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "common/base.h"
+
+/* What verbs print: tables and JSON. */
+
+static inline void print_put_jsonp(json_object **object) {
+        (void) json_object_put(*object);
+}
+#define _cleanup_json_ _cleanup_(print_put_jsonp)
+
+/* Prints it to standard output, indented. */
+void print_json(json_object *object);
+
+/* Adds a member, a copy of s or null. */
+void json_add_string(json_object *object, const char *name, const char *s);
+
+/* Prints cells, a row after the other, in aligned columns. What stands in them has to be printable. */
+void print_table(char *const *cells, size_t columns);

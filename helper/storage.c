@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/image-verbs.h"
+#include "helper/program.h"
+
+/* berth-storage: images, volumes and snapshots, apart from what must start fast and from what may not load libraries.
+ * "berth image" and the like execute it. */
+
+/* clang-format off */
+static const SubverbFunction image_functions[] = {
+        { "import",  image_import },
+        { "list",    image_list },
+        { "inspect", image_inspect },
+        { "verify",  image_verify },
+        { "remove",  image_remove },
+        { "prune",   image_prune },
+};
+
+static int verb_image(int argc _unused_, char *argv[]) {
+        return subverbs_run(verb_find("image"), argv, image_functions, ARRAY_LEN(image_functions));
+}
+
+static const ProgramVerb functions[] = {
+        { "image", verb_image },
+};
+/* clang-format on */
+
+int main(int argc, char *argv[]) {
+        return program_run("berth-storage", functions, ARRAY_LEN(functions), argc, argv);
+}
