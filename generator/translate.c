@@ -135,6 +135,8 @@ static int add_commands(Translation *t, const Text *launch, const Text *reload) 
         int r;
 
         if (t->m->diags.errors > 0) {
+                /* no restart mends it; a launch that fails may well succeed the next time */
+                text_addf(&t->text, "RestartPreventExitStatus=%d\n", EXIT_BERTH);
                 text_add(&t->text, "ExecStart=:" PROGRAM " refuse");
                 r = command_refuse(t->m, &line);
                 if (r < 0)

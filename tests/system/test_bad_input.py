@@ -248,6 +248,20 @@ def test_of_two_manifests_of_one_name_that_in_etc_counts_and_check_says_so(m: Ma
     assert said(m, "twice")[-1].startswith("image 'nosuch2': not found")
 
 
+def test_a_bad_manifest_is_not_started_again_and_again(m: Machine) -> None:
+    restart = "[Service]\nRestart=always\nRestartSec=0\n"
+    m.manifest("looping", f"[Container]\nImage=base\nReadOnly=ture\n{restart}")
+    m.reload()
+    assert m.start("looping", check=False).rc == 1
+    assert (m.unit("looping", "ActiveState"), m.unit("looping", "NRestarts")) == ("failed", "0")
+    assert len(said(m, "looping")) == 1
+    # a disk or an image may come later: that is the admin's to decide
+    m.manifest("looping", f"[Unit]\nStartLimitIntervalSec=0\n[Container]\nImage=nosuch\nExec=true\n{restart}")
+    m.reload()
+    m.start("looping", check=False)
+    m.wait_for(lambda: int(m.unit("looping", "NRestarts")) >= 2, "two restarts")
+
+
 def test_a_manifest_that_is_masked_is_none(m: Machine) -> None:
     m.write("/usr/lib/berth/masked.berth", GOOD)
     m.sh("mkdir -p /etc/berth; ln -sf /dev/null /etc/berth/masked.berth")
