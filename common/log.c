@@ -3,7 +3,10 @@
 
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 /* The kernel refuses records over 1024 bytes, prefix included (printk's LOG_LINE_MAX). */
 #define KMSG_RECORD_MAX 1000
@@ -37,15 +40,23 @@ static void write_all(int fd, const char *s, size_t n) {
         }
 }
 
-static void write_record(int fd, int level, const char *tag, const char *text, size_t max) {
-        char prefix[64], record[8192];
-        int n;
+/* systemd.exec(5): JOURNAL_STREAM has device and inode of the journal's stream, and whoever inherited it is to
+ * compare them with those of the descriptor, which may lead elsewhere by now. */
+static bool stderr_is_journal(void) {
+        const char *stream = getenv("JOURNAL_STREAM");
+        char own[64];
+        struct stat st;
 
-        snprintf(prefix, sizeof(prefix), "%s%s", tag ? tag : "", tag ? ": " : "");
-        if (isatty(fd))
-                n = snprintf(record, sizeof(record), "%s%s\n", prefix, text);
-        else
-                n = snprintf(record, sizeof(record), "<%d>%s%s\n", level, prefix, text);
+        if (!stream || fstat(STDERR_FILENO, &st) < 0)
+                return false;
+        snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t) st.st_dev, (uintmax_t) st.st_ino);
+        return strcmp(own, stream) == 0;
+}
+
+static void write_record(int fd, const char *prefix, const char *text, size_t max) {
+        char record[8192];
+        int n = snprintf(record, sizeof(record), "%s%s\n", prefix, text);
+
         if (n < 0)
                 return;
         if ((size_t) n >= MIN(sizeof(record), max)) { /* cut, and say so */
@@ -57,7 +68,7 @@ static void write_record(int fd, int level, const char *tag, const char *text, s
 
 int log_full(int level, int error, const char *format, ...) {
         int saved = errno;
-        char text[8192];
+        char text[8192], prefix[64] = "";
         va_list ap;
 
         if (muted)
@@ -71,9 +82,13 @@ int log_full(int level, int error, const char *format, ...) {
                 if ((unsigned char) *p < ' ' || *p == 0x7f)
                         *p = '?';
 
-        write_record(STDERR_FILENO, level, NULL, text, SIZE_MAX);
-        if (kmsg.fd >= 0)
-                write_record(kmsg.fd, level, kmsg.tag, text, KMSG_RECORD_MAX);
+        if (stderr_is_journal())
+                snprintf(prefix, sizeof(prefix), "<%d>", level);
+        write_record(STDERR_FILENO, prefix, text, SIZE_MAX);
+        if (kmsg.fd >= 0) {
+                snprintf(prefix, sizeof(prefix), "<%d>%s: ", level, kmsg.tag);
+                write_record(kmsg.fd, prefix, text, KMSG_RECORD_MAX);
+        }
         errno = saved;
         return -abs(error);
 }

@@ -5,8 +5,8 @@
 
 #include "common/base.h"
 
-/* One failure, one line. Lines go to stderr; where stderr is not a terminal they carry sd-daemon(3)'s "<N>"
- * prefix, which the journal reads. A generator's lines go to /dev/kmsg as well (systemd.generator(7)).
+/* One failure, one line. Lines go to stderr; where that is the journal they carry sd-daemon(3)'s "<N>"
+ * prefix, and nowhere else. A generator's lines go to /dev/kmsg as well (systemd.generator(7)).
  * The innermost function that knows the user's words logs and returns; its callers pass the value on. */
 
 /* Sets the tag of kmsg records and opens /dev/kmsg; without it only stderr is written. */

@@ -396,7 +396,7 @@ def test_devices_and_sockets_are_left_out(box: Box, tmp_path: Path):
                    entry("dev/sda", tarfile.BLKTYPE, devmajor=8), file("f"))
     done = box.ok("import", "-", "--name=it", "--json", input=data, stdin=None)
     assert json.loads(done.out)["skipped"]["devices"] == 2
-    assert done.err == "<4>standard input: 'dev/null': a device, left out, and all others with it\n"
+    assert done.err == "standard input: 'dev/null': a device, left out, and all others with it\n"
     assert os.listdir(box.root() / "dev") == []
     source = tmp_path / "source"
     source.mkdir()
@@ -414,7 +414,7 @@ def test_devices_and_sockets_are_left_out(box: Box, tmp_path: Path):
 def refused(box: Box, data: bytes, message: str, *options: str) -> None:
     """The import fails with exactly this, leaves nothing, and has touched nothing."""
     done = box.call("import", "-", "--name=it", *options, input=data, stdin=None)
-    assert done.err == f"<3>standard input: {message}\n"
+    assert done.err == f"standard input: {message}\n"
     assert done.returncode == 1 and done.out == ""
     box.untouched()
     box.nothing_left()
@@ -666,7 +666,7 @@ def test_hostile_layers_are_refused(box: Box, layout: Layout, entries: list, mes
     one = archive(link("l", str(box.outside)), directory("d"), file("d/f"))
     source = layout.index(layout.image(one, archive(*entries)))
     done = box.call("import", source, "--name=it")
-    assert done.err == f"<3>{source}: layer 2: {message}\n" and done.returncode == 1
+    assert done.err == f"{source}: layer 2: {message}\n" and done.returncode == 1
     box.untouched()
     box.nothing_left()
 
@@ -778,7 +778,7 @@ def test_wrong_layouts_are_refused(box: Box, layout: Layout, case: str):
     layout.index(layout.image(archive(file("a")), archive(file("b"))))
     change(layout)
     done = box.call("import", f"oci:{layout.path}", "--name=it")
-    assert re.fullmatch("<3>" + message.replace("LAYOUT", re.escape(str(layout.path))) + "\n", done.err), done.err
+    assert re.fullmatch(message.replace("LAYOUT", re.escape(str(layout.path))) + "\n", done.err), done.err
     assert done.returncode == 1 and done.out == ""
     box.nothing_left()
 
@@ -803,7 +803,7 @@ def test_the_manifest_of_this_platform_is_chosen(box: Box, layout: Layout):
     source = layout.index(*entries[:3])
     done = box.call("import", source, "--name=other")
     assert done.returncode == 1
-    assert done.err == (f"<3>{source}: holds nothing that fits linux/{ARCHITECTURE}: linux/{other}, unknown/unknown, "
+    assert done.err == (f"{source}: holds nothing that fits linux/{ARCHITECTURE}: linux/{other}, unknown/unknown, "
                         f"windows/{ARCHITECTURE}\n")
 
 
@@ -824,7 +824,7 @@ def test_one_of_several_images_is_named(box: Box, layout: Layout):
     source = layout.index(one, two)
     done = box.call("import", source, "--name=it")
     assert done.returncode == 1
-    assert done.err == (f"<3>{source}: holds 2 images that fit: app:1, app:2; say which by its tag, as in "
+    assert done.err == (f"{source}: holds 2 images that fit: app:1, app:2; say which by its tag, as in "
                         "oci:DIR:TAG\n")
     assert box.load(f"oci:{source}:app:2")["id"] == "layout"
     assert os.listdir(box.root("layout")) == ["two"]
@@ -837,7 +837,7 @@ def test_an_index_that_leads_to_itself_ends(box: Box, layout: Layout):
     for _ in range(6):
         inner = {"mediaType": kind, **layout.blob({"schemaVersion": 2, "manifests": [inner]})}
     done = box.call("import", layout.index(inner), "--name=it")
-    assert done.returncode == 1 and done.err == f"<3>{layout.path}: index in index in index, refused\n"
+    assert done.returncode == 1 and done.err == f"{layout.path}: index in index in index, refused\n"
 
 
 def test_a_configuration_that_no_container_could_start_with_is_refused(box: Box, layout: Layout):
@@ -846,7 +846,7 @@ def test_a_configuration_that_no_container_could_start_with_is_refused(box: Box,
     assert done.returncode == 1
     first, second = done.err.splitlines()
     assert first.endswith("/config.json: member 'Cmd' is not an array of strings")
-    assert second == f"<3>{source}: no container could start from an image that says this of itself"
+    assert second == f"{source}: no container could start from an image that says this of itself"
     box.nothing_left()
 
 
@@ -901,7 +901,7 @@ def test_a_docker_archive_is_recognised(box: Box, tmp_path: Path):
     box.load(write(tmp_path / "docker.tar", pack(docker_archive(tmp_path / ".", archive(file("x"))))), "--name=it")
     assert os.listdir(box.root()) == ["x"]
     assert box.call("import", f"docker-archive:{tmp_path}/docker.tar:app:2", "--name=it").err == (
-        f"<3>{tmp_path}/docker.tar: holds no image tagged app:2\n")
+        f"{tmp_path}/docker.tar: holds no image tagged app:2\n")
     box.load(f"docker-archive:{tmp_path}/docker.tar:app:1", "--name=it")
 
 
@@ -982,7 +982,7 @@ def test_wrong_usage(box: Box):
             (["list", "--jsn"], "unknown option '--jsn' (did you mean '--json'?)"),
             (["remove"], "image remove needs ID, see berth image remove --help")):
         done = box.call(*words)
-        assert (done.returncode, done.err) == (2, f"<3>{message}\n")
+        assert (done.returncode, done.err) == (2, f"{message}\n")
     assert not box.images.exists()
 
 
@@ -991,11 +991,11 @@ def test_no_such_image(box: Box):
         for name in ("nothing", "../../etc", "a\nb", ".store"):
             done = box.call(verb, name)
             assert done.returncode == 3
-            assert done.err == "<3>image '%s': there is none\n" % name.replace("\n", "\\x0a")
+            assert done.err == "image '%s': there is none\n" % name.replace("\n", "\\x0a")
     assert box.ok("list").out.split() == ["ID", "KIND", "DIGEST", "IMPORTED", "SIZE", "CONTAINERS"]
     assert box.ok("list", "--no-legend").out == "" and json.loads(box.ok("list", "--json").out) == []
     done = box.call("import", "/nowhere/it.tar")
-    assert (done.returncode, done.err) == (1, "<3>/nowhere/it.tar: cannot be opened: No such file or directory\n")
+    assert (done.returncode, done.err) == (1, "/nowhere/it.tar: cannot be opened: No such file or directory\n")
     box.nothing_left()
 
 
@@ -1012,14 +1012,14 @@ def test_what_was_put_there_by_hand_is_not_replaced(box: Box, tmp_path: Path):
             ("link", "image 'link' is a link that no import made (--force replaces it)"),
             ("meta", "'meta.json' is a file that no import made (--force replaces it)")):
         done = box.call("import", "-", f"--name={name}", input=data, stdin=None)
-        assert (done.returncode, done.err) == (1, f"<3>{message}\n")
+        assert (done.returncode, done.err) == (1, f"{message}\n")
     assert box.call("import", "-", "--name=dir", "--force", input=data, stdin=None).returncode == 1
     for name in ("link", "meta"):
         box.load("-", f"--name={name}", "--force", input=data, stdin=None)
         box.ok("verify", name)
     about = {image["id"]: image["kind"] for image in json.loads(box.ok("list", "--json").out)}
     assert about == {"dir": "directory", "disk": "disk", "link": "imported", "meta": "imported"}
-    assert box.call("verify", "dir").err == "<3>image 'dir': no import made it, there is nothing to compare it with\n"
+    assert box.call("verify", "dir").err == "image 'dir': no import made it, there is nothing to compare it with\n"
     (box.images / "hand").symlink_to(box.outside / "directory")
     for name in ("dir", "disk", "link", "meta", "hand"):
         box.ok("remove", name)
@@ -1036,7 +1036,7 @@ def test_verify_names_what_differs(box: Box):
     (root / "bin").unlink()
     (root / "bin").symlink_to("/tmp")
     done = box.call("verify", "it")
-    assert done.returncode == 1 and done.err == "<3>image 'it': is not what was imported\n"
+    assert done.returncode == 1 and done.err == "image 'it': is not what was imported\n"
     assert sorted(line.split(" (")[0] for line in done.out.splitlines()) == sorted([
         "changed .", "changed ./bin", "changed ./empty", "missing ./fifo", "added ./new\\x1b", "changed ./usr/bin/su",
         "changed ./usr/bin/sudo"])
@@ -1046,7 +1046,7 @@ def test_verify_names_what_differs(box: Box):
     listing = root.parent / "listing"
     listing.write_text(listing.read_text().replace(" ./empty", " ./other"))
     done = box.call("verify", "it")
-    assert (done.returncode, done.err) == (1, "<3>image 'it': its listing is damaged, import it anew\n")
+    assert (done.returncode, done.err) == (1, "image 'it': its listing is damaged, import it anew\n")
 
 
 def test_verify_counts_past_what_it_names(box: Box):
@@ -1059,7 +1059,7 @@ def test_verify_counts_past_what_it_names(box: Box):
 def test_a_directory_that_holds_the_store_is_refused(box: Box):
     for path in ("/", "/var/lib", "/var/lib/berth", "/var/lib/berth/images/.store"):
         done = box.call("import", path, "--name=it")
-        assert (done.returncode, done.err) == (1, f"<3>{path}: the image store is in it\n")
+        assert (done.returncode, done.err) == (1, f"{path}: the image store is in it\n")
     box.load("-", "--name=it", input=archive(file("f")), stdin=None)
     assert box.load("/var/lib/berth/images/it", "--name=copy")["digest"] == json.loads(
         box.ok("inspect", "it", "--json").out)["digest"]
@@ -1068,7 +1068,7 @@ def test_a_directory_that_holds_the_store_is_refused(box: Box):
 def test_a_registry_needs_skopeo(box: Box, tmp_path: Path, layout: Layout):
     done = box.call("import", "docker://example.com/nginx:1.27", wrapper=["env", "PATH=/nowhere"])
     assert done.returncode == 1
-    assert done.err == ("<3>docker://example.com/nginx:1.27: fetching it takes skopeo, which is not installed "
+    assert done.err == ("docker://example.com/nginx:1.27: fetching it takes skopeo, which is not installed "
                         "(package skopeo)\n")
     box.nothing_left()
     # one that copies a layout, and says how it was called
@@ -1086,7 +1086,7 @@ def test_a_registry_needs_skopeo(box: Box, tmp_path: Path, layout: Layout):
     assert called[:-1] == ["copy", "--override-os=linux", "--quiet", "--", "docker://example.com/Library/nginx:1.27@sha256:0"]
     script.write_bytes(b"#!/bin/sh\necho no such image >&2\nexit 1\n")
     done = box.call("import", "docker://nginx", wrapper=path)
-    assert (done.returncode, done.err) == (1, "no such image\n<3>docker://nginx: skopeo could not fetch it\n")
+    assert (done.returncode, done.err) == (1, "no such image\ndocker://nginx: skopeo could not fetch it\n")
     assert box.remnants() == []
 
 
@@ -1173,7 +1173,7 @@ def test_an_image_in_use_is_not_removed(disk: Box, container, image: str):
     assert about["containers"] == ["sleeps"]
     done = box.call("remove", "sleeper")
     assert done.returncode == 1
-    assert done.err.startswith("<3>image 'sleeper': container 'sleeps' runs from it; stop that first")
+    assert done.err.startswith("image 'sleeper': container 'sleeps' runs from it; stop that first")
     assert box.ids() == ["sleeper"]
     old = box.root("sleeper")
 
@@ -1297,7 +1297,7 @@ def test_interrupted_it_cleans_up_itself(box: Box):
     process.send_signal(signal.SIGINT)
     process.wait(10)  # before its input ends: that would be an error of its own
     out, err = process.communicate()
-    assert (process.returncode, out, err) == (1, b"", b"<3>interrupted; nothing is imported\n")
+    assert (process.returncode, out, err) == (1, b"", b"interrupted; nothing is imported\n")
     assert box.remnants() == [] and box.ids() == ["other"]
 
 
@@ -1339,7 +1339,7 @@ def test_a_full_disk_leaves_nothing(box: Box):
     done = subprocess.run(["unshare", "--mount", "sh", "-c", script, box.program], check=False, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, input=archive(file("f", os.urandom(8 << 20))))
     assert done.returncode == 1 and done.stdout == b""
-    assert done.stderr == b"<3>standard input: 'f': cannot write: No space left on device\n"
+    assert done.stderr == b"standard input: 'f': cannot write: No space left on device\n"
 
 
 # -- the sandbox --

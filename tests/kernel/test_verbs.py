@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -111,11 +112,23 @@ def test_completion_offers_what_there_is(binary: Path, verbs: dict) -> None:
     assert complete(binary, "berth", "image", "import", "x", "--n") == ["--name="]
 
 
+def test_lines_have_their_level_in_the_journal_alone(binary: Path, tmp_path: Path) -> None:
+    command = [binary, "refuse", "--name=web", "--", "a.berth:1: first"]
+    with (tmp_path / "journal").open("w+") as journal:
+        stat = os.fstat(journal.fileno())
+        stream = {"JOURNAL_STREAM": f"{stat.st_dev}:{stat.st_ino}"}
+        subprocess.run(command, check=False, stderr=journal, env=stream)
+        assert (tmp_path / "journal").read_text() == "<3>a.berth:1: first\n"
+        for elsewhere in (stream, {}, {"JOURNAL_STREAM": f"{stat.st_dev}:"}):
+            done = subprocess.run(command, check=False, capture_output=True, text=True, env=elsewhere)
+            assert done.stderr == "a.berth:1: first\n"
+
+
 def test_refuse_says_everything_and_fails(binary: Path, tmp_path: Path) -> None:
     import socket
     done = run(binary, "refuse", "--name=web", "--", "a.berth:1: first", "a.berth:2: second\nREADY=1")
     assert done.returncode == 125
-    assert done.stderr == "<3>a.berth:1: first\n<3>a.berth:2: second?READY=1\n"
+    assert done.stderr == "a.berth:1: first\na.berth:2: second?READY=1\n"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
         subprocess.run([binary, "refuse", "--name=web", "--", "one\nREADY=1", "two"], check=False,

@@ -67,17 +67,17 @@ class Verbs(unittest.TestCase):
 class CommandLine(Verbs):
     def test_wrong_usage_is_one_line_and_status_2(self):
         rows = [
-            (["chek"], "<3>Expected a verb, not 'chek'; see berth --help\n"),
-            ([], "<3>Expected a verb, not ''; see berth --help\n"),
-            (["check", "--jsn"], "<3>Unknown option '--jsn', see berth check --help\n"),
-            (["check", "-j"], "<3>Unknown option '-j', see berth check --help\n"),
-            (["check", "--json=yes"], "<3>--json takes no value, see berth check --help\n"),
-            (["preview", "--root"], "<3>--root needs a value: --root=DIR\n"),
-            (["preview", "--root="], "<3>--root needs a value: --root=DIR\n"),
-            (["preview", "--json"], "<3>Unknown option '--json', see berth preview --help\n"),
-            (["convert"], "<3>Expected FILE...|DIR, see berth convert --help\n"),
-            (["enable"], "<3>Expected NAME..., see berth enable --help\n"),
-            (["disable", "--output=x", "y"], "<3>Unknown option '--output=x', see berth disable --help\n"),
+            (["chek"], "Expected a verb, not 'chek'; see berth --help\n"),
+            ([], "Expected a verb, not ''; see berth --help\n"),
+            (["check", "--jsn"], "Unknown option '--jsn', see berth check --help\n"),
+            (["check", "-j"], "Unknown option '-j', see berth check --help\n"),
+            (["check", "--json=yes"], "--json takes no value, see berth check --help\n"),
+            (["preview", "--root"], "--root needs a value: --root=DIR\n"),
+            (["preview", "--root="], "--root needs a value: --root=DIR\n"),
+            (["preview", "--json"], "Unknown option '--json', see berth preview --help\n"),
+            (["convert"], "Expected FILE...|DIR, see berth convert --help\n"),
+            (["enable"], "Expected NAME..., see berth enable --help\n"),
+            (["disable", "--output=x", "y"], "Unknown option '--output=x', see berth disable --help\n"),
         ]
         for arguments, message in rows:
             done = run(TOOL, *arguments)
@@ -125,8 +125,8 @@ class Preview(Verbs):
         (self.etc / "off.berth").symlink_to("/dev/null")
         self.write("etc/berth/dbus.berth", PLAIN)
         self.tool("preview", "nope", status=3, stdout="",
-                  stderr="<3>No manifest 'nope'; see berth check without arguments\n")
-        self.tool("preview", "./nope.berth", status=3, stdout="", stderr="<3>No manifest './nope.berth'\n")
+                  stderr="No manifest 'nope'; see berth check without arguments\n")
+        self.tool("preview", "./nope.berth", status=3, stdout="", stderr="No manifest './nope.berth'\n")
         self.tool("preview", "off", status=0, stdout="",
                   stderr="/etc/berth/off.berth: warning: the manifest is masked and makes no unit\n")
         self.tool("preview", "dbus", status=1, stdout="", stderr="/etc/berth/dbus.berth: error: the name 'dbus' is "
@@ -239,7 +239,7 @@ class Diff(Verbs):
         self.tool("diff", status=0, stdout="", stderr="")
 
     def test_a_name_without_a_manifest(self):
-        self.tool("diff", "nope", status=3, stdout="", stderr="<3>No manifest 'nope'\n")
+        self.tool("diff", "nope", status=3, stdout="", stderr="No manifest 'nope'\n")
 
 
 class Enable(Verbs):
@@ -264,7 +264,7 @@ class Enable(Verbs):
         self.write("etc/berth/web.berth", PLAIN + ENABLED)
         self.tool("enable", "web", status=0, stderr="",
                   stdout="web is enabled already, by [Install] of /etc/berth/web.berth or of its drop-ins\n")
-        self.tool("disable", "web", status=1, stdout="", stderr="<3>'web' is started by [Install] of /etc/berth/web.berth "
+        self.tool("disable", "web", status=1, stdout="", stderr="'web' is started by [Install] of /etc/berth/web.berth "
                   "or of its drop-ins, which berth enable did not write; remove WantedBy= and its kin there, or empty "
                   "them in @/etc/berth/web.berth.d/60-disable.conf: [Install], WantedBy=, RequiredBy=, UpheldBy=\n")
         self.write("etc/berth/web.berth.d/60-disable.conf", "[Install]\nWantedBy=\nRequiredBy=\nUpheldBy=\n")
@@ -281,7 +281,7 @@ class Enable(Verbs):
         self.tool("enable", "job@a", status=0, stdout="job@a is enabled already\n", stderr="")
         self.tool("disable", "job@a", "vendor@b", status=0, stderr="")
         self.assertEqual([path.name for path in self.etc.iterdir()], ["job@.berth"])
-        self.tool("enable", "job@", status=1, stdout="", stderr="<3>'job@' is a template, which is not started itself; "
+        self.tool("enable", "job@", status=1, stdout="", stderr="'job@' is a template, which is not started itself; "
                   "give an instance: job@INSTANCE\n")
 
     def test_what_others_wrote_is_left_alone(self):
@@ -293,7 +293,7 @@ class Enable(Verbs):
         self.write("etc/berth/web.berth.d/50-enable.conf", "[Install]\nWantedBy=other.target\n")
         before = self.files()
         for verb in ["enable", "disable"]:
-            self.tool(verb, "web", status=1, stdout="", stderr="<3>@/etc/berth/web.berth.d/50-enable.conf is there, and not "
+            self.tool(verb, "web", status=1, stdout="", stderr="@/etc/berth/web.berth.d/50-enable.conf is there, and not "
                       "as berth enable writes it; edit or remove it\n")
         self.assertEqual(before, self.files())
 
@@ -301,10 +301,10 @@ class Enable(Verbs):
         (self.etc / "off.berth").symlink_to("/dev/null")
         self.write("etc/berth/web.berth", PLAIN)
         self.tool("enable", "off", status=1, stdout="",
-                  stderr="<3>'off' is masked by /etc/berth/off.berth; remove that link first\n")
-        self.tool("enable", "nope", status=3, stdout="", stderr="<3>No manifest 'nope'; see berth check\n")
+                  stderr="'off' is masked by /etc/berth/off.berth; remove that link first\n")
+        self.tool("enable", "nope", status=3, stdout="", stderr="No manifest 'nope'; see berth check\n")
         self.tool("enable", "../web", status=1, stdout="",
-                  stderr="<3>'../web' is a file; give the name of its container\n")
+                  stderr="'../web' is a file; give the name of its container\n")
         self.tool("enable", "nope", "web", status=3)
         self.assertTrue((self.etc / "web.berth.d/50-enable.conf").exists())
 
@@ -332,9 +332,9 @@ class Convert(Verbs):
     def test_two_need_a_directory(self):
         self.write("a.container", "[Container]\nImage=x\n")
         self.write("b.container", "[Container]\nImage=x\n")
-        self.assertEqual(self.convert("."), (2, "", "<3>2 manifests do not fit on standard output; say where they go: "
+        self.assertEqual(self.convert("."), (2, "", "2 manifests do not fit on standard output; say where they go: "
                                              "--output=DIR\n"))
-        self.assertEqual(self.convert("--output=none", "."), (1, "", "<3>Failed to open the directory 'none' of --output: "
+        self.assertEqual(self.convert("--output=none", "."), (1, "", "Failed to open the directory 'none' of --output: "
                                                               "No such file or directory\n"))
         (self.root / "out").mkdir()
         status, told, _ = self.convert("--output", "out", "a.container", "b.container")
@@ -347,14 +347,14 @@ class Convert(Verbs):
         self.write("out/a.berth", "mine\n")
         status, told, said = self.convert("--output=out", "a.container", "b.container")
         self.assertEqual((status, told), (1, "out/b.berth\n"))
-        self.assertIn("<3>out/a.berth is there already; move it away, or choose another --output=DIR\n", said)
+        self.assertIn("out/a.berth is there already; move it away, or choose another --output=DIR\n", said)
         self.assertEqual((self.root / "out/a.berth").read_text(), "mine\n")
         self.assertEqual(sorted(path.name for path in (self.root / "out").iterdir()), ["a.berth", "b.berth"])
 
     def test_what_is_no_file_of_quadlet(self):
         self.write("web.service", "")
-        self.assertEqual(self.convert("nope.container"), (1, "", "<3>No file 'nope.container': No such file or directory\n"))
-        self.assertEqual(self.convert("web.service"), (1, "", "<3>'web.service' is no file of Quadlet: its name ends in "
+        self.assertEqual(self.convert("nope.container"), (1, "", "No file 'nope.container': No such file or directory\n"))
+        self.assertEqual(self.convert("web.service"), (1, "", "'web.service' is no file of Quadlet: its name ends in "
                                                        ".container, .pod, .volume or .network\n"))
 
     def test_a_file_that_cannot_be_read(self):
