@@ -6,10 +6,10 @@
 #include <stdio.h>
 
 #include "common/strv.h"
+#include "common/utf8.h"
 #include "generator/keys.h"
 #include "generator/specifier.h"
 #include "generator/unit.h"
-#include "generator/utf8.h"
 #include "generator/words.h"
 
 static void carry_done(Carry *c) {

@@ -5,10 +5,10 @@
 
 #include "common/contract.h"
 #include "common/strv.h"
+#include "common/utf8.h"
 #include "generator/proxies.h"
 #include "generator/rules.h"
 #include "generator/unit.h"
-#include "generator/utf8.h"
 #include "generator/words.h"
 
 #define MESSAGES_MAX 50 /* on one refuse line; "berth check" has them all */

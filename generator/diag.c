@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "common/strv.h"
-#include "generator/utf8.h"
+#include "common/utf8.h"
 
 void diags_done(Diags *d) {
         for (size_t i = 0; i < d->n; i++)

@@ -7,7 +7,7 @@
 
 #include "common/fs.h"
 #include "common/names.h"
-#include "generator/utf8.h"
+#include "common/utf8.h"
 
 #define SUFFIX  ".berth.d"
 #define FOR_ALL "berth.d"

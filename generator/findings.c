@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
+#include "common/utf8.h"
 #include "generator/diag.h"
-#include "generator/utf8.h"
 
 void findings_done(Findings *f) {
         for (size_t i = 0; i < f->n; i++) {

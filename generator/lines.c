@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "generator/lines.h"
 
-#include "generator/utf8.h"
+#include "common/utf8.h"
 
 #define BLANKS " \t"
 

@@ -4,7 +4,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
-#include "generator/utf8.h"
+#include "common/utf8.h"
 
 struct Report {
         FILE *f;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "generator/unit.h"
 
-#include "generator/utf8.h"
+#include "common/utf8.h"
 
 void unit_section(Text *t, const char *name) {
         text_add(t, "[");

@@ -2,8 +2,8 @@
 #include "generator/words.h"
 
 #include "common/strv.h"
+#include "common/utf8.h"
 #include "generator/text.h"
-#include "generator/utf8.h"
 
 #define BLANKS " \t\n\r"
 

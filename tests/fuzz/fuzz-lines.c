@@ -4,8 +4,8 @@
  * blanks around it, a place inside the file. */
 
 #include "common/base.h"
+#include "common/utf8.h"
 #include "generator/lines.h"
-#include "generator/utf8.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_text(const char *s) {

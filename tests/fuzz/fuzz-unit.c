@@ -5,8 +5,8 @@
 
 #include "common/base.h"
 #include "common/strv.h"
+#include "common/utf8.h"
 #include "generator/unit.h"
-#include "generator/utf8.h"
 #include "generator/words.h"
 #include "tests/fuzz/fuzz.h"
 

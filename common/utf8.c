@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "generator/utf8.h"
+#include "common/utf8.h"
 
 /* Length of the valid character at s, of which n > 0 bytes are there; 0 if there is none. */
 static size_t character_length(const unsigned char *s, size_t n) {
