@@ -32,7 +32,6 @@ int attend_open_signals(void) {
 typedef struct Progress {
         bool ending; /* the guard was told to end everything */
         int failure; /* exit status where the command does not execute, logged */
-        GuardReport report;
 } Progress;
 
 static void order_end(Attend *attend, Progress *progress, GuardOrder order, int signal) {
@@ -68,33 +67,37 @@ static void handle_signals(Attend *attend, Progress *progress) {
 }
 
 static void read_error(Attend *attend, Progress *progress) {
-        progress->failure = spawn_result(attend->spawn, attend->guard->error_fd);
+        progress->failure = spawn_result(attend->spawn, attend->guard->error_fd, &attend->failure);
         attend->guard->error_fd = close_fd(attend->guard->error_fd);
 }
 
 /* One round; 1 when all has ended. */
 static int attend_once(Attend *attend, Progress *progress) {
         enum { REPORT, SIGNALS, ERROR, STREAMS };
-        struct pollfd set[STREAMS + 2 * RELAY_STREAMS] = {
+        struct pollfd set[STREAMS + 2 * RELAY_STREAMS + COLLECT_POLL] = {
                 [REPORT] = { .fd = attend->guard->report_fd, .events = POLLIN },
                 [SIGNALS] = { .fd = attend->signal_fd, .events = POLLIN },
                 [ERROR] = { .fd = attend->guard->error_fd, .events = POLLIN },
         };
         size_t n = relay_prepare(&attend->stdio->relay, set + STREAMS);
+        size_t m = attend->collect ? collect_prepare(attend->collect, set + STREAMS + n) : 0;
 
-        if (poll(set, STREAMS + n, -1) < 0)
+        if (poll(set, STREAMS + n + m, -1) < 0)
                 return errno == EINTR ? 0 : log_error_errno(errno, "cannot wait for the command: %m");
         if (set[ERROR].revents)
                 read_error(attend, progress);
         if (set[SIGNALS].revents)
                 handle_signals(attend, progress);
         relay_run(&attend->stdio->relay, set + STREAMS, n);
-        if (attend->stdio->relay.hung_up && !progress->ending)
+        if (attend->collect)
+                collect_run(attend->collect, set + STREAMS + n, m);
+        if ((attend->stdio->relay.hung_up || (attend->collect && attend->collect->lost)) &&
+            !progress->ending)
                 /* HUP: an interactive shell saves its history, and heeds no TERM */
                 order_end(attend, progress, GUARD_INTERRUPT, SIGHUP);
         if (!set[REPORT].revents)
                 return 0;
-        return guard_read_report(attend->guard, &progress->report) < 0 ? -ECHILD : 1;
+        return guard_read_report(attend->guard, &attend->report) < 0 ? -ECHILD : 1;
 }
 
 /* The guard was killed, and nobody else would end what it has started. */
@@ -105,10 +108,11 @@ static void replace_guard(const Attend *attend) {
         log_error("the guard of the command in container '%s' was killed; ending the command",
                   enter->state.name);
         (void) ending_run(enter->unit_fd, proc_fd, enter->cgroup);
+        (void) unlinkat(enter->unit_fd, enter->cgroup, AT_REMOVEDIR);
 }
 
 static int exit_status(const Attend *attend, const Progress *progress) {
-        const GuardReport *report = &progress->report;
+        const GuardReport *report = &attend->report;
 
         if (!report->started)
                 return EXIT_BERTH; /* logged by the guard */
@@ -129,12 +133,18 @@ int attend_run(Attend *attend) {
         while (r == 0);
         if (r == -ECHILD)
                 replace_guard(attend);
-        if (r < 0)
+        if (r < 0) {
+                attend->failure = (Failure){ .stage = "guard", .error = r };
                 return EXIT_BERTH; /* the guard ends it all when we are gone */
+        }
+        if (!attend->report.started)
+                attend->failure = (Failure){ .stage = "start", .error = attend->report.error };
         /* Nobody holds its other end any more: it tells now what it has to tell. */
-        if (attend->guard->error_fd >= 0 && progress.report.started && !progress.report.left)
+        if (attend->guard->error_fd >= 0 && attend->report.started && !attend->report.left)
                 read_error(attend, &progress);
         relay_drain(&attend->stdio->relay, attend->signal_fd);
+        if (attend->collect)
+                collect_drain(attend->collect, attend->signal_fd);
         terminal_restore(&attend->stdio->terminal);
         return exit_status(attend, &progress);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/base.h"
+#include "helper/collect.h"
 #include "helper/guard.h"
 
 /* The client's wait for the command that its guard has started: signals passed on, terminals copied. */
@@ -10,7 +11,11 @@ typedef struct Attend { /* borrows */
         const Spawn *spawn;
         Stdio *stdio;
         Guard *guard;
+        Collect *collect; /* NULL: its output is none of ours */
         int signal_fd;
+
+        GuardReport report; /* afterwards */
+        Failure failure;    /* likewise */
 } Attend;
 
 /* Blocks the signals that are to be passed on and opens a descriptor that tells of them. */

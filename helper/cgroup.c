@@ -79,6 +79,13 @@ int cgroup_make(int cgroup_fd, const char *name) {
         return fd < 0 ? -errno : fd;
 }
 
+void cgroup_count_children(int cgroup_fd) {
+        static const char *const controllers[] = { "+memory", "+pids", "+io" };
+
+        for (size_t i = 0; i < ARRAY_LEN(controllers); i++)
+                (void) write_string_at(cgroup_fd, "cgroup.subtree_control", controllers[i]);
+}
+
 /* A file that one of the two does not have is of a controller that nobody asked for: systemd has enabled it for the
  * unit, we have not for its child. */
 int cgroup_remove(const char *path) {

@@ -23,6 +23,9 @@ int cgroup_has_controller(int cgroup_fd, const char *name);
 /* Makes (again) an empty child and opens it. */
 int cgroup_make(int cgroup_fd, const char *name);
 
+/* Has the kernel count memory, tasks and io for each child apart, as far as it can here. */
+void cgroup_count_children(int cgroup_fd);
+
 /* Removes a cgroup and those right below it, where nothing lives in them any more. */
 int cgroup_remove(const char *path);
 

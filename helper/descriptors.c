@@ -35,11 +35,26 @@ void stdio_close_inside(Stdio *stdio) {
 void stdio_done(Stdio *stdio) {
         terminal_restore(&stdio->terminal);
         stdio_close_inside(stdio);
+        stdio->input_fd = close_fd(stdio->input_fd);
+        for (size_t i = 0; i < ARRAY_LEN(stdio->output); i++)
+                stdio->output[i] = close_fd(stdio->output[i]);
         relay_done(&stdio->relay);
 }
 
-/* The command's end of a pipe whose other end is copied from or to descriptor i, a terminal. */
-static int add_pipe(Stdio *stdio, int i) {
+/* Has to copied in: from the file that was asked for, or from our standard input. */
+static int copy_in(Stdio *stdio, int to_fd, bool own_to) {
+        int fd = stdio->input_fd >= 0 ? stdio->input_fd : STDIN_FILENO;
+        int r = relay_add(&stdio->relay, fd, to_fd, /* own_from= */ fd == stdio->input_fd, own_to,
+                          /* input= */ true);
+
+        if (r >= 0)
+                stdio->input_fd = -EBADF; /* the relay's */
+        return r;
+}
+
+/* The command's end of a pipe whose other end is copied from or to what is to be descriptor i, or kept where that is
+ * wanted. */
+static int add_pipe(Stdio *stdio, int i, bool collect) {
         _cleanup_close_ int read_fd = -EBADF, write_fd = -EBADF;
         int fds[2], r;
 
@@ -47,9 +62,13 @@ static int add_pipe(Stdio *stdio, int i) {
                 return log_error_errno(errno, "cannot make a pipe: %m");
         read_fd = fds[0];
         write_fd = fds[1];
+        if (collect) {
+                stdio->output[i - 1] = TAKE_FD(read_fd);
+                stdio->inside[i] = TAKE_FD(write_fd);
+                return 0;
+        }
         if (i == 0)
-                r = relay_add(&stdio->relay, 0, write_fd, /* own_from= */ false, /* own_to= */ true,
-                              /* input= */ true);
+                r = copy_in(stdio, write_fd, /* own_to= */ true);
         else
                 r = relay_add(&stdio->relay, read_fd, i, /* own_from= */ true, /* own_to= */ false,
                               /* input= */ false);
@@ -65,11 +84,23 @@ static int add_pipe(Stdio *stdio, int i) {
         return 0;
 }
 
+/* Opening /dev/stdout, as many programs do, opens a pipe anew: as its owner only. A FIFO on disk keeps its owner; one
+ * without a name is nobody else's business. */
+static int give_pipe(const Stdio *stdio, int i, uid_t owner, gid_t group) {
+        if (mount_is(stdio->inside[i], PIPEFS_MAGIC) && fchown(stdio->inside[i], owner, group) < 0)
+                return log_error_errno(errno, "cannot give %s to the command's user: %m", names[i]);
+        return 0;
+}
+
 /* Decides about descriptor i, one of 0, 1, 2. */
-static int add_plain(Stdio *stdio, int i, uid_t owner, gid_t group) {
+static int add_plain(Stdio *stdio, int i, bool collect, uid_t owner, gid_t group) {
         struct stat st;
         int r, flags;
 
+        if (collect || (i == 0 && stdio->input_fd >= 0)) {
+                r = add_pipe(stdio, i, collect);
+                return r < 0 ? r : give_pipe(stdio, i, owner, group);
+        }
         flags = fcntl(i, F_GETFL);
         if (flags < 0 || fstat(i, &st) < 0)
                 return log_error_errno(errno, "cannot look at %s: %m", names[i]);
@@ -78,16 +109,14 @@ static int add_plain(Stdio *stdio, int i, uid_t owner, gid_t group) {
                 return log_error_errno(EINVAL,
                                        "%s is a directory or an O_PATH descriptor: refusing to hand it in",
                                        names[i]);
-        if (S_ISCHR(st.st_mode) && isatty(i)) {
-                r = add_pipe(stdio, i);
+        /* Nor could a socket be opened anew, and the journal's is one (ENXIO, unix(7)). */
+        if ((S_ISCHR(st.st_mode) && isatty(i)) || (S_ISSOCK(st.st_mode) && i > 0)) {
+                r = add_pipe(stdio, i, /* collect= */ false);
                 if (r < 0)
                         return r;
         }
-        /* Opening /dev/stdout, as many programs do, opens the pipe anew: as its owner only. A FIFO on disk keeps
-         * its owner; one without a name is nobody else's business. */
-        if ((S_ISFIFO(st.st_mode) || stdio->inside[i] != i) && mount_is(stdio->inside[i], PIPEFS_MAGIC) &&
-            fchown(stdio->inside[i], owner, group) < 0)
-                return log_error_errno(errno, "cannot give %s to the command's user: %m", names[i]);
+        if (S_ISFIFO(st.st_mode) || stdio->inside[i] != i)
+                return give_pipe(stdio, i, owner, group);
         return 0;
 }
 
@@ -107,8 +136,7 @@ static int add_terminal(Stdio *stdio, int root_fd, uid_t owner, const struct win
                                           "-T runs the command without one");
         stdio->relay.master_fd = pty.master_fd;
         stdio->relay.slave_fd = stdio->inside[0] = stdio->inside[1] = pty.slave_fd;
-        r = relay_add(&stdio->relay, 0, pty.master_fd, /* own_from= */ false, /* own_to= */ false,
-                      /* input= */ true);
+        r = copy_in(stdio, pty.master_fd, /* own_to= */ false);
         if (r >= 0)
                 r = relay_add(&stdio->relay, pty.master_fd, 1, /* own_from= */ false, /* own_to= */ false,
                               /* input= */ false);
@@ -117,21 +145,38 @@ static int add_terminal(Stdio *stdio, int root_fd, uid_t owner, const struct win
         return 0;
 }
 
-int stdio_open(Stdio *stdio, bool tty, int root_fd, uid_t owner, gid_t group, const struct winsize *size) {
+/* The content alone is handed in: as a descriptor it would be a way to the file, to be opened anew for writing. */
+static int open_input(Stdio *stdio, const char *path) {
+        struct stat st;
+
+        if (!path || streq(path, "-"))
+                return 0;
+        stdio->input_fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+        if (stdio->input_fd < 0 || fstat(stdio->input_fd, &st) < 0)
+                return log_error_errno(errno, "--input: cannot open '%s': %m", path);
+        if (S_ISDIR(st.st_mode))
+                return log_error_errno(EISDIR, "--input: '%s' is a directory", path);
+        return 0;
+}
+
+int stdio_open(Stdio *stdio, const StdioPlan *plan, int root_fd, uid_t owner, gid_t group) {
         int r;
 
-        stdio->tty = tty;
-        if (tty) {
-                r = add_terminal(stdio, root_fd, owner, size);
+        stdio->tty = plan->tty;
+        r = open_input(stdio, plan->input);
+        if (r < 0)
+                return r;
+        if (plan->tty) {
+                r = add_terminal(stdio, root_fd, owner, plan->size);
                 if (r < 0)
                         return r;
                 if (!isatty(2)) /* as asked for: 2>errors.log */
-                        return add_plain(stdio, 2, owner, group);
+                        return add_plain(stdio, 2, /* collect= */ false, owner, group);
                 stdio->inside[2] = stdio->relay.slave_fd;
                 return 0;
         }
         for (int i = 0; i < 3; i++) {
-                r = add_plain(stdio, i, owner, group);
+                r = add_plain(stdio, i, plan->collect && i > 0, owner, group);
                 if (r < 0)
                         return r;
         }

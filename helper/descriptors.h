@@ -21,12 +21,26 @@ typedef struct Stdio {
         Relay relay;
         Terminal terminal;
         bool follow_size; /* pass on changes of our terminal's size */
+        int input_fd;     /* to be copied in, in the place of our standard input; or negative */
+        int output[2]; /* read ends of its standard output and error, where they are to be ours; or negative */
 } Stdio;
 
-#define STDIO_NONE                                                                      \
-        (Stdio) {                                                                       \
-                .inside = { 0, 1, 2 }, .relay = RELAY_NONE, .terminal = {.fd = -EBADF } \
+#define STDIO_NONE                                                                        \
+        (Stdio) {                                                                         \
+                .inside = { 0, 1, 2 }, .relay = RELAY_NONE, .terminal = { .fd = -EBADF }, \
+                .input_fd = -EBADF, .output = {                                           \
+                        -EBADF,                                                           \
+                        -EBADF                                                            \
+                }                                                                         \
         }
+
+/* What a command's descriptors are made of. */
+typedef struct StdioPlan {
+        bool tty;
+        const struct winsize *size; /* NULL: our terminal's */
+        const char *input; /* NULL or "-": our standard input; else a file's content, never the file itself */
+        bool collect;      /* standard output and error by pipes, whose other ends are output */
+} StdioPlan;
 
 void stdio_done(Stdio *stdio);
 #define _cleanup_stdio_ _cleanup_(stdio_done)
@@ -37,8 +51,8 @@ int stdio_fill(void);
 
 bool stdio_wants_tty(TtyMode mode);
 
-/* Prepares everything; owner is the command's user as the host counts. size: NULL for our terminal's. Logs. */
-int stdio_open(Stdio *stdio, bool tty, int root_fd, uid_t owner, gid_t group, const struct winsize *size);
+/* Prepares everything; owner is the command's user as the host counts. Logs. */
+int stdio_open(Stdio *stdio, const StdioPlan *plan, int root_fd, uid_t owner, gid_t group);
 
 /* Closes what only the command needs, once it has it. */
 void stdio_close_inside(Stdio *stdio);

@@ -109,8 +109,5 @@ int ending_run(int unit_fd, int proc_fd, const char *name) {
                 (void) write_string_at(fd, "cgroup.kill", "1");
                 r = wait_empty(fd, KILLED_MS);
         }
-        if (r <= 0)
-                return -ETIME;
-        (void) unlinkat(unit_fd, name, AT_REMOVEDIR);
-        return 0;
+        return r <= 0 ? -ETIME : 0;
 }

@@ -3,8 +3,8 @@
 
 #include "common/base.h"
 
-/* The end of everything in a control group: TERM, two seconds, KILL, wait until nothing lives in it, remove it. Waits
- * for the kernel's word, never by the clock alone. */
+/* The end of everything in a control group: TERM, two seconds, KILL, wait until nothing lives in it. Waits for the
+ * kernel's word, never by the clock alone. */
 
 #define ENDING_GRACE_MS 2000
 

@@ -2,134 +2,22 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <time.h>
 
+#include "common/capability.h"
 #include "common/contract.h"
 #include "common/log.h"
-#include "common/parse.h"
 #include "common/strv.h"
 #include "helper/attend.h"
+#include "helper/cgroup.h"
 #include "helper/environment.h"
+#include "helper/messages.h"
+#include "helper/request.h"
+#include "helper/result.h"
 #include "helper/selfexec.h"
 #include "helper/verbs.h"
 
 /* berth exec and berth shell: a command in a running container. */
-
-typedef struct Request { /* strings borrow from argv, vectors are its own */
-        const char *name;
-        char **command;   /* NULL: the user's login shell */
-        const char *user; /* NULL: the leader's */
-        const char *directory;
-        char **env, **env_files;
-        TtyMode tty;
-        bool size_given;
-        struct winsize size;
-        uint64_t timeout_usec; /* 0: none */
-} Request;
-
-static void request_done(Request *request) {
-        request->env = strv_free(request->env);
-        request->env_files = strv_free(request->env_files);
-}
-
-static int add_env(Request *request, const char *value) {
-        const char *own;
-        int r;
-
-        if (*value == '\0' || *value == '=')
-                return log_error_errno(EINVAL,
-                                       "--env=%s: expected NAME=VALUE, or NAME for the caller's value",
-                                       value);
-        if (strchr(value, '='))
-                r = strv_append(&request->env, value);
-        else {
-                own = getenv(value);
-                r = own ? strv_appendf(&request->env, "%s=%s", value, own) : 0;
-        }
-        return r < 0 ? log_oom() : 0;
-}
-
-static int parse_option(Request *request, int option, const char *value) {
-        int r = 0;
-
-        switch ((ExecOption) option) {
-        case EXEC_USER:
-                request->user = value;
-                break;
-        case EXEC_WORKDIR:
-                request->directory = value;
-                break;
-        case EXEC_ENV:
-                return add_env(request, value);
-        case EXEC_ENV_FILE:
-                return strv_append(&request->env_files, value) < 0 ? log_oom() : 0;
-        case EXEC_TTY_SIZE:
-                request->size_given = true;
-                r = pty_parse_size(value, &request->size);
-                if (r < 0)
-                        return log_error_errno(r, "--tty-size=%s: expected ROWSxCOLS, each from 1 to 65535",
-                                               value);
-                break;
-        case EXEC_TIMEOUT:
-                r = parse_timespan(value, &request->timeout_usec);
-                if (r < 0 || request->timeout_usec == 0)
-                        return log_error_errno(EINVAL,
-                                               "--timeout=%s: expected a time span above zero, like 30s",
-                                               value);
-                if (request->timeout_usec == UINT64_MAX)
-                        request->timeout_usec = 0;
-                break;
-        case EXEC_TTY:
-                request->tty = TTY_YES;
-                break;
-        case EXEC_NO_TTY:
-                request->tty = TTY_NO;
-                break;
-        case _EXEC_MAX:
-        default:
-                return -EINVAL;
-        }
-        return 0;
-}
-
-/* 0, 1 after --help, or -EINVAL, logged. */
-static int parse_request(char *argv[], bool shell, Request *request) {
-        OptionParser parser = { .options = shell ? shell_options : exec_options,
-                                .argv = argv,
-                                .command = !shell,
-                                .operands = 1 };
-        const char *value;
-        int r;
-
-        for (;;) {
-                r = options_next(&parser, &value);
-                if (r < 0)
-                        return r;
-                if (r == OPTIONS_HELP) {
-                        verb_help(shell ? "shell" : "exec");
-                        return 1;
-                }
-                if (r == OPTIONS_END)
-                        break;
-                if (r == OPTIONS_OPERAND) {
-                        if (request->name)
-                                return log_error_errno(EINVAL,
-                                                       "shell takes one container, but '%s' follows; "
-                                                       "for a command use exec",
-                                                       value);
-                        request->name = value;
-                        continue;
-                }
-                r = parse_option(request, r, value);
-                if (r < 0)
-                        return r;
-        }
-        if (!request->name)
-                return log_error_errno(EINVAL, "expected the name of a container, see --help");
-        if (!shell && !parser.rest[0])
-                return log_error_errno(EINVAL, "expected a command: berth exec %s COMMAND", request->name);
-        request->command = shell ? NULL : parser.rest;
-        return 0;
-}
 
 static bool is_number(const char *s) {
         return s[strspn(s, "0123456789")] == '\0';
@@ -230,35 +118,105 @@ static uid_t host_id(const State *state, uid_t id) {
         return state->uid_count > 0 ? state->uid_base + id : id;
 }
 
+/* --cap-add: never more than the container has. */
+static int check_capabilities(const Request *request, const State *state) {
+        uint64_t missing = request->capabilities & ~state->capabilities;
+
+        for (unsigned number = 0; number < 64; number++)
+                if (missing & (UINT64_C(1) << number))
+                        return log_error_errno(EPERM,
+                                               "--cap-add=%s: container '%s' does not have it; "
+                                               "Capability= of its manifest gives it",
+                                               capability_name(number), state->name);
+        return 0;
+}
+
+/* One exec, from the way in to what is said of it. */
+typedef struct Exec {
+        const Request *request;
+        Enter enter;
+        User user;
+        Stdio stdio;
+        Collect collect;
+        char **login; /* words of a login shell */
+        Spawn spawn;
+        uint64_t duration_usec;
+        GuardReport report;
+        Failure failure;
+        Messages messages;
+} Exec;
+
+static void exec_done(Exec *exec) {
+        stdio_done(&exec->stdio);
+        collect_done(&exec->collect);
+        user_done(&exec->user);
+        enter_done(&exec->enter);
+        exec->login = strv_free(exec->login);
+}
+
+/* Remembers what failed, for the result. Returns the exit status. */
+static int fail(Exec *exec, const char *stage, int error) {
+        exec->failure = (Failure){ .stage = stage, .error = error };
+        return EXIT_BERTH;
+}
+
+static uint64_t now_usec(void) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
+}
+
 /* From here on something exists that must be ended, and a guard that sees to it. */
-static int start_and_attend(const Request *request, Enter *enter, const User *user, Stdio *stdio,
-                            Spawn *spawn) {
+static int start_and_attend(Exec *exec) {
+        const Request *request = exec->request;
+        const State *state = &exec->enter.state;
         _cleanup_guard_ Guard guard = GUARD_NONE;
         _cleanup_close_ int signal_fd = -EBADF;
         Confinement confinement = {
-                .user = user,
-                .capabilities = enter->state.capabilities,
+                .user = &exec->user,
+                .capabilities = state->capabilities,
                 /* what is ambient is the leader's user's, and nobody else's whom --user= names */
-                .ambient = user->uid == enter->state.uid ? enter->state.ambient : 0,
-                .no_new_privs = enter->state.no_new_privs,
-                .restrict_suid_sgid = enter->state.restrict_suid_sgid,
+                .ambient = (exec->user.uid == state->uid ? state->ambient : 0) |
+                           (exec->user.uid != 0 ? request->capabilities : 0),
+                .no_new_privs = state->no_new_privs,
+                .restrict_suid_sgid = state->restrict_suid_sgid,
         };
-        Attend attend = { .spawn = spawn, .stdio = stdio, .guard = &guard };
+        GuardTask task = { .timeout_usec = request->timeout_usec, .count = request->json != JSON_NO };
+        Attend attend = {
+                .spawn = &exec->spawn,
+                .stdio = &exec->stdio,
+                .guard = &guard,
+                .collect = request->json != JSON_NO ? &exec->collect : NULL,
+        };
+        uint64_t began;
+        int r;
 
-        attend.signal_fd = signal_fd = attend_open_signals();
-        if (signal_fd < 0 || enter_make_cgroup(enter) < 0)
-                return EXIT_BERTH;
-        spawn->confinement = &confinement;
-        if (guard_start(spawn, request->timeout_usec, &guard) < 0) {
-                (void) unlinkat(enter->unit_fd, enter->cgroup, AT_REMOVEDIR);
-                return EXIT_BERTH;
+        attend.signal_fd = signal_fd = r = attend_open_signals();
+        if (r < 0)
+                return fail(exec, "signals", r);
+        if (task.count)
+                cgroup_count_children(exec->enter.unit_fd);
+        r = enter_make_cgroup(&exec->enter);
+        if (r < 0)
+                return fail(exec, "cgroup", r);
+        exec->spawn.confinement = &confinement;
+        began = now_usec();
+        r = guard_start(&exec->spawn, &task, &guard);
+        if (r < 0) {
+                (void) unlinkat(exec->enter.unit_fd, exec->enter.cgroup, AT_REMOVEDIR);
+                return fail(exec, "start", r);
         }
-        stdio_close_inside(stdio);
-        if (stdio->tty) {
-                terminal_save(&stdio->terminal, 0);
-                (void) terminal_make_raw(&stdio->terminal);
+        stdio_close_inside(&exec->stdio);
+        if (exec->stdio.tty) {
+                terminal_save(&exec->stdio.terminal, 0);
+                (void) terminal_make_raw(&exec->stdio.terminal);
         }
-        return attend_run(&attend);
+        r = attend_run(&attend);
+        exec->duration_usec = now_usec() - began;
+        exec->report = attend.report;
+        exec->failure = attend.failure;
+        return r;
 }
 
 /* "-bash": how a shell is told that it is a login shell. */
@@ -268,58 +226,135 @@ static int login_words(const char *shell, char ***ret) {
         return strv_appendf(ret, "-%s", slash ? slash + 1 : shell) < 0 ? log_oom() : 0;
 }
 
-static int run_request(const Request *request, char *argv[]) {
-        _cleanup_enter_ Enter enter = ENTER_NONE;
-        _cleanup_stdio_ Stdio stdio = STDIO_NONE;
-        _cleanup_user_ User user = {};
-        _cleanup_strv_ char **login = NULL;
-        bool tty = stdio_wants_tty(request->command ? request->tty : TTY_YES);
-        Spawn spawn = { .enter = &enter, .stdio = &stdio };
-        const State *state = &enter.state;
+/* Root inside is, to our own file, the host's root: with PrivateUsers=no and =identity. */
+static int protect_ourselves(const Exec *exec, char *argv[]) {
+        const State *state = &exec->enter.state;
         int r;
 
-        r = enter_open(request->name, &enter);
+        if (state->uid_base != 0)
+                return 0;
+        messages_pause(&exec->messages); /* it does not come back, and begins anew */
+        r = selfexec_protect(argv);
+        messages_resume(&exec->messages);
         if (r < 0)
-                return EXIT_BERTH;
-        if (state->uid_base ==
-            0) { /* root inside is, to our own file, the host's root: PrivateUsers=no, =identity */
-                r = selfexec_protect(argv);
-                if (r < 0) {
-                        (void) log_error_errno(r, "cannot protect berth's own file from container '%s': %m",
-                                               state->name);
-                        return EXIT_BERTH;
-                }
-        }
-        if (find_user(&enter, request->user, &user) < 0 ||
-            make_env(request, &user, tty, &enter.state.env) < 0)
-                return EXIT_BERTH;
-        if (!request->command && login_words(user.shell, &login) < 0)
-                return EXIT_BERTH;
-        if (stdio_open(&stdio, tty, enter.root_fd, host_id(state, user.uid), host_id(state, user.gid),
-                       request->size_given ? &request->size : NULL) < 0)
-                return EXIT_BERTH;
+                return log_error_errno(r, "cannot protect berth's own file from container '%s': %m",
+                                       state->name);
+        return 0;
+}
 
-        spawn.argv = request->command ? request->command : login;
-        spawn.file = request->command ? NULL : user.shell;
-        spawn.env = enter.state.env;
-        spawn.directory = request->directory ? request->directory
-                          : request->command ? state->working_directory
-                                             : user.home;
-        spawn.directory_optional = !request->command && !request->directory;
-        return start_and_attend(request, &enter, &user, &stdio, &spawn);
+static int open_streams(Exec *exec, bool tty) {
+        const Request *request = exec->request;
+        const State *state = &exec->enter.state;
+        StdioPlan plan = {
+                .tty = tty,
+                .size = request->size_given ? &request->size : NULL,
+                .input = request->input,
+                .collect = request->json != JSON_NO,
+        };
+        int r = stdio_open(&exec->stdio, &plan, exec->enter.root_fd, host_id(state, exec->user.uid),
+                           host_id(state, exec->user.gid));
+
+        if (r < 0 || !plan.collect)
+                return r;
+        r = collect_init(&exec->collect, (size_t) request->max_output, request->json == JSON_STREAM,
+                         exec->stdio.output);
+        return r < 0 ? log_error_errno(r, "cannot keep the command's output: %m") : 0;
+}
+
+static void plan_spawn(Exec *exec) {
+        const Request *request = exec->request;
+
+        exec->spawn = (Spawn){
+                .enter = &exec->enter,
+                .stdio = &exec->stdio,
+                .argv = request->command ? request->command : exec->login,
+                .file = request->command ? NULL : exec->user.shell,
+                .env = exec->enter.state.env,
+                .directory = request->directory ? request->directory
+                             : request->command ? exec->enter.state.working_directory
+                                                : exec->user.home,
+                .directory_optional = !request->command && !request->directory,
+        };
+}
+
+static int run(Exec *exec, char *argv[]) {
+        const Request *request = exec->request;
+        Enter *enter = &exec->enter;
+        bool tty = request_wants_tty(request);
+        int r;
+
+        r = enter_open(request->name, enter);
+        if (r < 0)
+                return fail(exec, "container", r);
+        r = protect_ourselves(exec, argv);
+        if (r < 0)
+                return fail(exec, "protect", r);
+        r = find_user(enter, request->user, &exec->user);
+        if (r < 0)
+                return fail(exec, "user", r);
+        r = check_capabilities(request, &enter->state);
+        if (r < 0)
+                return fail(exec, "capabilities", r);
+        r = make_env(request, &exec->user, tty, &enter->state.env);
+        if (r >= 0 && !request->command)
+                r = login_words(exec->user.shell, &exec->login);
+        if (r < 0)
+                return fail(exec, "environment", r);
+        r = open_streams(exec, tty);
+        if (r < 0)
+                return fail(exec, "streams", r);
+        plan_spawn(exec);
+        return start_and_attend(exec);
+}
+
+static int print_result(Exec *exec) {
+        _cleanup_free_ char *message = NULL;
+        Result result = {
+                .failure = exec->failure,
+                .report = &exec->report,
+                .duration_usec = exec->duration_usec,
+                .collect = exec->report.started ? &exec->collect : NULL,
+        };
+
+        messages_end(&exec->messages, &message);
+        result.message = message;
+        return result_print(&result);
+}
+
+/* Might the result be asked for? Its reader wants to read of wrong arguments, too. */
+static bool mentions_json(char *const argv[]) {
+        for (; *argv; argv++)
+                if (startswith(*argv, "--json"))
+                        return true;
+        return false;
 }
 
 static int verb(char *argv[], bool shell) {
-        _cleanup_(request_done) Request request = {};
-        int r;
+        _cleanup_request_ Request request = {};
+        _cleanup_(exec_done) Exec exec = {
+                .request = &request,
+                .enter = ENTER_NONE,
+                .stdio = STDIO_NONE,
+                .collect = COLLECT_NONE,
+                .report = { .figures = FIGURES_NONE },
+                .messages = MESSAGES_NONE,
+        };
+        int parsed, status;
 
         /* Unreadable from the start, as /proc/PID of this process is about to be looked at by others. */
         if (stdio_fill() < 0 || confine_descriptors(3) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                 return EXIT_BERTH;
-        r = parse_request(argv, shell, &request);
-        if (r != 0)
-                return r < 0 ? EXIT_BERTH : 0;
-        return run_request(&request, argv);
+        if (!shell && mentions_json(argv) && messages_begin(&exec.messages) < 0)
+                return EXIT_BERTH;
+        parsed = request_parse(argv, shell, &request);
+        if (request.json == JSON_NO)
+                messages_end(&exec.messages, NULL);
+        if (parsed > 0)
+                return 0;
+        status = parsed < 0 ? fail(&exec, "usage", parsed) : run(&exec, argv);
+        if (request.json != JSON_NO && print_result(&exec) < 0)
+                return EXIT_BERTH;
+        return status;
 }
 
 int verb_exec(int argc _unused_, char *argv[]) {

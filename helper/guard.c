@@ -53,8 +53,9 @@ static void reap(Watch *watch, int flags) {
                         return;
         if (info.si_pid == 0)
                 return; /* WNOHANG: it lives, which is reported otherwise */
+        watch->report.signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
         watch->report.status =
-                        info.si_code == CLD_EXITED ? info.si_status : EXIT_SIGNAL_BASE + info.si_status;
+                        watch->report.signal == 0 ? info.si_status : EXIT_SIGNAL_BASE + info.si_status;
         watch->pid = 0;
 }
 
@@ -156,14 +157,39 @@ static int begin(const Spawn *spawn, int error_fd, Process *process) {
         return spawn_start(spawn, error_fd, process);
 }
 
+/* Until Linux 6.10 a task that was refused counts where it was, since then where the limit is (pids.events): at the
+ * unit, and whoever else is in it may have been refused too. */
+static uint64_t unit_pids_refused(int unit_fd) {
+        Figures figures;
+
+        figures_read(unit_fd, &figures);
+        return figures.pids_refused;
+}
+
+static void count(Watch *watch, uint64_t refused_before) {
+        Figures *figures = &watch->report.figures;
+        _cleanup_close_ int fd = openat(UNIT_FD, watch->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        uint64_t refused = unit_pids_refused(UNIT_FD);
+
+        if (fd < 0)
+                return;
+        figures_read(fd, figures);
+        if (figures->pids_refused == 0 && refused != FIGURE_NONE && refused_before != FIGURE_NONE)
+                figures->pids_refused = refused - refused_before;
+}
+
 /* The guard's life, from the clone on. */
-static void run(const Spawn *spawn, uint64_t timeout_usec, int order_fd, int report_fd, int error_fd) {
+static void run(const Spawn *spawn, const GuardTask *task, int order_fd, int report_fd, int error_fd) {
         _cleanup_process_ Process process = PROCESS_NONE;
         Watch watch = { .cgroup = spawn->enter->cgroup, .deadline_ms = UINT64_MAX };
-        int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC), r;
         int fds[_FDS] = { order_fd, report_fd, spawn->enter->unit_fd, proc_fd };
+        uint64_t refused = task->count ? unit_pids_refused(spawn->enter->unit_fd) : FIGURE_NONE;
 
-        if (proc_fd < 0 || begin(spawn, error_fd, &process) < 0) {
+        watch.report.figures = FIGURES_NONE;
+        r = proc_fd < 0 ? log_error_errno(errno, "cannot open /proc: %m") : begin(spawn, error_fd, &process);
+        if (r < 0) {
+                watch.report.error = r;
                 (void) write_fd(report_fd, &watch.report, sizeof(watch.report));
                 (void) unlinkat(spawn->enter->unit_fd, watch.cgroup, AT_REMOVEDIR);
                 return;
@@ -171,11 +197,13 @@ static void run(const Spawn *spawn, uint64_t timeout_usec, int order_fd, int rep
         fds[COMMAND_FD] = TAKE_FD(process.pidfd);
         watch.pid = process.pid;
         watch.report.started = true;
-        if (timeout_usec > 0)
-                watch.deadline_ms = now_ms() + MAX(timeout_usec / 1000, UINT64_C(1));
+        if (task->timeout_usec > 0)
+                watch.deadline_ms = now_ms() + MAX(task->timeout_usec / 1000, UINT64_C(1));
         if (arrange_descriptors(fds) < 0)
                 return; /* and the client ends it all */
         watch_command(&watch);
+        if (task->count)
+                count(&watch, refused);
         (void) write_fd(REPORT_FD, &watch.report, sizeof(watch.report));
         /* With somebody left in it it stays, for a later sweep or the end of the unit. */
         (void) unlinkat(UNIT_FD, watch.cgroup, AT_REMOVEDIR);
@@ -192,7 +220,7 @@ static int make_pipe(int *ret_read, int *ret_write) {
         return 0;
 }
 
-int guard_start(const Spawn *spawn, uint64_t timeout_usec, Guard *ret) {
+int guard_start(const Spawn *spawn, const GuardTask *task, Guard *ret) {
         _cleanup_close_ int order_fd = -EBADF, report_fd = -EBADF, error_fd = -EBADF, pidfd = -EBADF;
         _cleanup_guard_ Guard guard = GUARD_NONE;
         pid_t pid;
@@ -208,7 +236,7 @@ int guard_start(const Spawn *spawn, uint64_t timeout_usec, Guard *ret) {
         pid = enter_clone(spawn->enter->unit_fd, ENTER_GUARD, 0, &pidfd);
         if (pid == 0) {
                 guard_done(&guard); /* above all the client's end of the orders */
-                run(spawn, timeout_usec, order_fd, report_fd, error_fd);
+                run(spawn, task, order_fd, report_fd, error_fd);
                 _exit(EXIT_DONE);
         }
         if (pid < 0)

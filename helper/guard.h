@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/base.h"
+#include "helper/figures.h"
 #include "helper/spawn.h"
 
 /* The command's parent: a small process outside of the container and of the client's own control group. It starts the
@@ -30,14 +31,22 @@ typedef enum GuardOrder {
 } GuardOrder;
 
 typedef struct GuardReport {
-        bool started;   /* false: the command never was; it is logged why */
-        bool timed_out; /* ended by the clock */
-        bool left;      /* something lives that even KILL has not ended */
-        int status;     /* the command's exit status, 128 and the signal's number where one has killed it */
+        bool started;    /* false: the command never was; it is logged why */
+        bool timed_out;  /* ended by the clock */
+        bool left;       /* something lives that even KILL has not ended */
+        int status;      /* the command's exit status, 128 and the signal's number where one has killed it */
+        int signal;      /* that signal, or 0 */
+        int error;       /* an errno, where it was not started */
+        Figures figures; /* where they were asked for */
 } GuardReport;
 
-/* Starts the guard in a cgroup of its own beside the exec's, and by it the command. timeout_usec: 0 for none. */
-int guard_start(const Spawn *spawn, uint64_t timeout_usec, Guard *ret);
+typedef struct GuardTask {
+        uint64_t timeout_usec; /* 0: none */
+        bool count;            /* figures */
+} GuardTask;
+
+/* Starts the guard in a cgroup of its own beside the exec's, and by it the command. */
+int guard_start(const Spawn *spawn, const GuardTask *task, Guard *ret);
 
 /* Failures are no failures: a dead guard is noticed by its report. */
 void guard_order(const Guard *guard, GuardOrder order, int signal);

@@ -78,7 +78,7 @@ static int next_long(OptionParser *parser, const char *word, const char **ret_va
                         continue;
                 if (!option->argument && value)
                         return log_error_errno(EINVAL, "option '--%s' takes no value", option->name);
-                if (option->argument && !value) {
+                if (option->argument && option->argument[0] != '[' && !value) {
                         value = parser->argv[parser->index + 1];
                         if (!value)
                                 return log_error_errno(EINVAL, "option '--%s' needs a value: --%s=%s",
@@ -167,7 +167,8 @@ void options_print(FILE *f, const Option *options) {
                 char left[64];
 
                 snprintf(left, sizeof(left), "%c%c --%s%s%s", option->letter ? '-' : ' ',
-                         option->letter ? option->letter : ' ', option->name, option->argument ? "=" : "",
+                         option->letter ? option->letter : ' ', option->name,
+                         option->argument && option->argument[0] != '[' ? "=" : "",
                          option->argument ? option->argument : "");
                 fprintf(f, "  %-30s %s\n", left, option->help);
         }

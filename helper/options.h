@@ -11,7 +11,7 @@
 typedef struct Option {
         const char *name;     /* "timeout", of --timeout; a table ends at a row without */
         char letter;          /* 't', of -t; 0: none */
-        const char *argument; /* what --help calls its value; NULL: it takes none */
+        const char *argument; /* what --help calls its value; NULL: it takes none; "[=...]": it may have one */
         const char *help;
 } Option;
 

@@ -25,10 +25,10 @@ typedef enum Stage {
         _STAGE_MAX,
 } Stage;
 
-typedef struct Failure {
+typedef struct Report {
         Stage stage;
         int error;
-} Failure;
+} Report;
 
 void process_done(Process *process) {
         process->pidfd = close_fd(process->pidfd);
@@ -78,36 +78,36 @@ static int change_directory(const Spawn *spawn) {
 
 /* Everything between clone and exec; returns only on failure. The user's rights come before the directory and the
  * program: both are looked up as him. */
-static Failure become(const Spawn *spawn, int error_fd) {
+static Report become(const Spawn *spawn, int error_fd) {
         int r;
 
         r = enter_join_cgroup_namespace(spawn->enter);
         if (r < 0)
-                return (Failure){ STAGE_NAMESPACE, r };
+                return (Report){ STAGE_NAMESPACE, r };
         r = arrange_descriptors(spawn->stdio, error_fd);
         if (r < 0)
-                return (Failure){ STAGE_STDIO, r };
+                return (Report){ STAGE_STDIO, r };
         r = begin_session(spawn->stdio->tty);
         if (r >= 0)
                 r = reset_signals();
         if (r < 0)
-                return (Failure){ STAGE_SESSION, r };
+                return (Report){ STAGE_SESSION, r };
         (void) umask((mode_t) spawn->enter->state.umask); /* the caller's is not the container's business */
         r = leave_keyring();
         if (r < 0)
-                return (Failure){ STAGE_KEYRING, r };
+                return (Report){ STAGE_KEYRING, r };
         r = confine_apply(spawn->confinement);
         if (r < 0)
-                return (Failure){ STAGE_CONFINE, r };
+                return (Report){ STAGE_CONFINE, r };
         r = change_directory(spawn);
         if (r < 0)
-                return (Failure){ STAGE_DIRECTORY, r };
+                return (Report){ STAGE_DIRECTORY, r };
         if (spawn->file) {
                 (void) execve(spawn->file, spawn->argv, spawn->env);
                 r = -errno;
         } else
                 r = command_exec(spawn->argv, spawn->env);
-        return (Failure){ STAGE_EXEC, r };
+        return (Report){ STAGE_EXEC, r };
 }
 
 int spawn_log_failure(const Enter *enter, int error) {
@@ -133,10 +133,10 @@ int spawn_start(const Spawn *spawn, int error_fd, Process *ret) {
 
         pid = enter_clone(spawn->enter->unit_fd, spawn->enter->cgroup, SIGCHLD, &pidfd);
         if (pid == 0) {
-                Failure failure = become(spawn, error_fd);
+                Report report = become(spawn, error_fd);
 
                 /* Short of STAGE_STDIO the pipe may still be where it was; either number reaches it. */
-                (void) !write(failure.stage <= STAGE_STDIO ? error_fd : ERROR_FD, &failure, sizeof(failure));
+                (void) !write(report.stage <= STAGE_STDIO ? error_fd : ERROR_FD, &report, sizeof(report));
                 _exit(EXIT_BERTH);
         }
         if (pid < 0)
@@ -145,34 +145,39 @@ int spawn_start(const Spawn *spawn, int error_fd, Process *ret) {
         return 0;
 }
 
-int spawn_result(const Spawn *spawn, int error_fd) {
-        static const char *const texts[_STAGE_MAX] = {
-                [STAGE_NAMESPACE] = "join the cgroup namespace",
-                [STAGE_STDIO] = "set up standard input and output",
-                [STAGE_SESSION] = "begin a session",
-                [STAGE_KEYRING] = "leave the caller's keyring",
-                [STAGE_CONFINE] = "take the user's rights",
+int spawn_result(const Spawn *spawn, int error_fd, Failure *ret) {
+        static const struct {
+                const char *word, *text;
+        } stages[_STAGE_MAX] = {
+                [STAGE_NAMESPACE] = { "namespace", "join the cgroup namespace" },
+                [STAGE_STDIO] = { "streams", "set up standard input and output" },
+                [STAGE_SESSION] = { "session", "begin a session" },
+                [STAGE_KEYRING] = { "keyring", "leave the caller's keyring" },
+                [STAGE_CONFINE] = { "confine", "take the user's rights" },
+                [STAGE_DIRECTORY] = { "directory", NULL },
+                [STAGE_EXEC] = { "exec", NULL },
         };
-        Failure failure;
+        Report report;
         ssize_t n;
 
         do
-                n = read(error_fd, &failure, sizeof(failure));
+                n = read(error_fd, &report, sizeof(report));
         while (n < 0 && errno == EINTR);
         if (n == 0)
                 return 0;
-        if (n != sizeof(failure) || failure.stage < 0 || failure.stage >= _STAGE_MAX) {
+        if (n != sizeof(report) || report.stage < 0 || report.stage >= _STAGE_MAX) {
                 log_error("cannot start the command: its process failed in an unknown way");
+                *ret = (Failure){ .stage = "start" };
                 return EXIT_BERTH;
         }
-        switch (failure.stage) {
+        *ret = (Failure){ .stage = stages[report.stage].word, .error = report.error };
+        switch (report.stage) {
         case STAGE_EXEC:
-                (void) log_error_errno(failure.error, "cannot execute '%s' in container '%s': %m",
+                (void) log_error_errno(report.error, "cannot execute '%s' in container '%s': %m",
                                        spawn->file ? spawn->file : spawn->argv[0], spawn->enter->state.name);
-                return command_exit_status(failure.error);
+                return command_exit_status(report.error);
         case STAGE_DIRECTORY:
-                (void) log_error_errno(failure.error,
-                                       "cannot change to directory '%s' in container '%s': %m",
+                (void) log_error_errno(report.error, "cannot change to directory '%s' in container '%s': %m",
                                        spawn->directory, spawn->enter->state.name);
                 return EXIT_BERTH;
         case STAGE_NAMESPACE:
@@ -182,8 +187,8 @@ int spawn_result(const Spawn *spawn, int error_fd) {
         case STAGE_CONFINE:
         case _STAGE_MAX:
         default:
-                (void) log_error_errno(failure.error, "cannot %s in container '%s': %m",
-                                       texts[failure.stage], spawn->enter->state.name);
+                (void) log_error_errno(report.error, "cannot %s in container '%s': %m",
+                                       stages[report.stage].text, spawn->enter->state.name);
                 return EXIT_BERTH;
         }
 }

@@ -39,5 +39,10 @@ int spawn_log_failure(const Enter *enter, int error);
 /* Starts it; error_fd is the write end of a pipe that closes when the command executes. Logs. */
 int spawn_start(const Spawn *spawn, int error_fd, Process *ret);
 
-/* Reads the other end of that pipe when it is ready. 0: the command executes; else the exit status for what it said, which is logged. */
-int spawn_result(const Spawn *spawn, int error_fd);
+typedef struct Failure {   /* of ours, not of the command */
+        const char *stage; /* a word for what we were at; NULL: nothing failed */
+        int error;         /* an errno, or 0 */
+} Failure;
+
+/* Reads the other end of that pipe when it is ready. 0: the command executes; else the exit status for what it said, which is logged and stands in *ret. */
+int spawn_result(const Spawn *spawn, int error_fd, Failure *ret);

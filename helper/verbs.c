@@ -111,18 +111,22 @@ const Option reload_options[] = {
         [EXEC_ENV]      = { "env", 'e', "NAME[=VALUE]", "Environment variable; NAME alone: the caller's value" }, \
         [EXEC_ENV_FILE] = { "env-file", 0, "FILE", "File of NAME=VALUE lines" }, \
         [EXEC_TTY_SIZE] = { "tty-size", 0, "ROWSxCOLS", "Size of the terminal; default: the caller's" }, \
-        [EXEC_TIMEOUT]  = { "timeout", 0, "TIME", "End it and all it started after this time, exit 124" }
+        [EXEC_TIMEOUT]  = { "timeout", 0, "TIME", "End it and all it started after this time, exit 124" }, \
+        [EXEC_CAP_ADD]  = { "cap-add", 0, "CAP", "One of the container's that a user without root has too, repeatable" }
 
 const Option exec_options[] = {
         EXEC_COMMON,
-        [EXEC_TTY]    = { "tty", 't', NULL, "With a terminal, even if stdin or stdout is none" },
-        [EXEC_NO_TTY] = { "no-tty", 'T', NULL, "Without a terminal" },
-        [_EXEC_MAX]   = {},
+        [EXEC_TTY]        = { "tty", 't', NULL, "With a terminal, even if stdin or stdout is none" },
+        [EXEC_NO_TTY]     = { "no-tty", 'T', NULL, "Without a terminal" },
+        [EXEC_INPUT]      = { "input", 0, "FILE", "A file of the host as standard input, or -" },
+        [EXEC_JSON]       = { "json", 0, "[=stream]", "Tell of it as a JSON object; with =stream its output before" },
+        [EXEC_MAX_OUTPUT] = { "max-output", 0, "BYTES", "With --json, what is kept of each stream; default: 256K" },
+        [_EXEC_MAX]       = {},
 };
 
 const Option shell_options[] = {
         EXEC_COMMON,
-        [EXEC_TIMEOUT + 1] = {},
+        [EXEC_CAP_ADD + 1] = {},
 };
 
 const Option list_options[] = {

@@ -155,8 +155,12 @@ typedef enum ExecOption {
         EXEC_ENV_FILE,
         EXEC_TTY_SIZE,
         EXEC_TIMEOUT,
-        EXEC_TTY,    /* exec alone */
-        EXEC_NO_TTY, /* exec alone */
+        EXEC_CAP_ADD,
+        EXEC_TTY, /* from here on exec alone */
+        EXEC_NO_TTY,
+        EXEC_INPUT,
+        EXEC_JSON,
+        EXEC_MAX_OUTPUT,
         _EXEC_MAX,
 } ExecOption;
 extern const Option exec_options[], shell_options[];

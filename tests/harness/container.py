@@ -1,0 +1,109 @@
+"""A container in the foreground of a process of the test's, as root on the running kernel."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+import uuid
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+
+def cgroup2() -> Path:
+    """Where the unified hierarchy is mounted here."""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, where, kind, *_ = line.split()
+        if kind == "cgroup2":
+            return Path(where)
+    pytest.skip("needs a mounted cgroup2")
+
+
+def wait_for(what: Callable[[], object], seconds: float = 5) -> object:
+    """The first true value of what(), polled."""
+    deadline = time.monotonic() + seconds
+    while not (value := what()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+    return value
+
+
+class Container:
+    """A container in the foreground of a process of ours, in a control group of its own."""
+
+    def __init__(self, berth: Path, image: Path, *options: str, command: tuple[str, ...] = ("sleep", "1000")):
+        self.berth, self.name = berth, f"x{uuid.uuid4().hex[:12]}"
+        #: the caller's control group
+        self.caller = cgroup2() / f"test-{self.name}"
+        self.caller.mkdir()
+        #: what stands for a unit's below it: payload, guard and execs
+        self.unit = self.caller / f"berth-{self.name}"
+        self.process = subprocess.Popen(
+            [berth, "launch", "--foreground", f"--name={self.name}", f"--image={image}", "--network=none",
+             *options, "--", *command],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            preexec_fn=lambda: (self.caller / "cgroup.procs").write_text("0"))
+        wait_for(lambda: (self.directory / "state").exists() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.process.stdout.read().decode()
+        #: the leader's control group
+        self.payload = self.unit / self.state["Cgroup"].rsplit("/", 1)[1]
+
+    @property
+    def directory(self) -> Path:
+        return Path("/run/berth/containers") / self.name
+
+    @property
+    def state(self) -> dict[str, str]:
+        return dict(line.split("=", 1) for line in (self.directory / "state").read_text().splitlines())
+
+    def execs(self) -> list[Path]:
+        """The control groups of execs that are there."""
+        return sorted(self.unit.glob("exec-*"))
+
+    def argv(self, *words: str, verb: str = "exec") -> list[str]:
+        return [str(self.berth), verb, self.name, *words]
+
+    def run(self, *words: str, verb: str = "exec", **more) -> subprocess.CompletedProcess:
+        more = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+                "text": True, "timeout": 30} | more
+        return subprocess.run(self.argv(*words, verb=verb), check=False, **more)
+
+    def sh(self, script: str, *options: str, **more) -> subprocess.CompletedProcess:
+        return self.run(*options, "--", "sh", "-c", script, **more)
+
+    def start(self, *words: str, verb: str = "exec", **more) -> subprocess.Popen:
+        more = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
+        return subprocess.Popen(self.argv(*words, verb=verb), **more)
+
+    def processes(self, cgroup: Path) -> list[int]:
+        try:
+            return [int(line) for line in (cgroup / "cgroup.procs").read_text().split()]
+        except (FileNotFoundError, OSError):
+            return []
+
+    def only_exec(self) -> Path:
+        """The control group of the one exec, once something runs in it."""
+        wait_for(lambda: any(self.processes(path) for path in self.execs()))
+        (path,) = [path for path in self.execs() if self.processes(path)]
+        return path
+
+    def none_left(self) -> None:
+        """Waits until no exec and no guard is left."""
+        wait_for(lambda: not self.execs() and not self.processes(self.unit / "guard"))
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            try:
+                (self.payload / "cgroup.kill").write_text("1")
+            except OSError:
+                pass  # it is ending
+        self.process.communicate(timeout=10)
+        (self.caller / "cgroup.kill").write_text("1")
+        wait_for(lambda: "populated 0" in (self.caller / "cgroup.events").read_text())
+        for path, _, _ in [*os.walk(self.caller, topdown=False)]:
+            Path(path).rmdir()
+        if self.directory.exists():
+            subprocess.run([self.berth, "cleanup", f"--name={self.name}"], check=False,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

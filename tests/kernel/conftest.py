@@ -1,0 +1,84 @@
+"""Containers for the tests of what acts on a running one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Callable, Iterator
+
+import pytest
+
+from harness.container import Container
+
+BUSYBOX = Path("/bin/busybox")
+PASSWD = """root:x:0:0:root:/root:/bin/sh
+app:x:1000:1000:App:/home/app:/bin/sh
+app:x:0:0:a second entry of that name:/:/bin/sh
+daemon:x:1:1::/:/bin/sh
+99999999999:x:0:0:a name that looks like a number:/:/bin/sh
+nogroup:x:1001:77777::/nowhere:/bin/sh
+far:x:70000:70000::/:/bin/sh
+"""
+GROUP = "root:x:0:\napp:x:1000:\nextra:x:2000:app,daemon\nmore:x:2001:x,app\n"
+
+
+@pytest.fixture(scope="session")
+def berth(pytestconfig: pytest.Config) -> Path:
+    return Path(pytestconfig.getoption("--berth-build")).resolve() / "helper" / "berth"
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """busybox and a few users."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    if not BUSYBOX.exists():
+        pytest.skip(f"needs {BUSYBOX} (tools/install-build-deps installs it)")
+    root = tmp_path_factory.mktemp("image") / "root"
+    for name in ("bin", "etc", "proc", "sys", "dev", "root", "tmp", "home/app", "closed"):
+        (root / name).mkdir(parents=True)
+    (root / "bin/busybox").write_bytes(BUSYBOX.read_bytes())
+    (root / "bin/busybox").chmod(0o755)
+    for applet in subprocess.run([BUSYBOX, "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout.split():
+        if applet != "busybox":
+            (root / "bin" / applet).symlink_to("busybox")
+    (root / "bin/text").write_text("no program")
+    (root / "bin/broken").write_text("#!/no/such/interpreter\n")
+    (root / "bin/broken").chmod(0o755)
+    (root / "etc/passwd").write_text(PASSWD)
+    (root / "etc/group").write_text(GROUP)
+    (root / "closed").chmod(0o700)
+    (root / "tmp").chmod(0o1777)
+    os.chown(root / "home/app", 1000, 1000)
+    root.chmod(0o755)
+    return root
+
+
+@pytest.fixture(scope="module")
+def shared(berth: Path, image: Path) -> Iterator[Container]:
+    """One container for all tests that leave it as it was."""
+    container = Container(berth, image)
+    yield container
+    container.stop()
+
+
+@pytest.fixture
+def c(shared: Container) -> Iterator[Container]:
+    """The shared container; the test may leave no process and no control group in it."""
+    yield shared
+    shared.none_left()
+
+
+@pytest.fixture
+def make(berth: Path, image: Path) -> Iterator[Callable[..., Container]]:
+    """Makes containers that are stopped at the end."""
+    made: list[Container] = []
+
+    def one(*options: str, **more) -> Container:
+        made.append(Container(berth, image, *options, **more))
+        return made[-1]
+
+    yield one
+    for container in made:
+        container.stop()
