@@ -90,6 +90,10 @@ bool unit_status_busy(const UnitStatus *status) {
         return status->active && !streq(status->active, "inactive") && !streq(status->active, "failed");
 }
 
+bool unit_status_is_ours(const UnitStatus *status) {
+        return status->source && (endswith(status->source, ".berth") || strstr(status->source, ".berth.d/"));
+}
+
 void machine_done(Machine *machine) {
         free(machine->service);
         *machine = (Machine){};
@@ -157,6 +161,76 @@ int bus_call_unit(sd_bus *bus, const char *method, const char *unit) {
                 return -ENOTCONN;
         r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, method, &error, NULL, "ss",
                                unit, "fail");
+        return r < 0 ? map_error(&error, r) : 0;
+}
+
+/* A job that we wait for. */
+typedef struct Job {
+        char *path;
+        char *result; /* NULL: it is still there */
+} Job;
+
+static int job_removed(sd_bus_message *message, void *userdata, sd_bus_error *error _unused_) {
+        const char *path, *result;
+        Job *job = userdata;
+        int r;
+
+        r = sd_bus_message_read(message, "uoss", NULL, &path, NULL, &result);
+        if (r >= 0 && job->path && streq(path, job->path) && !job->result)
+                job->result = strdup(result);
+        return r < 0 ? r : 0;
+}
+
+static int wait_job(sd_bus *bus, Job *job) {
+        while (!job->result) {
+                int r = sd_bus_process(bus, NULL);
+
+                if (r == 0)
+                        r = sd_bus_wait(bus, UINT64_MAX);
+                if (r < 0)
+                        return r;
+        }
+        return streq(job->result, "done") ? 0 : -EIO;
+}
+
+int bus_stop_unit(sd_bus *bus, const char *unit) {
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_reply_ sd_bus_message *reply = NULL;
+        const char *path;
+        Job job = {};
+        int r;
+
+        if (!bus)
+                return -ENOTCONN;
+        /* Signals are queued by the library while it waits for the reply: none is lost that comes before the path. */
+        r = sd_bus_match_signal(bus, &slot, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "JobRemoved",
+                                job_removed, &job);
+        if (r >= 0)
+                r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "Subscribe",
+                                       &error, NULL, "");
+        if (r >= 0)
+                r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "StopUnit", &error,
+                                       &reply, "ss", unit, "replace");
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "o", &path);
+        if (r < 0)
+                return map_error(&error, r);
+        job.path = strdup(path);
+        r = job.path ? wait_job(bus, &job) : -ENOMEM;
+        free(job.path);
+        free(job.result);
+        return r;
+}
+
+int bus_freeze_unit(sd_bus *bus, const char *unit, bool freeze) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        if (!bus)
+                return -ENOTCONN;
+        r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE,
+                               freeze ? "FreezeUnit" : "ThawUnit", &error, NULL, "s", unit);
         return r < 0 ? map_error(&error, r) : 0;
 }
 

@@ -25,6 +25,9 @@ int bus_get_unit(sd_bus *bus, const char *unit, UnitStatus *ret);
 /* Is the unit under way or running? false where nobody knows. */
 bool unit_status_busy(const UnitStatus *status);
 
+/* Does the unit run a container of ours, or would it? */
+bool unit_status_is_ours(const UnitStatus *status);
+
 /* A machine of systemd-machined. -ENOENT: none of that name. */
 typedef struct Machine {
         char *service;
@@ -41,6 +44,12 @@ int bus_unregister_machine(sd_bus *bus, const char *machine);
 /* Has the manager do something to a unit: StopUnit, TryRestartUnit. Not where another job is under way, and without
  * waiting for its end. */
 int bus_call_unit(sd_bus *bus, const char *method, const char *unit);
+
+/* Stops a unit and waits until that is done. -EIO: it has failed. */
+int bus_stop_unit(sd_bus *bus, const char *unit);
+
+/* FreezeUnit, ThawUnit: waits until that is done. */
+int bus_freeze_unit(sd_bus *bus, const char *unit, bool freeze);
 
 /* The names of all machines. */
 int bus_list_machines(sd_bus *bus, char ***ret);

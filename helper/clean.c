@@ -9,7 +9,9 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/strv.h"
+#include "helper/aside.h"
 #include "helper/cgroup.h"
+#include "helper/data.h"
 #include "helper/enter.h"
 #include "helper/inventory.h"
 #include "helper/layer.h"
@@ -79,6 +81,17 @@ static void clean_layer(Cleaning *cleaning, int dir_fd, const char *entry) {
         name = strndup(entry, (size_t) (suffix - entry));
         if (name && is_remnant(cleaning, dir_fd, entry, name))
                 report(cleaning, layer_remove_ephemeral(name), "the ephemeral layer", name);
+}
+
+/* What killed removals have left. */
+static void sweep(Cleaning *cleaning, const char *directory) {
+        _cleanup_close_ int fd = data_open(directory);
+        int n = fd < 0 ? fd : aside_sweep(fd);
+
+        if (n < 0) {
+                log_error_errno(n, "cannot clean '%s/%s': %m", BERTH_DATA_DIR, directory);
+                cleaning->failed = true;
+        }
 }
 
 static void clean_range(Cleaning *cleaning, int dir_fd, const char *entry) {
@@ -191,6 +204,9 @@ int verb_clean(int argc _unused_, char *argv[]) {
         cleaning.bus = bus = bus_open();
         clean_machines(&cleaning);
         clean_directory(&cleaning, BERTH_DATA_DIR "/layers", clean_layer);
+        sweep(&cleaning, "layers");
+        sweep(&cleaning, "snapshots");
+        sweep(&cleaning, "volumes");
         clean_directory(&cleaning, BERTH_RUNTIME_DIR "/ranges", clean_range);
         if (store_clean() < 0)
                 cleaning.failed = true;

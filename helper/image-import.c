@@ -400,12 +400,9 @@ static int unpack(Import *import) {
 /* What start-up would refuse is refused here already. */
 static int check_config(const Import *import) {
         _cleanup_metadata_ Metadata metadata = {};
-        _cleanup_free_ char *name = NULL;
         int r;
 
-        if (asprintf(&name, ".store/%s/config", import->work.name) < 0)
-                return log_oom();
-        r = metadata_load(name, &metadata);
+        r = metadata_read(import->work.fd, "config.json", "its configuration", &metadata);
         return r < 0 ? log_error_errno(r,
                                        "%s: no container could start from an image that says this of itself",
                                        shown(import->source.path).text)

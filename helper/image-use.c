@@ -15,10 +15,9 @@
 #include "helper/inventory.h"
 #include "helper/numbers.h"
 
-#define IMAGES         BERTH_DATA_DIR "/images/"
-#define ENTRIES        IMAGES ".store/entries/"
-#define STATE_SIZE_MAX ((size_t) 4 * 1024 * 1024)
-#define MOUNTS_MAX     ((size_t) 64 * 1024 * 1024)
+#define IMAGES     BERTH_DATA_DIR "/images/"
+#define ENTRIES    IMAGES ".store/entries"
+#define MOUNTS_MAX ((size_t) 64 * 1024 * 1024)
 
 void image_uses_done(ImageUses *uses) {
         for (size_t i = 0; i < uses->n; i++) {
@@ -31,30 +30,10 @@ void image_uses_done(ImageUses *uses) {
         *uses = (ImageUses){};
 }
 
-/* ImageDigest= of a container's state, which a launch writes that knows it. */
-static int read_digest(const char *container, char **ret) {
-        static const char key[] = "\nImageDigest=";
-        _cleanup_free_ char *path = NULL, *text = NULL;
-        const char *at;
-        int r;
-
-        *ret = NULL;
-        if (asprintf(&path, "%s/%s/state", BERTH_CONTAINER_DIR, container) < 0)
-                return -ENOMEM;
-        r = read_file_at(AT_FDCWD, path, STATE_SIZE_MAX, &text, NULL);
-        if (r < 0)
-                return r;
-        at = strstr(text, key);
-        if (!at || at[strlen(key)] == '\n' || at[strlen(key)] == '\0')
-                return 0;
-        at += strlen(key);
-        return (*ret = strndup(at, strcspn(at, "\n"))) ? 0 : -ENOMEM;
-}
-
 /* The ID of what a manifest names. A path of the store leads to another entry after an import: what it led to when
  * the container started had the same ID. */
 static int find_id(const char *image, ImageUse *use) {
-        _cleanup_free_ char *path = NULL;
+        _cleanup_free_ char *path = NULL, *entries = NULL;
         const char *name = image;
 
         if (image[0] == '/') {
@@ -63,8 +42,9 @@ static int find_id(const char *image, ImageUse *use) {
                         use->doubtful = errno != ENOMEM;
                         return errno == ENOMEM ? -ENOMEM : 0;
                 }
-                name = startswith(path, ENTRIES);
-                name = name ? name : startswith(image, IMAGES);
+                entries = realpath(ENTRIES, NULL);
+                name = entries ? startswith(path, entries) : NULL;
+                name = name && *name == '/' ? name + 1 : startswith(image, IMAGES);
                 if (!name)
                         return 0;
         }
@@ -88,9 +68,9 @@ static int add_container(ImageUses *uses, const char *name) {
         if (!use->container)
                 return -ENOMEM;
         r = find_id(item.state.image, use);
-        if (r >= 0)
-                r = read_digest(name, &use->digest);
-        return r == -ENOENT ? 0 : r;
+        if (r >= 0 && item.state.image_digest && !(use->digest = strdup(item.state.image_digest)))
+                r = -ENOMEM;
+        return r;
 }
 
 /* One process of each mount namespace. What ends meanwhile has no mounts. */

@@ -57,7 +57,7 @@ static int run_leader(Launch *launch) {
         leader->group = launch->group;
         leader->directory = launch->state.working_directory;
         leader->stop_signal = launch->plan.kill_signal > 0 ? launch->plan.kill_signal
-                                                           : launch->metadata.stop_signal;
+                                                           : launch->image.metadata.stop_signal;
         leader->command = launch->command;
         leader->env = launch->env;
         leader->capabilities = launch->state.capabilities;

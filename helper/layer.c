@@ -3,12 +3,14 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "common/contract.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
+#include "helper/data.h"
 
 #define LAYERS    BERTH_DATA_DIR "/layers"
 #define EPHEMERAL ".ephemeral"
@@ -16,32 +18,25 @@
 
 typedef char LayerName[NAME_LENGTH_MAX + sizeof(EPHEMERAL)];
 
-/* The layers hold files of which some are set-uid or carry capabilities: nobody but root may come near them. */
-static int open_layers(void) {
-        _cleanup_close_ int data_fd = -EBADF;
-
-        data_fd = make_path(AT_FDCWD, BERTH_DATA_DIR, 0755);
-        return data_fd < 0 ? data_fd : make_path(data_fd, "layers", 0700);
-}
-
-static int check_stamp(int layer_fd, const char *name, const char *image) {
+/* What a layer is bound to: the image's digest, or the name of one that has none. */
+static int check_stamp(int layer_fd, const char *name, const char *image, const char *digest) {
+        const char *wanted = digest ? digest : image;
         _cleanup_free_ char *stamp = NULL;
         int r;
 
         r = read_file_at(layer_fd, STAMP, 8192, &stamp, NULL);
         if (r == -ENOENT) {
-                r = write_file_at(layer_fd, STAMP, image, strlen(image), 0600);
+                r = write_file_at(layer_fd, STAMP, wanted, strlen(wanted), 0600);
                 return r < 0 ? log_error_errno(r, "Cannot write '%s/%s/%s': %m", LAYERS, name, STAMP) : 0;
         }
         if (r < 0)
                 return log_error_errno(r, "Cannot read '%s/%s/%s': %m", LAYERS, name, STAMP);
-        if (!streq(stamp, image))
-                return log_error_errno(
-                                ESTALE,
-                                "the kept layer %s/%s belongs to image '%s', not to '%s'; go back to that "
-                                "image, or move the layer away (what the container wrote is in it)",
-                                LAYERS, name, stamp, image);
-        return 0;
+        if (streq(stamp, wanted))
+                return 0;
+        return log_error_errno(ESTALE,
+                               "the kept layer %s/%s belongs to image '%s', and '%s' is %s; go back to that "
+                               "image, or give up what the container wrote: berth remove %s --layer",
+                               LAYERS, name, stamp, image, digest ? digest : "another", name);
 }
 
 /* Under /up the overlay's root shows through: it must look like the image's root. */
@@ -61,13 +56,42 @@ static int make_directories(int layer_fd, int image_fd) {
         return 0;
 }
 
-int layer_open(const char *name, bool ephemeral, const char *image, int image_fd) {
+int layer_lock(int layers_fd, const char *name, bool exclusive) {
+        struct stat held, there;
+        _cleanup_close_ int fd = openat(layers_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        if (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? -EBUSY : -errno;
+        /* It may have been exchanged between the two calls. */
+        if (fstat(fd, &held) < 0 || fstatat(layers_fd, name, &there, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? -EBUSY : -errno;
+        return held.st_dev == there.st_dev && held.st_ino == there.st_ino ? TAKE_FD(fd) : -EBUSY;
+}
+
+/* The directory; a kept one locked. */
+static int make_layer(int layers_fd, const char *layer, bool ephemeral) {
+        int fd = make_path(layers_fd, layer, 0700), r;
+
+        if (fd < 0 || ephemeral)
+                return fd < 0 ? log_error_errno(fd, "Cannot make '%s/%s': %m", LAYERS, layer) : fd;
+        close_fd(fd);
+        r = layer_lock(layers_fd, layer, /* exclusive= */ false);
+        if (r == -EBUSY)
+                return log_error_errno(r,
+                                       "the kept layer %s/%s is just being restored or removed; try again",
+                                       LAYERS, layer);
+        return r < 0 ? log_error_errno(r, "Cannot open '%s/%s': %m", LAYERS, layer) : r;
+}
+
+int layer_open(const char *name, bool ephemeral, const State *state, int image_fd) {
         _cleanup_close_ int layers_fd = -EBADF, fd = -EBADF;
         LayerName layer;
         int r;
 
         snprintf(layer, sizeof(layer), "%s%s", name, ephemeral ? EPHEMERAL : "");
-        layers_fd = open_layers();
+        layers_fd = data_open("layers");
         if (layers_fd < 0)
                 return log_error_errno(layers_fd, "Cannot make '%s': %m", LAYERS);
         if (ephemeral) {
@@ -76,11 +100,11 @@ int layer_open(const char *name, bool ephemeral, const char *image, int image_fd
                         return log_error_errno(r, "Cannot remove what an earlier start left in '%s/%s': %m",
                                                LAYERS, layer);
         }
-        fd = make_path(layers_fd, layer, 0700);
+        fd = make_layer(layers_fd, layer, ephemeral);
         if (fd < 0)
-                return log_error_errno(fd, "Cannot make '%s/%s': %m", LAYERS, layer);
+                return fd;
         if (!ephemeral) {
-                r = check_stamp(fd, layer, image);
+                r = check_stamp(fd, layer, state->image, state->image_digest);
                 if (r < 0)
                         return r;
         }
@@ -95,7 +119,7 @@ int layer_remove_ephemeral(const char *name) {
         LayerName layer;
         int r;
 
-        layers_fd = open_layers();
+        layers_fd = data_open("layers");
         if (layers_fd < 0)
                 return log_error_errno(layers_fd, "Cannot open '%s': %m", LAYERS);
         snprintf(layer, sizeof(layer), "%s%s", name, EPHEMERAL);

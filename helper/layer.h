@@ -2,14 +2,20 @@
 #pragma once
 
 #include "common/base.h"
+#include "helper/state.h"
 
 /* The writable layer over an image: a directory with the overlay's up/ and work/, on disk (a tmpfs cannot be
  * idmapped before Linux 6.3). Kept ones are layers/NAME, ephemeral ones layers/NAME.ephemeral. */
 
-/* Makes and opens the layer of container name over the image image_fd; up/ takes mode and owner of the image's
- * root. An ephemeral one starts empty, whatever a killed launch left. A kept one made over another image is
- * refused (-ESTALE). Logs. */
-int layer_open(const char *name, bool ephemeral, const char *image, int image_fd);
+/* Makes and opens the layer of container name over the image image_fd, which state names with its digest; up/ takes
+ * mode and owner of the image's root. An ephemeral one starts empty, whatever a killed launch left. A kept one made
+ * over another image is refused (-ESTALE). The descriptor is a lock on it against whoever would exchange or remove
+ * it. Logs. */
+int layer_open(const char *name, bool ephemeral, const State *state, int image_fd);
 
 /* Removes the ephemeral layer. */
 int layer_remove_ephemeral(const char *name);
+
+/* Opens and locks a kept layer below layers_fd: shared is a start, exclusive whoever exchanges or removes it. -ENOENT:
+ * there is none; -EBUSY: somebody else has it. Does not log. */
+int layer_lock(int layers_fd, const char *name, bool exclusive);

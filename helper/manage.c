@@ -10,6 +10,7 @@ static const ProgramVerb functions[] = {
         { "list",               verb_list },
         { "status",             verb_status },
         { "clean",              verb_clean },
+        { "remove",             verb_remove },
         { "health",             verb_health },
         { "proxy",              verb_proxy },
         { "machine-register",   verb_machine_register },

@@ -6,21 +6,20 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "common/contract.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/parse.h"
 #include "common/strv.h"
-#include "helper/environment.h"
 
-#define IMAGES        BERTH_DATA_DIR "/images"
 #define FILE_SIZE_MAX (1024 * 1024)
 #define DEPTH_MAX     32
+#define DIGEST_MAX    256
 
 void metadata_done(Metadata *metadata) {
         free(metadata->user);
         free(metadata->group);
         free(metadata->working_directory);
+        free(metadata->digest);
         strv_free(metadata->env);
         strv_free(metadata->entrypoint);
         strv_free(metadata->command);
@@ -102,6 +101,20 @@ static int get_stop_signal(json_object *config, const char *path, int *ret) {
                                            : 0;
 }
 
+/* It stands in state files and stamps, and is compared: "sha256:" and hex digits, or the like. */
+static int get_digest(json_object *root, const char *path, char **ret) {
+        int r = get_string(root, path, "digest", ret);
+        size_t n;
+
+        if (r < 0 || !*ret)
+                return r;
+        n = strspn(*ret, "abcdefghijklmnopqrstuvwxyz0123456789");
+        if (n == 0 || (*ret)[n] != ':' || strlen(*ret) > DIGEST_MAX ||
+            (*ret)[n + 1 + strspn(*ret + n + 1, "abcdef0123456789")] != '\0' || (*ret)[n + 1] == '\0')
+                return wrong_type(path, "digest", "a digest (sha256: and hex digits)");
+        return 0;
+}
+
 /* "USER" or "USER:GROUP" */
 static int split_user(Metadata *metadata) {
         char *colon = metadata->user ? strchr(metadata->user, ':') : NULL;
@@ -123,7 +136,9 @@ static int read_config(json_object *root, const char *path, Metadata *metadata) 
         json_object *config;
         int r;
 
-        r = get_string(root, path, "user", &metadata->user);
+        r = get_digest(root, path, &metadata->digest);
+        if (r >= 0)
+                r = get_string(root, path, "user", &metadata->user);
         if (r >= 0)
                 r = get_string(root, path, "workdir", &metadata->working_directory);
         if (r < 0 || !json_object_object_get_ex(root, "config", &config) || !config)
@@ -167,32 +182,22 @@ static int parse_text(const char *text, size_t size, const char *path, Metadata 
         return r;
 }
 
-int metadata_load(const char *image, Metadata *ret) {
-        _cleanup_free_ char *json_path = NULL, *env_path = NULL, *text = NULL;
+int metadata_read(int dir_fd, const char *file, const char *path, Metadata *ret) {
         _cleanup_metadata_ Metadata metadata = {};
+        _cleanup_free_ char *text = NULL;
         size_t size;
         int r;
 
-        if (image[0] == '/')
+        r = read_file_at(dir_fd, file, FILE_SIZE_MAX, &text, &size);
+        if (r == -ENOENT)
                 return 0;
-        if (asprintf(&json_path, IMAGES "/%s.json", image) < 0 ||
-            asprintf(&env_path, IMAGES "/%s.env", image) < 0)
-                return log_oom();
-        r = read_file_at(AT_FDCWD, json_path, FILE_SIZE_MAX, &text, &size);
         if (r == -EFBIG)
-                return log_error_errno(r, "%s: over 1 MiB", json_path);
-        if (r < 0 && r != -ENOENT)
-                return log_error_errno(r, "Cannot read '%s': %m", json_path);
-        if (r >= 0) {
-                r = parse_text(text, size, json_path, &metadata);
-                if (r < 0)
-                        return r;
-        }
-        if (access(env_path, F_OK) == 0) {
-                r = environment_load(env_path, &metadata.env);
-                if (r < 0)
-                        return r;
-        }
+                return log_error_errno(r, "%s: over 1 MiB", path);
+        if (r < 0)
+                return log_error_errno(r, "Cannot read '%s': %m", path);
+        r = parse_text(text, size, path, &metadata);
+        if (r < 0)
+                return r;
         *ret = metadata;
         metadata = (Metadata){};
         return 0;

@@ -14,11 +14,12 @@ typedef struct Metadata {   /* owns */
         char **entrypoint;
         char **command;
         int stop_signal; /* 0: not said */
+        char *digest;    /* NULL: not said */
 } Metadata;
 
 void metadata_done(Metadata *metadata);
 #define _cleanup_metadata_ _cleanup_(metadata_done)
 
-/* Reads the files of image (as image_open() takes it). No files, and an absolute path: nothing is said. Logs a wrong
+/* Reads a file of that kind below dir_fd; path is what it is called in messages. No file: nothing is said. Logs a wrong
  * type of a known member, naming file and member. */
-int metadata_load(const char *image, Metadata *ret);
+int metadata_read(int dir_fd, const char *file, const char *path, Metadata *ret);

@@ -25,8 +25,10 @@
 
 Launch prepare_empty(void) {
         return (Launch){
+                .image = IMAGE_NONE,
                 .image_fd = -EBADF,
                 .layer_fd = -EBADF,
+                .lock_fd = -EBADF,
                 .device_fd = -EBADF,
                 .sys_fd = -EBADF,
                 .cgroup_fd = -EBADF,
@@ -44,6 +46,7 @@ void prepare_done(Launch *launch) {
         free(launch->mount_fds);
         close_fd(launch->image_fd);
         close_fd(launch->layer_fd);
+        close_fd(launch->lock_fd);
         close_fd(launch->device_fd);
         close_fd(launch->sys_fd);
         close_fd(launch->cgroup_fd);
@@ -53,7 +56,7 @@ void prepare_done(Launch *launch) {
         close_fd(launch->report_fd);
         close_fd(launch->theirs[0]);
         close_fd(launch->theirs[1]);
-        metadata_done(&launch->metadata);
+        image_done(&launch->image);
         free(launch->hosts);
         free(launch->hostname_file);
         free(launch->resolv_conf);
@@ -205,7 +208,7 @@ static int add_words(char ***v, char *const *words) {
 /* Later wins: ours, the image's, the files', the manifest's. */
 static int prepare_environment(Launch *launch) {
         const Plan *plan = &launch->plan;
-        char *const *const layers[] = { launch->metadata.env, plan->env };
+        char *const *const layers[] = { launch->image.metadata.env, plan->env };
         int r;
 
         if (strv_append(&launch->env, "PATH=" DEFAULT_PATH) < 0 ||
@@ -228,7 +231,7 @@ static int prepare_environment(Launch *launch) {
  * too. Nothing at all is meant only where Exec= says so. */
 static int prepare_command(Launch *launch) {
         const Plan *plan = &launch->plan;
-        const Metadata *image = &launch->metadata;
+        const Metadata *image = &launch->image.metadata;
         int r;
 
         r = add_words(&launch->command, plan->entrypoint_set ? plan->entrypoint : image->entrypoint);
@@ -262,7 +265,7 @@ static bool writes_to_host(const Plan *plan) {
 
 static int fill_state(Launch *launch) {
         const Plan *plan = &launch->plan;
-        const Metadata *image = &launch->metadata;
+        const Metadata *image = &launch->image.metadata;
         const char *user = plan->user ? plan->user : image->user;
         const char *directory = plan->working_directory ? plan->working_directory : image->working_directory;
         State *state = &launch->state;
@@ -286,7 +289,8 @@ static int fill_state(Launch *launch) {
         state->umask = plan->umask_set ? plan->umask : launch->leader.umask;
         launch->leader.umask = state->umask;
         state->init = plan->init;
-        if (set_string(&state->name, plan->name) < 0 || set_string(&state->image, plan->image) < 0 ||
+        if ((image->digest && set_string(&state->image_digest, image->digest) < 0) ||
+            set_string(&state->name, plan->name) < 0 || set_string(&state->image, plan->image) < 0 ||
             set_string(&state->user, user ? user : "") < 0 ||
             set_string(&state->working_directory, directory ? directory : "/") < 0 ||
             set_string(&state->hostname, plan->hostname ? plan->hostname : hostname) < 0)
@@ -338,19 +342,15 @@ static int prepare_etc(Launch *launch) {
 /* Everything that a mount is made of, opened while we still are the host's root in the host's namespaces. */
 static int open_roots(Launch *launch) {
         const Plan *plan = &launch->plan;
-        _cleanup_close_ int image_fd = -EBADF, layer_fd = -EBADF;
-        int r;
+        int image_fd = launch->image.fd, r;
 
-        image_fd = image_open(plan->image);
-        if (image_fd < 0)
-                return image_fd;
         launch->image_fd = mount_clone(image_fd, "");
         if (launch->image_fd < 0)
                 return log_error_errno(launch->image_fd, "image '%s': cannot be bound: %m", plan->image);
-        layer_fd = layer_open(plan->name, plan->ephemeral, plan->image, image_fd);
-        if (layer_fd < 0)
-                return layer_fd;
-        launch->layer_fd = mount_clone(layer_fd, "");
+        launch->lock_fd = layer_open(plan->name, plan->ephemeral, &launch->state, image_fd);
+        if (launch->lock_fd < 0)
+                return launch->lock_fd;
+        launch->layer_fd = mount_clone(launch->lock_fd, "");
         if (launch->layer_fd < 0)
                 return log_error_errno(launch->layer_fd, "The layer cannot be bound: %m");
         launch->device_fd = device_tmpfs(launch->state.uid_base, launch->state.uid_base, plan->devices,
@@ -418,7 +418,7 @@ int prepare_launch(Launch *launch) {
         if (r < 0)
                 return r;
         launch->owner = true;
-        r = metadata_load(launch->plan.image, &launch->metadata);
+        r = image_open(launch->plan.image, &launch->image);
         if (r >= 0)
                 r = prepare_environment(launch);
         if (r >= 0)

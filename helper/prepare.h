@@ -2,8 +2,8 @@
 #pragma once
 
 #include "common/base.h"
+#include "helper/image.h"
 #include "helper/leader.h"
-#include "helper/metadata.h"
 #include "helper/plan.h"
 #include "helper/state.h"
 
@@ -14,7 +14,7 @@ typedef struct Launch {
         Plan plan;
         State state; /* grows as things become known, written when all are */
         Leader leader;
-        Metadata metadata; /* what the image says: defaults under the plan */
+        Image image; /* what it says: defaults under the plan */
         char *hosts, *hostname_file, *resolv_conf, *localtime;
         EtcFile etc[4];
         size_t n_etc;
@@ -23,6 +23,7 @@ typedef struct Launch {
         char **command;
         int *mount_fds;
         int image_fd, layer_fd, device_fd, sys_fd;
+        int lock_fd; /* the layer as it is on disk: nobody exchanges it before we are known to run */
         int cgroup_fd, payload_fd;
         int pidfd;
         int go_fd;     /* our end: writing */

@@ -25,6 +25,7 @@ void state_done(State *state) {
         free(state->invocation_id);
         free(state->cgroup);
         free(state->image);
+        free(state->image_digest);
         free(state->user);
         free(state->groups);
         free(state->working_directory);
@@ -69,6 +70,7 @@ static const struct Field {
         { "UidBase",          FIELD_U32,    offsetof(State, uid_base), false },
         { "UidCount",         FIELD_U32,    offsetof(State, uid_count), false },
         { "Image",            FIELD_STRING, offsetof(State, image), false },
+        { "ImageDigest",      FIELD_STRING, offsetof(State, image_digest), true },
         { "User",             FIELD_STRING, offsetof(State, user), false },
         { "Uid",              FIELD_U32,    offsetof(State, uid), false },
         { "Gid",              FIELD_U32,    offsetof(State, gid), false },
@@ -227,6 +229,17 @@ int state_write_launch(const char *name, char *const *argv) {
         _cleanup_close_ int dir_fd = state_open_directory(name);
 
         return dir_fd < 0 ? dir_fd : write_vector(dir_fd, "launch", argv);
+}
+
+int state_read_launch(const char *name, char ***ret) {
+        _cleanup_close_ int fd = open(BERTH_CONTAINER_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC),
+                            dir_fd = -EBADF;
+
+        assert(name_valid(name, false));
+        if (fd < 0)
+                return -errno;
+        dir_fd = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return dir_fd < 0 ? -errno : read_vector(dir_fd, "launch", ret);
 }
 
 int state_remove(const char *name) {

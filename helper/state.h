@@ -18,6 +18,7 @@ typedef struct State { /* owns all of its pointers */
         uint32_t uid_base,
                         uid_count; /* host ids that the container's 0.. are; 0 and 0 with PrivateUsers=no */
         char *image;               /* as the manifest names it */
+        char *image_digest;        /* NULL: of an image that says none */
         char *user;                /* as the manifest names it, or "" */
         uid_t uid;                 /* as resolved inside */
         gid_t gid;
@@ -49,6 +50,9 @@ int state_write(const State *state);
 /* Writes the command line of the launch, as systemd gave it: "berth diff" compares it with the manifest's. Before
  * state_write(). */
 int state_write_launch(const char *name, char *const *argv);
+
+/* Reads it. */
+int state_read_launch(const char *name, char ***ret);
 
 /* Removes the directory of container name. */
 int state_remove(const char *name);

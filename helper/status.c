@@ -189,11 +189,6 @@ static void print_text(json_object *object) {
         }
 }
 
-/* Does the unit run a container of ours, or would it? */
-static bool is_ours(const UnitStatus *status) {
-        return status->source && (endswith(status->source, ".berth") || strstr(status->source, ".berth.d/"));
-}
-
 static int show(const char *name, bool json) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
         _cleanup_(put_jsonp) json_object *object = json_object_new_object();
@@ -211,7 +206,7 @@ static int show(const char *name, bool json) {
         /* A container started by hand has no unit; one of the same name is not its. */
         if (!item_runs(&item) || item.state.unit)
                 (void) bus_get_unit(bus, item_runs(&item) ? item.state.unit : unit, &status);
-        if (!item_runs(&item) && !is_ours(&status)) {
+        if (!item_runs(&item) && !unit_status_is_ours(&status)) {
                 log_error("no container '%s', see berth list", name);
                 return EXIT_NO_SUCH;
         }

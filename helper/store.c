@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/strv.h"
+#include "helper/data.h"
 
 #define IMAGES        BERTH_DATA_DIR "/images"
 #define STORE         ".store"
@@ -49,11 +50,7 @@ static int open_private(int dir_fd, const char *path) {
 }
 
 static int open_all(Store *store) {
-        _cleanup_close_ int data_fd = make_path(AT_FDCWD, BERTH_DATA_DIR, 0755);
-
-        if (data_fd < 0)
-                return data_fd;
-        store->fd = make_path(data_fd, "images", 0700);
+        store->fd = data_open("images");
         if (store->fd < 0)
                 return store->fd;
         store->store_fd = open_private(store->fd, STORE);

@@ -145,6 +145,13 @@ const Option clean_options[] = {
         [_CLEAN_MAX] = {},
 };
 
+const Option remove_options[] = {
+        [REMOVE_FORCE] = { "force", 0, NULL, "Stop it first" },
+        [REMOVE_LAYER] = { "layer", 0, NULL, "Its kept layer as well" },
+        [REMOVE_ALL]   = { "all", 0, NULL, "Its kept layer, snapshots and volumes as well" },
+        [_REMOVE_MAX]  = {},
+};
+
 #define MANIFEST_ROW(name, argument, help) { name, 0, argument, help },
 
 static const Option check_options[] = { MANIFEST_OPTIONS_CHECK(MANIFEST_ROW) {} };
@@ -161,6 +168,7 @@ const Verb verbs[] = {
         { "list", "[OPTION...]", "List running containers", VERB_MANAGE, .options = list_options },
         { "status", "NAME [OPTION...]", "Show a container", VERB_MANAGE, .options = status_options },
         { "clean", "[OPTION...]", "Remove what no running container owns", VERB_MANAGE, .options = clean_options },
+        { "remove", "NAME [OPTION...]", "Remove what a container has left", VERB_MANAGE, .options = remove_options },
         { "image", "VERB [ARGUMENT...]", "Import, list, inspect, verify, remove and prune images",
           VERB_STORAGE, .options = image_options, .subverbs = image_subverbs },
         { "check", "[OPTION...] [NAME|FILE...]", "Check manifests", VERB_MANIFEST, .options = check_options },

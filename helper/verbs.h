@@ -61,6 +61,7 @@ int verb_shell(int argc, char *argv[]);
 int verb_list(int argc, char *argv[]);
 int verb_status(int argc, char *argv[]);
 int verb_clean(int argc, char *argv[]);
+int verb_remove(int argc, char *argv[]);
 int verb_proxy(int argc, char *argv[]);
 int verb_health(int argc, char *argv[]);
 int verb_machine_register(int argc, char *argv[]);
@@ -187,6 +188,9 @@ extern const Option status_options[];
 
 typedef enum CleanOption { CLEAN_ALL, _CLEAN_MAX } CleanOption;
 extern const Option clean_options[];
+
+typedef enum RemoveOption { REMOVE_FORCE, REMOVE_LAYER, REMOVE_ALL, _REMOVE_MAX } RemoveOption;
+extern const Option remove_options[];
 
 typedef enum ImageOption { /* not every verb of image takes all of them */
                            IMAGE_NAME,

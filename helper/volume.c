@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "helper/copy.h"
+#include "helper/data.h"
 #include "helper/mount.h"
 
 /* Makes the volume beside its place and renames it in, so that a kill leaves either none or a whole one. */
@@ -51,7 +52,7 @@ static int open_store(const char *name, const MountSpec *mount) {
                 [MOUNT_ASSETS] = "assets",
                 [MOUNT_BACKUP] = "backup",
         };
-        _cleanup_close_ int data_fd = -EBADF, store_fd = -EBADF;
+        _cleanup_close_ int store_fd = -EBADF;
         const char *colon = strchr(mount->source, ':');
         char owner[NAME_LENGTH_MAX + 1];
 
@@ -60,10 +61,7 @@ static int open_store(const char *name, const MountSpec *mount) {
                 snprintf(owner, sizeof(owner), "%.*s", (int) (colon - mount->source), mount->source);
         if (!name_valid(owner, false))
                 return -EINVAL;
-        data_fd = make_path(AT_FDCWD, BERTH_DATA_DIR, 0755);
-        if (data_fd < 0)
-                return data_fd;
-        store_fd = make_path(data_fd, stores[mount->type], 0700);
+        store_fd = data_open(stores[mount->type]);
         if (store_fd < 0 || mount->type == MOUNT_ASSETS) /* of nobody */
                 return store_fd < 0 ? store_fd : TAKE_FD(store_fd);
         return make_path(store_fd, owner, 0700);

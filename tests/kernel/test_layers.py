@@ -1,0 +1,105 @@
+"""Layers and the data directory, as root on the running kernel, in a mount namespace with a /var/lib of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from harness import roots
+
+pytestmark = pytest.mark.kernel
+needs_berth = True
+
+
+class Place:
+    """A mount namespace in which /var/lib and /run/berth are directories of a test."""
+
+    def __init__(self, build: Path, top: Path):
+        self.helper, self.top = build / "helper", top
+        self.lib, self.runtime = top / "lib", top / "run"
+        for path in (self.lib, self.runtime):
+            path.mkdir()
+        Path("/run/berth").mkdir(exist_ok=True)
+        self.keeper = subprocess.Popen(
+            ["unshare", "--mount", "--propagation=private", "sh", "-c",
+             'mount --bind "$0" /var/lib && mount --bind "$1" /run/berth && echo up && exec sleep infinity',
+             self.lib, self.runtime], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        assert self.keeper.stdout.readline() == b"up\n"
+
+    def run(self, program: str, *words: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["nsenter", f"--mount=/proc/{self.keeper.pid}/ns/mnt", "--", str(self.helper / program),
+                               *map(str, words)], check=False, stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+
+    def launch(self, *words: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        return self.run("berth", "launch", "--foreground", "--name=web", "--network=none", *options, "--", *words)
+
+    def close(self) -> None:
+        self.keeper.kill()
+        self.keeper.communicate()
+        shutil.rmtree(self.top)
+
+
+@pytest.fixture
+def place(pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[Place]:
+    top = roots.cache_directory() / "layers" / f"{os.getpid()}-{tmp_path.name}"  # /tmp need not be idmappable
+    top.mkdir(parents=True)
+    place = Place(Path(pytestconfig.getoption("--berth-build")).resolve(), top)
+    yield place
+    place.close()
+
+
+def make_tree(path: Path) -> Path:
+    """A root directory with a static shell and tools."""
+    (path / "bin").mkdir(parents=True)
+    (path / "etc").mkdir()
+    shutil.copy("/bin/busybox", path / "bin/busybox")
+    for tool in ("sh", "cat", "touch", "ls"):
+        (path / "bin" / tool).symlink_to("busybox")
+    return path
+
+
+def test_the_data_directory_may_be_a_link_of_the_administrator(place: Place) -> None:
+    (place.lib / "elsewhere").mkdir()
+    (place.lib / "berth").symlink_to("elsewhere")
+    done = place.run("berth-storage", "image", "import", make_tree(place.top / "tree"), "--name=own")
+    assert (done.returncode, done.stderr) == (0, "")
+    options = ("--image=own", "--ephemeral=no", "--mount=type=volume,source=data,target=/data")
+    for words, out in (("echo x | tee /kept >/data/it", ""), ("cat /kept /data/it", "x\nx\n")):
+        done = place.launch("/bin/sh", "-c", words, options=options)
+        assert (done.returncode, done.stdout) == (0, out), done.stderr
+    assert (place.lib / "elsewhere/volumes/web/data/it").read_text() == "x\n"
+    assert place.run("berth-manage", "remove", "web", "--all").returncode == 0
+    assert os.listdir(place.lib / "elsewhere/layers") == os.listdir(place.lib / "elsewhere/volumes") == []
+
+
+@pytest.mark.parametrize("what", ["layers", "volumes", "images"])
+def test_below_the_data_directory_no_link_is_followed(place: Place, what: str) -> None:
+    tree = make_tree(place.top / "tree")
+    (place.lib / "berth").mkdir()
+    (place.lib / "outside").mkdir()
+    (place.lib / "berth" / what).symlink_to("../outside")
+    if what == "images":
+        done = place.run("berth-storage", "image", "import", tree, "--name=own")
+    else:
+        done = place.launch("/bin/sh", options=(f"--image={tree}", "--ephemeral=no",
+                                                "--mount=type=volume,source=data,target=/data"))
+    assert done.returncode != 0 and "Not a directory" in done.stderr, done.stderr
+    assert os.listdir(place.lib / "outside") == []
+
+
+@pytest.mark.parametrize("digest", ["x", "sha256:", "sha256:XYZ", "sha256:" + "0" * 300, "a\nb:00", ":00"])
+def test_a_digest_that_is_none_is_an_error(place: Place, digest: str) -> None:
+    images = place.lib / "berth/images"
+    images.mkdir(parents=True)
+    (images / "own").symlink_to(make_tree(place.top / "tree"))
+    (images / "own.json").write_text(json.dumps({"digest": digest}))
+    done = place.launch("/bin/sh", options=("--image=own",))
+    assert done.returncode == 125
+    assert "/var/lib/berth/images/own.json: member 'digest' is not a digest (sha256: and hex digits)" in done.stderr

@@ -1,0 +1,108 @@
+"""What a container keeps: layers bound to their image, and their removal."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from harness.system import System
+
+needs_berth = True
+pytestmark = pytest.mark.system
+
+KEPT = "[Container]\nImage=own\nEphemeral=no\nExec=sleep 1000\n[Network]\nMode=none\n"
+TOOLS = "sh sleep cat touch mkdir rm ls stat mv dd sync id chown ln find chmod test sha256sum".split()
+
+
+def make_tree(m: System, name: str = "tree") -> None:
+    """A root directory with static tools, below /srv in the machine."""
+    tree = m.path(f"/srv/{name}")
+    shutil.rmtree(tree, ignore_errors=True)
+    for directory in ("bin", "etc", "root", "tmp"):
+        (tree / directory).mkdir(parents=True)
+    shutil.copy("/bin/busybox", tree / "bin/busybox")
+    for tool in TOOLS:
+        (tree / "bin" / tool).symlink_to("busybox")
+
+
+@pytest.fixture
+def own(m: System) -> System:
+    """An image 'own' that an import made of a small tree, and a container 'web' that keeps its layer."""
+    make_tree(m)
+    m.run("berth", "image", "import", "/srv/tree", "--name=own")
+    m.manifest("web", KEPT)
+    m.reload()
+    return m
+
+
+def change_image(m: System) -> None:
+    m.run("sh", "-c", "date +%N >/srv/tree/etc/changed")
+    m.run("berth", "image", "import", "/srv/tree", "--name=own")
+
+
+def digest(m: System) -> str:
+    return m.run("berth", "image", "inspect", "own", "--json").json()["digest"]
+
+
+def test_a_kept_layer_belongs_to_one_image_and_the_way_out_is_named(own: System) -> None:
+    own.start("web")
+    old = digest(own)
+    assert f"ImageDigest={old}" in own.run("cat", "/run/berth/containers/web/state").lines
+    own.run("berth", "exec", "web", "--", "touch", "/kept")
+    own.stop("web")
+    change_image(own)
+    assert own.run("systemctl", "start", "web", check=False).rc == 1
+    assert (f"the kept layer /var/lib/berth/layers/web belongs to image '{old}', and 'own' is {digest(own)}; go back to "
+            "that image, or give up what the container wrote: berth remove web --layer") in own.journal("web")
+    own.run("systemctl", "reset-failed", "web")
+    assert own.run("berth", "remove", "web", "--layer").err.splitlines()[-1].endswith(
+        "removed the kept layer of container 'web'")
+    own.start("web")
+    assert own.run("berth", "exec", "web", "--", "ls", "/kept", check=False).rc != 0
+    assert f"ImageDigest={digest(own)}" in own.run("cat", "/run/berth/containers/web/state").lines
+
+
+def test_an_old_image_in_use_is_known_by_its_digest(own: System) -> None:
+    own.start("web")
+    entry = own.run("ls", "/var/lib/berth/images/.store/entries").out.strip()
+    change_image(own)
+    own.run("berth", "image", "prune", "--all")
+    assert entry in own.run("ls", "/var/lib/berth/images/.store/entries").lines
+    own.stop("web")
+    own.run("berth", "image", "prune", "--all")
+    assert entry not in own.run("ls", "/var/lib/berth/images/.store/entries").lines
+
+
+def test_remove_says_what_it_does_and_takes_no_data_unasked(own: System) -> None:
+    own.start("web")
+    refused = own.run("berth", "remove", "web", check=False)
+    assert (refused.rc, refused.err.splitlines()[-1]) == (1, "container 'web' runs; stop it first (--force does)")
+    own.run("berth", "exec", "web", "--", "touch", "/kept")
+    own.run("berth", "remove", "web", "--force")
+    assert own.unit("web.service", "ActiveState") == "inactive"
+    assert "web" in own.run("ls", "/var/lib/berth/layers").lines
+    told = own.run("berth", "remove", "web")
+    assert told.err.splitlines()[-1].endswith("container 'web' keeps a layer, which --layer removes")
+    own.run("berth", "remove", "web", "--all")
+    assert own.run("ls", "-A", "/var/lib/berth/layers").out == ""
+    gone = own.run("berth", "remove", "web", "--all", check=False)
+    assert (gone.rc, gone.err.splitlines()[-1]) == (3, "nothing is left of container 'web'")
+    for words, status in ((["../x"], 3), ([], 2), (["a", "b"], 2), (["a", "--layer", "--all"], 2), (["a", "--frce"], 2)):
+        assert own.run("berth", "remove", *words, check=False).rc == status, words
+
+
+def test_volumes_that_another_container_uses_are_not_removed(own: System) -> None:
+    own.manifest("web", KEPT + "[Mount data]\nType=volume\nSource=data\nTarget=/data\n")
+    own.manifest("guest", KEPT + "[Mount its]\nType=pointer\nSource=web:data\nTarget=/its\n")
+    own.reload()
+    own.start("web")
+    own.run("berth", "exec", "web", "--", "touch", "/data/precious")
+    own.start("guest")
+    refused = own.run("berth", "remove", "web", "--all", "--force", check=False)
+    assert (refused.rc, refused.err.splitlines()[-1]) == (1, "container 'guest' uses a volume of 'web'; stop it first")
+    assert own.run("ls", "/var/lib/berth/volumes/web/data").out.strip() == "precious"
+    own.stop("guest")
+    own.stop("web")
+    own.run("berth", "remove", "web", "--all")
+    assert "web" not in own.run("ls", "/var/lib/berth/volumes").lines
