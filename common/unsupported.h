@@ -14,8 +14,6 @@
         ROW(WRITE_PATH,          "Container", "WritePath",        "",                  path) \
         ROW(SECRET,              "Container", "Secret",           "",                  text) \
         ROW(NOTIFY,              "Container", "Notify",           "no",                notify) \
-        ROW(SYSTEM_CALL_FILTER,  "Container", "SystemCallFilter", "",                  text) \
-        ROW(SECCOMP_PROFILE,     "Container", "SeccompProfile",   "",                  path) \
         ROW(APPARMOR_PROFILE,    "Container", "AppArmorProfile",  "",                  text) \
         ROW(SHARED_RUN,          "Container", "SharedRun",        "no",                boolean) \
         ROW(PID_NAMESPACE,       "Container", "PidNamespace",     "private",           namespace) \

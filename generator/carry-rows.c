@@ -404,7 +404,7 @@ static void seccomp(Carry *c, const QuadletSetting *s, const CarryRow *row) {
         if (streq(s->value, "unconfined")) {
                 carry_warning(c, s,
                               "SeccompProfile=unconfined is not carried over: allow what it needs by "
-                              "SystemCallFilter= in [Container]");
+                              "a profile of its own");
                 return;
         }
         if (quadlet_string(s, &value) < 0)

@@ -233,6 +233,11 @@ static int parse_call_filter(const char *value, char **ret, char **reterr) {
         r = type_map_words(value + inverted, word_call, &words, reterr);
         if (r < 0)
                 return r;
+        if (!inverted && strchr(words, ':'))
+                return type_complain(
+                                reterr,
+                                "'%s' allows calls, which have no error; begin the line with '~' to refuse them",
+                                DIAG_CLIP(value));
         return asprintf(ret, "%s%s", inverted ? "~" : "", words) < 0 ? -ENOMEM : 0;
 }
 

@@ -8,8 +8,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include "helper/filter.h"
-
 #define BIT(capability) (UINT64_C(1) << (capability))
 
 /* What is inheritable is ambient and nothing else: a file's inheritable bits would give back what was dropped. */
@@ -40,6 +38,9 @@ static int drop_bounding(uint64_t keep) {
 
 int confine_apply(const Confinement *confinement) {
         const User *user = confinement->user;
+        /* Root keeps through exec what the bounding set has; for another user exec would clear them as well,
+         * but nothing between here and there needs any. */
+        uint64_t permitted = user->uid == 0 ? confinement->capabilities : confinement->ambient;
         int r;
 
         assert(user->n_groups > 0);
@@ -54,15 +55,8 @@ int confine_apply(const Confinement *confinement) {
         r = drop_bounding(confinement->capabilities);
         if (r < 0)
                 return r;
-        /* seccomp(2): without no_new_privs a filter takes CAP_SYS_ADMIN, which is about to go. Nothing that follows
-         * here is among what it refuses. */
-        if (!confinement->no_new_privs) {
-                r = filter_load(confinement->restrict_suid_sgid);
-                if (r < 0)
-                        return r;
-        }
         /* Permitted capabilities stay through the change of ids, until they are set below; exec(2) resets this. */
-        if (confinement->ambient && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+        if ((confinement->ambient || !confinement->no_new_privs) && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
                 return -errno;
         if (setgroups(user->n_groups, user->groups) < 0)
                 return -errno;
@@ -70,17 +64,20 @@ int confine_apply(const Confinement *confinement) {
                 return -errno;
         if (setresuid(user->uid, user->uid, user->uid) < 0)
                 return -errno;
-        /* Root keeps through exec what the bounding set has; for another user exec would clear them as well,
-         * but nothing between here and there needs any. */
-        r = set_capabilities(user->uid == 0 ? confinement->capabilities : confinement->ambient,
-                             confinement->ambient);
+        /* seccomp(2): without no_new_privs a filter takes CAP_SYS_ADMIN. It is not in the bounding set and not ambient,
+         * so that exec ends it, of root as of others. */
+        if (!confinement->no_new_privs)
+                permitted |= BIT(CAP_SYS_ADMIN);
+        r = set_capabilities(permitted, confinement->ambient);
         if (r >= 0)
                 r = raise_ambient(confinement->ambient);
         if (r < 0 || !confinement->no_new_privs)
                 return r;
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-                return -errno;
-        return filter_load(confinement->restrict_suid_sgid);
+        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+int confine_seal(const Confinement *confinement) {
+        return filter_load(&confinement->filter);
 }
 
 int confine_init(uint64_t keep) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/base.h"
+#include "helper/filter.h"
 #include "helper/user.h"
 
 /* What a process may still do, fixed as the last thing before exec: credentials, capabilities, no_new_privs, the
@@ -12,11 +13,14 @@ typedef struct Confinement {
         uint64_t capabilities; /* capabilities(7), a bit each: the bounding set; root has them */
         uint64_t ambient;      /* those of them that other users have as well */
         bool no_new_privs;
-        bool restrict_suid_sgid; /* no set-uid or set-gid files may be made */
+        Filter filter;
 } Confinement;
 
 /* Takes the user's ids and drops everything else, for good. For the last process before exec only. */
 int confine_apply(const Confinement *confinement);
+
+/* Loads the filter, which may refuse whatever is not exec itself: the very last step. */
+int confine_seal(const Confinement *confinement);
 
 /* Leaves the calling process, root in its user namespace, with no capability but those in keep, and makes its
  * memory and descriptors unreadable for others (PR_SET_DUMPABLE). For the built-in init. */

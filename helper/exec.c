@@ -180,7 +180,10 @@ static int start_and_attend(Exec *exec) {
                 .ambient = (exec->user.uid == state->uid ? state->ambient : 0) |
                            (exec->user.uid != 0 ? request->capabilities : 0),
                 .no_new_privs = state->no_new_privs,
-                .restrict_suid_sgid = state->restrict_suid_sgid,
+                .filter = { .restrict_suid_sgid = state->restrict_suid_sgid,
+                            .replaces = state->filter_replaces,
+                            .program = state->filter,
+                            .size = state->filter_size },
         };
         GuardTask task = { .timeout_usec = request->timeout_usec, .count = request->json != JSON_NO };
         Attend attend = {

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Runs at build time: compiles the system call filter with libseccomp and prints it as C. One row per system call
- * that a container may not make; "filter-compile --list" prints them for the man page.
+/* Runs at build time: compiles the system call filters with libseccomp and prints them as C. One row per system call
+ * that a container may not make; "filter-compile --page" puts them into the man page.
  *
  * What the kernel refuses anyway to a process without the capability is listed all the same: a user namespace gives
  * every capability to its root, and a bug behind a call is out of reach only if the call is. */
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -24,11 +23,13 @@
 #include <unistd.h>
 
 #include "common/base.h"
+#include "helper/filter-calls.h"
 
 /* Refuse where argument `arg` masked by `mask` is `value`; mask 0: always. */
 typedef struct Rule {
         const char *name;
         const char *why;
+        bool floor; /* also below a profile that takes the default's place */
         int error;
         unsigned arg;
         uint64_t mask, value;
@@ -36,10 +37,14 @@ typedef struct Rule {
 
 #define ANY(n, w, e) \
         { .name = n, .why = w, .error = e }
+#define FLOOR(n, w, e) \
+        { .name = n, .why = w, .error = e, .floor = true }
 #define FLAG(n, a, bit, w) \
         { .name = n, .why = w, .error = EPERM, .arg = a, .mask = bit, .value = bit }
 #define EQUAL(n, a, v, w, e) \
         { .name = n, .why = w, .error = e, .arg = a, .mask = UINT32_MAX, .value = v }
+#define FLOOR_EQUAL(n, a, v, w, e) \
+        { .name = n, .why = w, .error = e, .floor = true, .arg = a, .mask = UINT32_MAX, .value = v }
 
 /* clang-format off */
 static const Rule rules[] = {
@@ -47,15 +52,15 @@ static const Rule rules[] = {
         ANY("move_mount", "mounts", EPERM), ANY("open_tree", "mounts", EPERM), ANY("fsopen", "mounts", EPERM),
         ANY("fsconfig", "mounts", EPERM), ANY("fsmount", "mounts", EPERM), ANY("fspick", "mounts", EPERM),
         ANY("mount_setattr", "mounts", EPERM), ANY("pivot_root", "mounts", EPERM),
-        ANY("open_by_handle_at", "opens files by number, past every root", EPERM),
-        ANY("init_module", "kernel modules", EPERM), ANY("finit_module", "kernel modules", EPERM),
-        ANY("delete_module", "kernel modules", EPERM), ANY("create_module", "kernel modules", EPERM),
-        ANY("reboot", "the machine", EPERM), ANY("kexec_load", "the machine", EPERM),
-        ANY("kexec_file_load", "the machine", EPERM), ANY("swapon", "the machine", EPERM),
-        ANY("swapoff", "the machine", EPERM), ANY("acct", "the machine", EPERM),
+        FLOOR("open_by_handle_at", "opens files by number, past every root", EPERM),
+        FLOOR("init_module", "kernel modules", EPERM), FLOOR("finit_module", "kernel modules", EPERM),
+        FLOOR("delete_module", "kernel modules", EPERM), FLOOR("create_module", "kernel modules", EPERM),
+        ANY("reboot", "the end of the container, past its init", EPERM), FLOOR("kexec_load", "the machine", EPERM),
+        FLOOR("kexec_file_load", "the machine", EPERM), FLOOR("swapon", "the machine", EPERM),
+        FLOOR("swapoff", "the machine", EPERM), FLOOR("acct", "the machine", EPERM),
         ANY("settimeofday", "the machine's clock", EPERM), ANY("stime", "the machine's clock", EPERM),
         ANY("clock_settime", "the machine's clock", EPERM), ANY("clock_settime64", "the machine's clock", EPERM),
-        ANY("ioperm", "ports of the hardware", EPERM), ANY("iopl", "ports of the hardware", EPERM),
+        FLOOR("ioperm", "ports of the hardware", EPERM), FLOOR("iopl", "ports of the hardware", EPERM),
         ANY("quotactl", "quotas of the host", EPERM), ANY("quotactl_fd", "quotas of the host", EPERM),
         ANY("syslog", "the kernel's log", EPERM), ANY("vhangup", "the host's terminals", EPERM),
         ANY("add_key", "keyrings, which no namespace parts", EPERM),
@@ -63,21 +68,20 @@ static const Rule rules[] = {
         ANY("keyctl", "keyrings, which no namespace parts", EPERM),
         ANY("bpf", "code in the kernel", EPERM), ANY("perf_event_open", "side channels", EPERM),
         ANY("userfaultfd", "makes races in the kernel winnable", EPERM),
-        ANY("kcmp", "addresses of kernel objects", EPERM), ANY("lookup_dcookie", "kernel profiling", EPERM),
-        ANY("vm86", "old and unaudited", ENOSYS), ANY("vm86old", "old and unaudited", ENOSYS),
-        ANY("uselib", "old and unaudited", ENOSYS), ANY("nfsservctl", "old and unaudited", ENOSYS),
-        ANY("_sysctl", "old and unaudited", ENOSYS), ANY("sysfs", "old and unaudited", ENOSYS),
+        ANY("kcmp", "addresses of kernel objects", EPERM), FLOOR("lookup_dcookie", "kernel profiling", EPERM),
+        FLOOR("vm86", "old and unaudited", ENOSYS), FLOOR("vm86old", "old and unaudited", ENOSYS),
+        FLOOR("uselib", "old and unaudited", ENOSYS), FLOOR("nfsservctl", "old and unaudited", ENOSYS),
+        FLOOR("_sysctl", "old and unaudited", ENOSYS), FLOOR("sysfs", "old and unaudited", ENOSYS),
         ANY("io_uring_setup", "a second way to most system calls, past this filter", ENOSYS),
         ANY("io_uring_enter", "a second way to most system calls, past this filter", ENOSYS),
         ANY("io_uring_register", "a second way to most system calls, past this filter", ENOSYS),
         ANY("setns", "other namespaces", EPERM),
-        FLAG("unshare", 0, CLONE_NEWUSER, "user namespaces: all capabilities anew"),
-        FLAG("clone", 0, CLONE_NEWUSER, "user namespaces: all capabilities anew"),
+        FLAG("unshare", 0, CLONE_NEWUSER, "*CLONE_NEWUSER* makes a user namespace, with all capabilities anew"),
+        FLAG("clone", 0, CLONE_NEWUSER, "*CLONE_NEWUSER* makes a user namespace, with all capabilities anew"),
         ANY("clone3", "its flags cannot be seen by a filter; programs fall back to clone", ENOSYS),
-        EQUAL("ioctl", 1, TIOCSTI, "types into the terminal of whoever reads it", EPERM),
-        EQUAL("ioctl", 1, TIOCLINUX, "pastes into the console", EPERM),
-        EQUAL("socket", 0, AF_VSOCK, "reaches the hypervisor past the network namespace", EAFNOSUPPORT),
-        EQUAL("socketcall", 0, 1, "hides the family of a socket from this filter; programs use socket", ENOSYS),
+        FLOOR_EQUAL("ioctl", 1, TIOCSTI, "*TIOCSTI* types into the terminal of whoever reads it", EPERM),
+        FLOOR_EQUAL("ioctl", 1, TIOCLINUX, "*TIOCLINUX* pastes into the console", EPERM),
+        EQUAL("socket", 0, AF_VSOCK, "*AF_VSOCK* reaches the hypervisor past the network namespace", EAFNOSUPPORT),
 };
 
 static const Rule suid_sgid_rules[] = {
@@ -93,48 +97,26 @@ static const Rule suid_sgid_rules[] = {
 };
 /* clang-format on */
 
-/* The numbers that are the same on every architecture (since 5.1): what this libseccomp may not know by name. */
-static const struct {
-        const char *name;
-        int number;
-} newer[] = { { "quotactl_fd", 443 }, { "fchmodat2", 452 }, { "clone3", 435 } };
-
-/* The last system call that this filter has an opinion on; later ones do not exist for a container until someone
- * has looked at them (mseal is 462, open_tree_attr 467). */
-#define LAST_KNOWN 462
-
-static int number_of(const char *name) {
-        int number = seccomp_syscall_resolve_name(name);
-
-        for (size_t i = 0; number == __NR_SCMP_ERROR && i < ARRAY_LEN(newer); i++)
-                if (streq(newer[i].name, name))
-                        number = newer[i].number;
-        return number;
-}
-
-static int add_rule(scmp_filter_ctx filter, const Rule *rule) {
+static int add_rule(Build *filter, const Rule *rule) {
         const struct scmp_arg_cmp compare = {
                 .arg = rule->arg,
                 .op = SCMP_CMP_MASKED_EQ,
                 .datum_a = rule->mask,
                 .datum_b = rule->value,
         };
-        int number = number_of(rule->name);
-        int r;
+        int number = filter_call_number(rule->name);
 
         if (number == __NR_SCMP_ERROR) {
                 fprintf(stderr, "filter-compile: libseccomp does not know the system call '%s'\n",
                         rule->name);
                 return -EINVAL;
         }
-        r = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO((uint16_t) rule->error), number,
-                                   rule->mask ? 1 : 0, &compare);
-        /* of another architecture only (vm86, stime): fine */
-        return r == -EDOM || r == -EEXIST ? 0 : r;
+        return build_add(filter, SCMP_ACT_ERRNO((uint16_t) rule->error), number, &compare,
+                         rule->mask ? 1 : 0);
 }
 
 /* open(2) with O_CREAT or O_TMPFILE takes a mode, else its third argument means nothing. */
-static int add_open_rules(scmp_filter_ctx filter) {
+static int add_open_rules(Build *filter) {
         static const struct {
                 const char *name;
                 unsigned flags, mode;
@@ -150,94 +132,114 @@ static int add_open_rules(scmp_filter_ctx filter) {
                                 SCMP_CMP64(calls[i].mode, SCMP_CMP_MASKED_EQ, bits[j % 2], bits[j % 2]),
                         };
 
-                        r = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), number_of(calls[i].name),
-                                                   2, compare);
-                        if (r < 0 && r != -EDOM)
+                        r = build_add(filter, SCMP_ACT_ERRNO(EPERM), filter_call_number(calls[i].name),
+                                      compare, 2);
+                        if (r < 0)
                                 return r;
                 }
         return 0;
 }
 
-static int add_architectures(scmp_filter_ctx filter) {
-        int r = 0;
+static int print_program(const Build *filter, const char *name) {
+        _cleanup_free_ void *program = NULL;
+        const struct sock_filter *code;
+        size_t size;
+        int r;
 
-        switch (seccomp_arch_native()) {
-        case SCMP_ARCH_X86_64:
-                r = seccomp_arch_add(filter, SCMP_ARCH_X86);
-                break;
-        case SCMP_ARCH_AARCH64:
-                r = seccomp_arch_add(filter, SCMP_ARCH_ARM);
-                break;
-        default:
-                break; /* one architecture; others are refused below */
-        }
+        r = build_export(filter, &program, &size);
+        if (r < 0)
+                return r;
+        code = program;
+        printf("static const struct sock_filter %s[] = {\n", name);
+        for (size_t i = 0; i < size / sizeof(*code); i++)
+                printf("        { 0x%02x, %u, %u, 0x%08x },\n", code[i].code, code[i].jt, code[i].jf,
+                       code[i].k);
+        printf("};\n\n");
+        return 0;
+}
+
+/* floor: only what no profile opens. */
+static int compile(const char *name, bool floor, bool restrict_suid_sgid) {
+        _cleanup_build_ Build filter = {};
+        int r = build_begin(&filter, SCMP_ACT_ALLOW);
+
+        for (size_t i = 0; r >= 0 && i < ARRAY_LEN(rules); i++)
+                if (!floor || rules[i].floor)
+                        r = add_rule(&filter, &rules[i]);
+        for (size_t i = 0; r >= 0 && restrict_suid_sgid && i < ARRAY_LEN(suid_sgid_rules); i++)
+                r = add_rule(&filter, &suid_sgid_rules[i]);
+        if (r >= 0 && restrict_suid_sgid)
+                r = add_open_rules(&filter);
+        if (r >= 0)
+                r = print_program(&filter, name);
         return r;
 }
 
-/* What libseccomp made, behind our own look at the number: 0x40000000 marks x32, which libseccomp sees to. */
-static int print_program(scmp_filter_ctx filter, const char *name) {
-        const struct sock_filter head[] = {
-                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-                BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 2, 0),
-                BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, LAST_KNOWN, 0, 1),
-                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-        };
-        struct sock_filter code;
-        FILE *f = tmpfile();
-        int r;
+static void print_plain(const char *s) {
+        for (; *s; s++)
+                printf(*s == '_' ? "\\_" : "%c", *s);
+}
 
-        if (!f)
-                return -errno;
-        r = seccomp_export_bpf(filter, fileno(f));
-        if (r < 0)
-                return r;
-        rewind(f);
-        printf("static const struct sock_filter %s[] = {\n", name);
-        for (size_t i = 0; i < ARRAY_LEN(head); i++)
-                printf("        { 0x%02x, %u, %u, 0x%08x },\n", head[i].code, head[i].jt, head[i].jf,
-                       head[i].k);
-        while (fread(&code, sizeof(code), 1, f) == 1)
-                printf("        { 0x%02x, %u, %u, 0x%08x },\n", code.code, code.jt, code.jf, code.k);
-        printf("};\n\n");
+/* As scdoc(5) wants it, in the place of a line "@CALLS@": a term for each reason, in the order of the table. */
+static void print_calls(void) {
+        for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+                bool first = true, told = false;
+
+                for (size_t j = 0; j < i; j++)
+                        told |= streq(rules[j].why, rules[i].why);
+                if (told)
+                        continue;
+                for (size_t j = i; j < ARRAY_LEN(rules); j++)
+                        if (streq(rules[j].why, rules[i].why)) {
+                                printf("%s*", first ? "" : ", ");
+                                print_plain(rules[j].name);
+                                printf("*");
+                                if (rules[j].mask)
+                                        printf(" (some)");
+                                first = false;
+                        }
+                printf("\n\t%c", toupper(rules[i].why[0]));
+                print_plain(rules[i].why + 1);
+                printf(". Error: %s.%s\n\n", strerrorname_np(rules[i].error),
+                       rules[i].floor ? " Always." : "");
+        }
+}
+
+/* The man page: what stands in the template, and the calls out of the table. */
+static int print_page(const char *template) {
+        FILE *f = fopen(template, "re");
+        char line[4096];
+
+        if (!f) {
+                fprintf(stderr, "filter-compile: %s: %s\n", template, strerror(errno));
+                return 1;
+        }
+        while (fgets(line, sizeof(line), f))
+                if (streq(line, "@CALLS@\n"))
+                        print_calls();
+                else
+                        fputs(line, stdout);
         fclose(f);
         return 0;
 }
 
-static int compile(const char *name, bool restrict_suid_sgid) {
-        scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-        int r;
-
-        if (!filter)
-                return -ENOMEM;
-        r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
-        if (r >= 0)
-                r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree */
-        if (r >= 0)
-                r = add_architectures(filter);
-        for (size_t i = 0; r >= 0 && i < ARRAY_LEN(rules); i++)
-                r = add_rule(filter, &rules[i]);
-        for (size_t i = 0; r >= 0 && restrict_suid_sgid && i < ARRAY_LEN(suid_sgid_rules); i++)
-                r = add_rule(filter, &suid_sgid_rules[i]);
-        if (r >= 0 && restrict_suid_sgid)
-                r = add_open_rules(filter);
-        if (r >= 0)
-                r = print_program(filter, name);
-        seccomp_release(filter);
-        return r;
-}
-
 int main(int argc, char *argv[]) {
-        int r;
+        static const struct {
+                const char *name;
+                bool floor, restrict_suid_sgid;
+        } programs[] = {
+                { "filter_default", false, false },
+                { "filter_default_restrict", false, true },
+                { "filter_floor", true, false },
+                { "filter_floor_restrict", true, true },
+        };
+        int r = 0;
 
-        if (argc == 2 && streq(argv[1], "--list")) {
-                for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-                        printf("%s\t%s\n", rules[i].name, rules[i].why);
-                return 0;
-        }
+        if (argc == 3 && streq(argv[1], "--page"))
+                return print_page(argv[2]);
         printf("/* Made by filter-compile. */\n\n");
-        r = compile("filter_default", false);
-        if (r >= 0)
-                r = compile("filter_restrict_suid_sgid", true);
+        for (size_t i = 0; r >= 0 && i < ARRAY_LEN(programs); i++)
+                r = compile(programs[i].name, programs[i].floor, programs[i].restrict_suid_sgid);
         if (r < 0)
                 fprintf(stderr, "filter-compile: %s\n", strerror(-r));
         return r < 0;

@@ -61,7 +61,12 @@ static int run_leader(Launch *launch) {
         leader->command = launch->command;
         leader->env = launch->env;
         leader->capabilities = launch->state.capabilities;
-        leader->restrict_suid_sgid = launch->state.restrict_suid_sgid;
+        leader->filter = (Filter){
+                .restrict_suid_sgid = launch->state.restrict_suid_sgid,
+                .replaces = launch->state.filter_replaces,
+                .program = launch->state.filter,
+                .size = launch->state.filter_size,
+        };
         leader->own_users = launch->plan.private_users != PRIVATE_USERS_NO;
         leader->own_network = launch->plan.network != NETWORK_HOST;
         leader->argv = launch->argv;

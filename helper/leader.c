@@ -125,7 +125,7 @@ static int become_command(Leader *leader, const User *user) {
                 .capabilities = leader->capabilities,
                 .ambient = leader->plan->ambient_capabilities,
                 .no_new_privs = leader->plan->no_new_privs,
-                .restrict_suid_sgid = leader->restrict_suid_sgid,
+                .filter = leader->filter,
         };
         int r;
 
@@ -150,6 +150,11 @@ static int become_command(Leader *leader, const User *user) {
         }
         if (leader->plan->foreground)
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        r = confine_seal(&confinement);
+        if (r < 0) {
+                log_error_errno(r, "Cannot load the system call filter: %m");
+                return EXIT_BERTH;
+        }
         r = command_exec(leader->command, leader->env);
         log_error_errno(r, "Cannot execute '%s': %m", leader->command[0]);
         return command_exit_status(r);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/base.h"
+#include "helper/filter.h"
 #include "helper/plan.h"
 #include "helper/root.h"
 #include "helper/sockets.h"
@@ -25,7 +26,7 @@ typedef struct Leader { /* borrows */
         char **command;  /* whole, NULL-terminated; empty: idle */
         char **env;      /* its own copy after the clone */
         uint64_t capabilities;
-        bool restrict_suid_sgid;
+        Filter filter;
         Sockets sockets;                 /* that the command gets */
         bool own_users;                  /* has a user namespace */
         bool own_network;                /* has a network namespace */

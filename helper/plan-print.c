@@ -43,6 +43,9 @@ static void print_process(FILE *f, const Plan *plan) {
         print_capabilities(f, "Capability", plan_capabilities(plan));
         print_capabilities(f, "AmbientCapability", plan->ambient_capabilities);
         plan_print_value(f, "NoNewPrivileges", plan->no_new_privs ? "yes" : "no");
+        print_vector(f, "SystemCallFilter", plan->system_call_filters);
+        if (plan->seccomp_profile)
+                plan_print_value(f, "SeccompProfile", plan->seccomp_profile);
         for (size_t i = 0; i < plan->n_devices; i++)
                 fprintf(f, "Device: %s %s%s\n", plan->devices[i].path, plan->devices[i].read ? "r" : "",
                         plan->devices[i].write ? "w" : "");

@@ -38,6 +38,7 @@ void plan_done(Plan *plan) {
         strv_free(plan->env_files);
         strv_free(plan->controllers);
         strv_free(plan->groups);
+        strv_free(plan->system_call_filters);
         strv_free(plan->sysctls);
         strv_free(plan->read_only_paths);
         strv_free(plan->inaccessible_paths);
@@ -223,6 +224,10 @@ static int set_listed(Plan *plan, int option, const char *value) {
                 return add_capability(&plan->drop_capabilities, option, value);
         case LAUNCH_AMBIENT_CAPABILITY:
                 return add_capability(&plan->ambient_capabilities, option, value);
+        case LAUNCH_SYSTEM_CALL_FILTER:
+                return value[0] == '\0' || strchr(value, '\n')
+                                       ? wrong_value("system-call-filter", value, "names of system calls")
+                                       : add_string(&plan->system_call_filters, value);
         case LAUNCH_DEVICE:
                 return add_device(plan, value);
         case LAUNCH_SYSCTL:
@@ -273,6 +278,9 @@ static int set_parsed(Plan *plan, int option, const char *value) {
                 return parse_size(value, &plan->shm_size) < 0 || plan->shm_size == 0
                                        ? wrong_value("shm-size", value, "a size above 0")
                                        : 0;
+        case LAUNCH_SECCOMP_PROFILE:
+                plan->seccomp_profile = value;
+                return value[0] == '/' ? 0 : wrong_value("seccomp-profile", value, "an absolute path");
         case LAUNCH_TIMEZONE:
                 plan->timezone = value;
                 return zone_valid(value) ? 0 : wrong_value("timezone", value, "a name of tzdata, or local");
@@ -339,6 +347,9 @@ static int check_whole(const Plan *plan) {
                 return log_error_errno(EINVAL, "--name= is missing");
         if (!plan->image && !unsupported_asked(plan, LAUNCH_PROFILE))
                 return log_error_errno(EINVAL, "--image= is missing");
+        if (plan->system_call_filters && plan->seccomp_profile)
+                return log_error_errno(EINVAL,
+                                       "--system-call-filter= and --seccomp-profile= exclude each other");
         if (plan->ambient_capabilities & ~plan_capabilities(plan))
                 return log_error_errno(EINVAL,
                                        "--ambient-capability= names one that the container does not have");

@@ -106,6 +106,8 @@ typedef struct Plan { /* strings borrow from argv; vectors and mounts are its ow
         const char *timezone; /* NULL: the image's; "local": the host's */
         uint64_t add_capabilities, drop_capabilities, ambient_capabilities;
         bool no_new_privs;
+        char **system_call_filters;  /* each a value of the key, in order */
+        const char *seccomp_profile; /* a file of the host */
         DeviceSpec *devices;
         size_t n_devices;
         char **sysctls;    /* KEY=VALUE, keys with dots, of the container's own namespaces */

@@ -17,6 +17,7 @@
 #include "helper/confine.h"
 #include "helper/device.h"
 #include "helper/environment.h"
+#include "helper/filter-own.h"
 #include "helper/image.h"
 #include "helper/layer.h"
 #include "helper/mount.h"
@@ -425,6 +426,8 @@ int prepare_launch(Launch *launch) {
                 r = prepare_command(launch);
         if (r >= 0)
                 r = fill_state(launch);
+        if (r >= 0)
+                r = filter_own_prepare(&launch->plan, &launch->state);
         if (r >= 0)
                 r = prepare_etc(launch);
         if (r >= 0)

@@ -102,6 +102,9 @@ static Report become(const Spawn *spawn, int error_fd) {
         r = change_directory(spawn);
         if (r < 0)
                 return (Report){ STAGE_DIRECTORY, r };
+        r = confine_seal(spawn->confinement);
+        if (r < 0)
+                return (Report){ STAGE_CONFINE, r };
         if (spawn->file) {
                 (void) execve(spawn->file, spawn->argv, spawn->env);
                 r = -errno;

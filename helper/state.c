@@ -14,10 +14,12 @@
 #include "common/fs.h"
 #include "common/names.h"
 #include "common/parse.h"
+#include "common/sha256.h"
 #include "common/strv.h"
 
-#define STATE_FORMAT   "1"
-#define STATE_SIZE_MAX (4 * 1024 * 1024)
+#define STATE_FORMAT    "1"
+#define STATE_SIZE_MAX  (4 * 1024 * 1024)
+#define FILTER_SIZE_MAX 65536
 
 void state_done(State *state) {
         free(state->name);
@@ -30,6 +32,7 @@ void state_done(State *state) {
         free(state->groups);
         free(state->working_directory);
         free(state->hostname);
+        free(state->filter);
         strv_free(state->labels);
         strv_free(state->env);
         strv_free(state->argv);
@@ -81,6 +84,7 @@ static const struct Field {
         { "UMask",            FIELD_U32,    offsetof(State, umask), true },
         { "NoNewPrivileges",  FIELD_BOOL,   offsetof(State, no_new_privs), false },
         { "RestrictSUIDSGID", FIELD_BOOL,   offsetof(State, restrict_suid_sgid), false },
+        { "FilterReplaces",   FIELD_BOOL,   offsetof(State, filter_replaces), true },
         { "Init",             FIELD_BOOL,   offsetof(State, init), false },
         { "Created",          FIELD_U64,    offsetof(State, created_usec), false },
 };
@@ -98,6 +102,15 @@ static void print_string(FILE *f, const char *key, const char *s) {
                 else
                         fputc(*s, f);
         fputc('\n', f);
+}
+
+static void print_digest(FILE *f, const char *filter, size_t size) {
+        uint8_t digest[SHA256_SIZE];
+        char hex[SHA256_HEX_SIZE];
+
+        sha256(filter, size, digest);
+        sha256_hex(digest, hex);
+        fprintf(f, "Filter=%s\n", hex);
 }
 
 static void print_field(FILE *f, const struct Field *field, const State *state) {
@@ -207,6 +220,8 @@ int state_write(const State *state) {
         if (!f)
                 return -errno;
         fprintf(f, "Format=%s\n", STATE_FORMAT);
+        if (state->filter)
+                print_digest(f, state->filter, state->filter_size);
         for (size_t i = 0; i < ARRAY_LEN(fields); i++)
                 print_field(f, &fields[i], state);
         for (size_t i = 0; state->labels && state->labels[i]; i++)
@@ -220,6 +235,8 @@ int state_write(const State *state) {
         r = write_vector(dir_fd, "env", state->env);
         if (r >= 0)
                 r = write_vector(dir_fd, "argv", state->argv);
+        if (r >= 0 && state->filter)
+                r = write_file_at(dir_fd, "filter", state->filter, state->filter_size, 0600);
         if (r >= 0)
                 r = write_file_at(dir_fd, "state", text, size, 0600);
         return r;
@@ -267,6 +284,22 @@ static int read_groups(char *value, State *state) {
         return 0;
 }
 
+/* Only the very program whose digest the state names is the leader's. */
+static int read_filter(int dir_fd, const char *expected, State *state) {
+        char hex[SHA256_HEX_SIZE];
+        uint8_t digest[SHA256_SIZE];
+        int r;
+
+        if (!expected)
+                return state->filter_replaces ? -EBADMSG : 0;
+        r = read_file_at(dir_fd, "filter", FILTER_SIZE_MAX, &state->filter, &state->filter_size);
+        if (r < 0)
+                return -EBADMSG;
+        sha256(state->filter, state->filter_size, digest);
+        sha256_hex(digest, hex);
+        return streq(hex, expected) ? 0 : -EBADMSG;
+}
+
 static int read_line(char *line, State *state, uint32_t *seen) {
         char *value = strchr(line, '=');
 
@@ -293,6 +326,7 @@ int state_read(const char *name, State *ret) {
         _cleanup_free_ char *text = NULL, *path = NULL;
         _cleanup_close_ int dir_fd = -EBADF;
         _cleanup_state_ State state = { .umask = 0022 };
+        const char *filter = NULL;
         uint32_t seen = 0;
         char *rest, *line;
         int r;
@@ -312,7 +346,9 @@ int state_read(const char *name, State *ret) {
         if (!line || !streq(line, "Format=" STATE_FORMAT))
                 return -EBADMSG;
         while ((line = strsep(&rest, "\n")) && *line)
-                if (read_line(line, &state, &seen) < 0)
+                if (startswith(line, "Filter="))
+                        filter = startswith(line, "Filter=");
+                else if (read_line(line, &state, &seen) < 0)
                         return -EBADMSG;
         for (size_t i = 0; i < ARRAY_LEN(fields); i++)
                 if (!fields[i].optional && !(seen & (UINT32_C(1) << i)))
@@ -322,6 +358,8 @@ int state_read(const char *name, State *ret) {
         r = read_vector(dir_fd, "env", &state.env);
         if (r >= 0)
                 r = read_vector(dir_fd, "argv", &state.argv);
+        if (r >= 0)
+                r = read_filter(dir_fd, filter, &state);
         if (r < 0)
                 return r;
         state.name = strdup(name);

@@ -30,12 +30,14 @@ typedef struct State { /* owns all of its pointers */
         uint64_t ambient;      /* of them, those that the user has without being root */
         uint32_t umask;
         bool no_new_privs;
-        bool restrict_suid_sgid; /* see Confinement */
-        bool init;               /* pid is the built-in init, the command its first child */
-        uint64_t created_usec;   /* CLOCK_REALTIME at launch */
-        char **labels;           /* KEY=VALUE */
-        char **env;              /* without what passwd gives (HOME, USER, LOGNAME, SHELL) and TERM */
-        char **argv;             /* the command; empty for an idle leader */
+        bool restrict_suid_sgid, filter_replaces; /* see Filter */
+        char *filter;                             /* the container's own filter, or NULL */
+        size_t filter_size;
+        bool init;             /* pid is the built-in init, the command its first child */
+        uint64_t created_usec; /* CLOCK_REALTIME at launch */
+        char **labels;         /* KEY=VALUE */
+        char **env;            /* without what passwd gives (HOME, USER, LOGNAME, SHELL) and TERM */
+        char **argv;           /* the command; empty for an idle leader */
 } State;
 
 void state_done(State *state);

@@ -150,6 +150,7 @@ static void wrong_values_are_told(void **state _unused_) {
                 { CONTAINER "SystemCallFilter=a ~b\n", 3, "SystemCallFilter=: '~b' has a '~'" },
                 { CONTAINER "SystemCallFilter=~\n", 3, "SystemCallFilter= is '~': expected" },
                 { CONTAINER "SystemCallFilter=Open\n", 3, "SystemCallFilter=: 'Open' is no name of a system call" },
+                { CONTAINER "SystemCallFilter=open:EPERM\n", 3, "SystemCallFilter=: 'open:EPERM' allows calls, which have no error" },
                 { CONTAINER "SystemCallFilter=open:EWHAT\n", 3, "SystemCallFilter=: 'open:EWHAT' has no error" },
                 { CONTAINER "SystemCallFilter=open:4096\n", 3, "SystemCallFilter=: 'open:4096' has no error" },
                 { CONTAINER "SeccompProfile=default.json\n", 3, "SeccompProfile=: 'default.json' is no absolute path" },

@@ -1,0 +1,274 @@
+"""SystemCallFilter= and SeccompProfile=: what a command may still ask of the kernel, and where its filter comes from."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.machine import Machine
+from harness.system import Result
+from test_launch import inside, said, service
+
+needs_berth = True
+pytestmark = [pytest.mark.system, pytest.mark.images("base", "machine")]
+
+CACHE = "/run/berth/filters"
+COMPILER = "/usr/libexec/berth/berth-filter"
+DENY_CHOWN = "SystemCallFilter=~@chown:EACCES"
+
+
+def launch(m: Machine, script: str, *options: str, image: str = "base", check: bool = True) -> Result:
+    """A container without a unit, which is quick."""
+    return m.run("berth", "launch", "--foreground", "--name=f", f"--image={image}", "--network=none", *options, "--",
+                 "sh", "-c", script, check=check)
+
+
+def refused(m: Machine, *options: str) -> str:
+    result = launch(m, "true", *options, check=False)
+    assert result.rc == 125 and result.err.startswith("<3>"), result
+    return result.err.rstrip("\n").removeprefix("<3>")
+
+
+def test_refused_calls_have_the_error_that_is_said_for_the_command_and_for_exec(m: Machine) -> None:
+    unit = service(m, "sleep", "1000", container=DENY_CHOWN)
+    m.start(unit)
+    assert inside(m, unit, "sh", "-c", "touch /tmp/x; chown 1 /tmp/x", check=False).err == \
+        "chown: changing ownership of '/tmp/x': Permission denied\n"
+    m.stop(unit)
+    unit = service(m, "chown", "1", "/tmp", container=DENY_CHOWN, rest="[Service]\nType=oneshot")
+    assert m.start(unit, check=False).rc == 1
+    assert said(m, unit) == ["chown: changing ownership of '/tmp': Permission denied"]
+
+
+@pytest.mark.parametrize("options", ["", "--no-new-privileges=no", "--user=33 --no-new-privileges=no",
+                                     "--private-users=no --no-new-privileges=no", "--init=no"])
+def test_a_refused_call_without_an_error_kills(m: Machine, options: str) -> None:
+    """No other call is needed between the filter and the program: a list of what is allowed is enough."""
+    lines = launch(m, "chroot / true 2>/dev/null; echo $?; grep -E '^(CapEff|NoNewPrivs|Seccomp_filters):' /proc/self/status",
+                   "--system-call-filter=@system-service", *options.split()).lines
+    assert lines == ["159",  # 128 + SIGSYS
+                     f"CapEff:\t{'0' * 16 if 'user=33' in options else '00000000800405fb'}",
+                     f"NoNewPrivs:\t{0 if 'privileges=no' in options else 1}", "Seccomp_filters:\t2"]
+
+
+@pytest.mark.parametrize("lines, script, expected", [
+    # the first line says of which kind the list is; later ones add to it, or take from it
+    ("SystemCallFilter=@system-service\nSystemCallFilter=~mkdir mkdirat", "mkdir /tmp/x", 159),
+    ("SystemCallFilter=@system-service\nSystemCallFilter=~mkdir:EIO mkdirat:EIO", "mkdir /tmp/x", 1),
+    ("SystemCallFilter=~mkdir mkdirat\nSystemCallFilter=mkdir mkdirat", "mkdir /tmp/x", 0),
+    ("SystemCallFilter=~@file-system:EIO\nSystemCallFilter=@file-system", "mkdir /tmp/x", 0),
+    ("SystemCallFilter=@system-service\nSystemCallFilter=chroot", "chroot / true", 0),
+    ("SystemCallFilter=~mkdir:EIO mkdirat:EIO\nSystemCallFilter=~mkdir:kill mkdirat:kill", "mkdir /tmp/x", 159),
+    # what the default refuses stays refused, whatever is allowed here
+    ("SystemCallFilter=@known", "unshare --user true", 1),
+    ("SystemCallFilter=@known", "mkdir /tmp/x", 0),
+])
+def test_lines_are_merged_as_systemd_does_it(m: Machine, lines: str, script: str, expected: int) -> None:
+    options = [line.replace("SystemCallFilter", "--system-call-filter") for line in lines.split("\n")]
+    assert launch(m, f"{script} >/dev/null 2>&1; echo $?", *options).out == f"{expected}\n"
+
+
+def test_a_list_of_what_is_allowed_never_opens_what_the_default_refuses(m: Machine) -> None:
+    result = launch(m, "unshare --user true", "--system-call-filter=@known unshare clone setns mount keyctl", check=False)
+    assert (result.rc, result.err) == (1, "unshare: unshare failed: Operation not permitted\n")
+
+
+@pytest.mark.parametrize("option, message", [
+    ("--system-call-filter=frobnicate", "SystemCallFilter=: there is no system call 'frobnicate'"),
+    ("--system-call-filter=~mount frobnicate:EPERM", "SystemCallFilter=: there is no system call 'frobnicate'"),
+    ("--seccomp-profile=/no/such", "SeccompProfile='/no/such': cannot be opened: No such file or directory"),
+    ("--seccomp-profile=/etc", "SeccompProfile='/etc': is not a file"),
+    ("--seccomp-profile=/dev/zero", "SeccompProfile='/dev/zero': is not a file"),
+    ("--seccomp-profile=/etc/passwd", "SeccompProfile='/etc/passwd': is not JSON: unexpected character (at byte 0)"),
+])
+def test_what_is_wrong_with_a_filter_fails_the_start(m: Machine, option: str, message: str) -> None:
+    assert refused(m, option) == message
+
+
+# -- profiles --
+
+#: Everything but clone of namespaces, as the profiles of container engines do it.
+OPEN = {"defaultAction": "SCMP_ACT_ALLOW"}
+
+
+def profile(m: Machine, content: object, name: str = "/etc/profile.json") -> str:
+    m.write(name, content if isinstance(content, str) else json.dumps(content))
+    return f"--seccomp-profile={name}"
+
+
+def test_a_profile_stands_in_the_place_of_the_default(m: Machine) -> None:
+    assert launch(m, "unshare --user true && echo opened", profile(m, OPEN)).out == "opened\n"
+
+
+FLOOR = """
+import ctypes, errno, fcntl, os
+libc = ctypes.CDLL(None, use_errno=True)
+def call(number, *args):
+    ctypes.set_errno(0)
+    libc.syscall(number, *args)
+    return errno.errorcode.get(ctypes.get_errno(), "ok")
+master, slave = os.openpty()
+try:
+    fcntl.ioctl(slave, 0x5412, b"x")
+    print("ok")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+print(call(304, 0, 0, 0), call(175, 0, 0, 0), call(246, 0, 0, 0, 0), call(470), call(39))
+"""
+
+
+def test_no_profile_opens_the_floor(m: Machine) -> None:
+    result = launch(m, f"exec python3 -c '{FLOOR}'", profile(m, OPEN), "--private-users=no", image="machine", *[
+        f"--capability=CAP_{name}" for name in ("SYS_ADMIN", "DAC_READ_SEARCH", "SYS_MODULE", "SYS_BOOT")])
+    assert result.lines == ["EPERM", "EPERM EPERM EPERM ENOSYS ok"]
+
+
+def rule(names: str, action: str = "ERRNO", **more: object) -> dict[str, object]:
+    return {"names": names.split(), "action": f"SCMP_ACT_{action}", **more}
+
+
+@pytest.mark.parametrize("rules, expected", [
+    ([rule("mkdir mkdirat", errnoRet=5)], "Input/output error"),
+    ([rule("mkdir mkdirat")], "Operation not permitted"),
+    ([rule("mkdir mkdirat", "KILL_PROCESS")], "159"),
+    # 0700 is mkdir's second argument: only that
+    ([rule("mkdir", errnoRet=5, args=[{"index": 1, "value": 0o700, "op": "SCMP_CMP_EQ"}]),
+      rule("mkdirat", errnoRet=5, args=[{"index": 2, "value": 0o700, "op": "SCMP_CMP_EQ"}])], "0"),
+    ([rule("mkdir", errnoRet=5, args=[{"index": 1, "value": 0o777, "op": "SCMP_CMP_EQ"}]),
+      rule("mkdirat", errnoRet=5, args=[{"index": 2, "value": 0o777, "op": "SCMP_CMP_EQ"}])], "Input/output error"),
+    ([rule("mkdir mkdirat", includes={"caps": ["CAP_SYS_ADMIN"]})], "0"),
+    ([rule("mkdir mkdirat", includes={"caps": ["CAP_CHOWN"]})], "Operation not permitted"),
+    ([rule("mkdir mkdirat", excludes={"caps": ["CAP_SYS_ADMIN", "CAP_CHOWN"]})], "0"),
+    ([rule("mkdir mkdirat", includes={"minKernel": "4.8"})], "Operation not permitted"),
+    ([rule("mkdir mkdirat", includes={"minKernel": "99.0"})], "0"),
+    ([rule("mkdir mkdirat", includes={"arches": ["s390x"]})], "0"),
+])
+def test_rules_of_a_profile_hold(m: Machine, rules: list[object], expected: str) -> None:
+    out = launch(m, "mkdir -m 777 /tmp/x 2>&1; echo $?", profile(m, {**OPEN, "syscalls": rules})).lines
+    assert expected in (out[-1], out[0].rpartition(": ")[2]), out
+
+
+@pytest.mark.parametrize("content, message", [
+    ({}, "an action is missing"),
+    ({"defaultAction": "SCMP_ACT_ALOW"}, "no action: 'SCMP_ACT_ALOW'"),
+    ({"defaultAction": "SCMP_ACT_NOTIFY"}, "nobody would answer, as there is no daemon: 'SCMP_ACT_NOTIFY'"),
+    ({**OPEN, "sycalls": []}, "unknown member 'sycalls' of the profile"),
+    ({**OPEN, "syscalls": {}}, "member 'syscalls' of the profile is not of type array"),
+    ({**OPEN, "syscalls": [rule("frobnicate")]}, "there is no system call 'frobnicate' that could be refused"),
+    ({**OPEN, "syscalls": [rule("mkdir", arg=[])]}, "unknown member 'arg' of a rule"),
+    ({**OPEN, "syscalls": [rule("mkdir", errnoRet=99999)]}, "no error number: '99999'"),
+    ({**OPEN, "flags": ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"]},
+     "this flag is not supported: 'SECCOMP_FILTER_FLAG_SPEC_ALLOW'"),
+    ('{"defaultAction": "SCMP_ACT_ALLOW"', "is not JSON: continue"),
+])
+def test_a_profile_that_is_not_understood_whole_fails_the_start(m: Machine, content: object, message: str) -> None:
+    assert message in refused(m, profile(m, content))
+
+
+# -- the cache --
+
+
+def cached(m: Machine) -> list[str]:
+    return m.run("ls", CACHE).lines if m.exists(CACHE) else []
+
+
+@pytest.fixture
+def alone(m: Machine) -> Machine:
+    """With one filter that is kept."""
+    m.run("rm", "-rf", CACHE)
+    launch(m, "true", OPTION)
+    assert len(cached(m)) == 1
+    yield m
+    m.run("rm", "-rf", CACHE)
+
+
+@pytest.fixture
+def no_compiler(m: Machine) -> None:
+    m.write("/run/fail", "#!/bin/sh\necho '<3>compiled' >&2\nexit 1\n", mode=0o755)
+    m.run("mount", "--bind", "/run/fail", COMPILER)
+    yield
+    m.run("umount", COMPILER)
+
+
+OPTION = "--system-call-filter=~@chown:EACCES"
+
+
+def works(m: Machine) -> bool:
+    return launch(m, "chown 1 /tmp", OPTION, check=False).err == \
+        "chown: changing ownership of '/tmp': Permission denied\n"
+
+
+def test_a_filter_is_compiled_once(alone: Machine, no_compiler: None) -> None:
+    assert works(alone)
+    assert alone.run("stat", "-c", "%a %u %g", CACHE, f"{CACHE}/{cached(alone)[0]}").lines == ["700 0 0", "600 0 0"]
+
+
+DAMAGES = [
+    "truncate -s -8 $f", "truncate -s 0 $f", "printf x | dd of=$f bs=1 seek=500 conv=notrunc",
+    "printf x | dd of=$f bs=1 seek=20 conv=notrunc", "chmod 644 $f", "chown 1 $f", "rm -f /run/second; ln $f /run/second",
+    "mv $f /run/elsewhere; ln -s /run/elsewhere $f", "rm $f; mkfifo $f; chmod 600 $f",
+    "cp /run/other $f",  # whole, but made of other words
+]
+
+
+def test_a_kept_filter_that_is_not_what_it_should_be_is_made_again(alone: Machine) -> None:
+    mine = f"{CACHE}/{cached(alone)[0]}"
+    launch(alone, "true", "--system-call-filter=~@swap:EACCES")
+    alone.sh(f"cp -a $(ls {CACHE}/* | grep -v {mine}) /run/other")
+    for damage in DAMAGES:
+        alone.sh(f"f={mine}; {damage}")
+        assert works(alone), damage
+        assert alone.run("stat", "-c", "%F %a %h", mine).out == "regular file 600 1\n", damage
+
+
+def test_and_where_it_cannot_be_made_again_nothing_starts(alone: Machine, no_compiler: None) -> None:
+    mine = f"{CACHE}/{cached(alone)[0]}"
+    alone.sh(f"cp -a {mine} /run/good; sed s/berth/other/ {mine} > /run/other")
+    for damage in DAMAGES:
+        alone.sh(f"f={mine}; rm -f $f; cp -a /run/good $f; {damage}")
+        assert refused(alone, OPTION) == "compiled", damage
+
+
+def test_a_directory_that_others_may_enter_is_refused(alone: Machine) -> None:
+    alone.run("chmod", "755", CACHE)
+    assert refused(alone, OPTION) == f"'{CACHE}' is not root's alone; remove it"
+
+
+def test_exec_does_not_enter_without_the_leaders_filter(m: Machine) -> None:
+    unit = service(m, "sleep", "1000", container=DENY_CHOWN)
+    m.start(unit)
+    path = f"/run/berth/containers/{unit}/filter"
+    m.run("rm", "-rf", CACHE)  # it has its own
+    assert inside(m, unit, "grep", "^Seccomp_filters", "/proc/self/status").out == "Seccomp_filters:\t2\n"
+    for damage in (f"printf x | dd of={path} bs=1 seek=100 conv=notrunc", f"truncate -s 8 {path}", f"rm {path}"):
+        m.sh(damage)
+        result = inside(m, unit, "true", check=False)
+        assert (result.rc, result.err) == (
+            125, f"<3>the state of container '{unit}' is damaged; restart it\n"), damage
+
+
+def test_the_groups_are_those_of_systemd(m: Machine) -> None:
+    def groups(text: str) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for line in text.splitlines():
+            if line.startswith("@"):
+                name = line.strip()
+                found[name] = set()
+            elif line.startswith("    ") and not line.strip().startswith("#"):
+                found[name].add(line.strip())
+        return found
+
+    ours = {words[0]: set(words[1:]) for words in
+            (line.split() for line in m.run(COMPILER, "--groups").lines)}
+    theirs = groups(m.run("systemd-analyze", "syscall-filter", "--no-pager").out)
+    theirs.pop("@known")
+    #: names that no kernel has, or that only systemd's own table of numbers knows
+    odd = {"fstatat", "newfstat", "llseek"}
+    #: what newer versions of systemd have beyond 252
+    newer = {"lsm_get_self_attr", "lsm_list_modules", "mseal", "file_getattr", "file_setattr", "getxattrat", "listmount",
+             "listxattrat", "removexattrat", "setxattrat", "statmount", "@sandbox"}
+    assert set(theirs) <= set(ours)
+    for name, calls in theirs.items():
+        assert calls - ours[name] - odd == set(), name
+        assert ours[name] - calls - newer == set(), name
