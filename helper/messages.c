@@ -2,39 +2,65 @@
 #include "helper/messages.h"
 
 #include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "common/fs.h"
 #include "common/log.h"
 
 #define TEXT_MAX (1024 * 1024)
 
-int messages_begin(Messages *ret) {
-        Messages messages = MESSAGES_NONE;
-        int r;
+enum { OF_FILE, OF_STDERR };
 
-        messages.file_fd = memfd_create("messages", MFD_CLOEXEC);
-        if (messages.file_fd < 0)
-                return -errno;
-        messages.stderr_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-        if (messages.stderr_fd < 0 || dup2(messages.file_fd, STDERR_FILENO) < 0) {
-                r = -errno;
-                close_fd(messages.file_fd);
-                close_fd(messages.stderr_fd);
-                return r;
-        }
-        *ret = messages;
-        return 0;
+/* Has standard error lead to fd. Each line that goes to the journal has its level in front, and to the file too, which
+ * is made to look like it. */
+static void lead_to(const Messages *messages, int fd, unsigned which) {
+        if (messages->file_fd < 0)
+                return;
+        (void) dup2(fd, STDERR_FILENO);
+        if (messages->journal[which])
+                (void) setenv("JOURNAL_STREAM", messages->journal[which], 1);
+        else
+                (void) unsetenv("JOURNAL_STREAM");
 }
 
 void messages_pause(const Messages *messages) {
-        if (messages->file_fd >= 0)
-                (void) dup2(messages->stderr_fd, STDERR_FILENO);
+        lead_to(messages, messages->stderr_fd, OF_STDERR);
 }
 
 void messages_resume(const Messages *messages) {
-        if (messages->file_fd >= 0)
-                (void) dup2(messages->file_fd, STDERR_FILENO);
+        lead_to(messages, messages->file_fd, OF_FILE);
+}
+
+static void messages_done(Messages *messages) {
+        messages->file_fd = close_fd(messages->file_fd);
+        messages->stderr_fd = close_fd(messages->stderr_fd);
+        for (size_t i = 0; i < ARRAY_LEN(messages->journal); i++)
+                freep(&messages->journal[i]);
+        *messages = MESSAGES_NONE;
+}
+
+int messages_begin(Messages *ret) {
+        _cleanup_(messages_done) Messages messages = MESSAGES_NONE;
+        const char *journal = getenv("JOURNAL_STREAM");
+        struct stat st;
+
+        messages.file_fd = memfd_create("messages", MFD_CLOEXEC);
+        if (messages.file_fd < 0 || fstat(messages.file_fd, &st) < 0)
+                return -errno;
+        messages.stderr_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        if (messages.stderr_fd < 0)
+                return -errno;
+        if (asprintf(&messages.journal[OF_FILE], "%ju:%ju", (uintmax_t) st.st_dev, (uintmax_t) st.st_ino) <
+                            0 ||
+            (journal && !(messages.journal[OF_STDERR] = strdup(journal))))
+                return -ENOMEM;
+        messages_resume(&messages);
+        *ret = messages;
+        messages = MESSAGES_NONE;
+        return 0;
 }
 
 void messages_end(Messages *messages, char **ret_error) {
@@ -46,10 +72,9 @@ void messages_end(Messages *messages, char **ret_error) {
         if (messages->file_fd < 0)
                 return;
         messages_pause(messages);
-        messages->stderr_fd = close_fd(messages->stderr_fd);
         if (lseek(messages->file_fd, 0, SEEK_SET) == 0)
                 (void) read_fd(messages->file_fd, TEXT_MAX, &text, NULL);
-        messages->file_fd = close_fd(messages->file_fd);
+        messages_done(messages);
         for (rest = text; (line = strsep(&rest, "\n"));) {
                 int level;
 

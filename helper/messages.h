@@ -6,8 +6,9 @@
 /* What is logged by this process and those that it forks, kept for a program that wants to read it. */
 
 typedef struct Messages {
-        int file_fd;   /* in the place of standard error */
-        int stderr_fd; /* the true one */
+        int file_fd;      /* in the place of standard error */
+        int stderr_fd;    /* the true one */
+        char *journal[2]; /* JOURNAL_STREAM of the two, by which log.h knows whether to write levels; or NULL */
 } Messages;
 
 #define MESSAGES_NONE                                  \

@@ -110,7 +110,7 @@ def test_what_berth_itself_could_not_do(c: Container, words: list[str], status: 
     assert (result["error"]["stage"], result["error"]["errno"]) == (step, errno)
     assert message in result["error"]["message"]
     # people read it where they always do
-    assert done.stderr == f"<3>{result['error']['message']}\n"
+    assert done.stderr == f"{result['error']['message']}\n"
 
 
 def test_a_container_that_does_not_run(berth: Path) -> None:
@@ -136,7 +136,7 @@ def test_without_private_users_the_object_is_the_same(make: Callable[..., Contai
     result = run(container, "echo out; echo err >&2")
     assert (result["stdout"], result["stderr"], result["error"]) == ("out\n", "err\n", None)
     done = container.run("--json", "no-such-program")
-    assert done.stderr == "<3>" + told(done)["error"]["message"] + "\n"
+    assert done.stderr == "" + told(done)["error"]["message"] + "\n"
 
 
 # -- what it printed --
@@ -203,7 +203,7 @@ def test_what_only_json_keeps(c: Container) -> None:
     assert (done.returncode, done.stdout) == (125, "")
     assert "--max-output: only --json keeps output" in done.stderr
     done = c.run("--json=lines", "true")
-    assert (done.returncode, done.stderr) == (125, "<3>--json=lines: expected --json or --json=stream\n")
+    assert (done.returncode, done.stderr) == (125, "--json=lines: expected --json or --json=stream\n")
 
 
 def test_gigabytes_cost_little_memory(c: Container) -> None:
@@ -318,7 +318,7 @@ def test_a_full_disk_is_no_success(c: Container) -> None:
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = c.run("--json", "true", stdout=full)
     assert done.returncode == 125
-    assert done.stderr == "<3>cannot write the result to standard output: No space left on device\n"
+    assert done.stderr == "cannot write the result to standard output: No space left on device\n"
 
 
 # -- input --
@@ -416,3 +416,13 @@ def test_a_container_without_any_gives_none(make: Callable[..., Container]) -> N
     done = container.run("--user=app", "--cap-add=CAP_CHOWN", "--", "true")
     assert done.returncode == 125
     assert "does not have it" in done.stderr
+
+
+def test_a_line_to_the_journal_has_its_level(c: Container, tmp_path: Path) -> None:
+    """Where standard error is the journal, which JOURNAL_STREAM tells; here a file is taken for it."""
+    with open(tmp_path / "journal", "w+b") as file:
+        status = os.fstat(file.fileno())
+        env = os.environ | {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+        done = c.run("--json", "no-such-program", stderr=file, env=env)
+        file.seek(0)
+        assert file.read().decode() == f"<3>{told(done)['error']['message']}\n"
