@@ -20,6 +20,7 @@
 #include "helper/filter-own.h"
 #include "helper/image.h"
 #include "helper/layer.h"
+#include "helper/machine-id.h"
 #include "helper/mount.h"
 #include "helper/range.h"
 #include "helper/volume.h"
@@ -318,6 +319,19 @@ static bool copies_resolv_conf(const Plan *plan) {
                (plan->resolv_conf == RESOLV_CONF_AUTO && plan->network == NETWORK_HOST);
 }
 
+/* A host without one, as in the first moments of its first boot, gives none. */
+static int prepare_machine_id(Launch *launch) {
+        _cleanup_free_ char *host = NULL;
+        int r;
+
+        r = read_file_at(AT_FDCWD, "/etc/machine-id", 4096, &host, NULL);
+        if (r < 0)
+                return r == -ENOENT ? 0 : log_error_errno(r, "Cannot read '/etc/machine-id': %m");
+        if (machine_id_make(host, launch->plan.name, launch->machine_id) >= 0)
+                launch->etc[launch->n_etc++] = (EtcFile){ "machine-id", launch->machine_id };
+        return 0;
+}
+
 static int prepare_etc(Launch *launch) {
         const char *hostname = launch->state.hostname;
         size_t size;
@@ -328,6 +342,8 @@ static int prepare_etc(Launch *launch) {
                 return log_oom();
         launch->etc[launch->n_etc++] = (EtcFile){ "hostname", launch->hostname_file };
         launch->etc[launch->n_etc++] = (EtcFile){ "hosts", launch->hosts };
+        if (prepare_machine_id(launch) < 0)
+                return -EIO;
         if (copies_resolv_conf(&launch->plan) && read_resolv_conf(&launch->resolv_conf) < 0)
                 return -EIO;
         if (launch->resolv_conf)

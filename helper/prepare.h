@@ -4,6 +4,7 @@
 #include "common/base.h"
 #include "helper/image.h"
 #include "helper/leader.h"
+#include "helper/machine-id.h"
 #include "helper/plan.h"
 #include "helper/state.h"
 
@@ -16,7 +17,8 @@ typedef struct Launch {
         Leader leader;
         Image image; /* what it says: defaults under the plan */
         char *hosts, *hostname_file, *resolv_conf, *localtime;
-        EtcFile etc[4];
+        char machine_id[MACHINE_ID_SIZE];
+        EtcFile etc[5];
         size_t n_etc;
         const char *group; /* NULL: the user's */
         char **env;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +16,13 @@ from harness import roots
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
+
+
+def _host_id() -> str:
+    try:
+        return Path("/etc/machine-id").read_text()
+    except OSError:
+        return ""
 
 
 class Place:
@@ -103,3 +111,32 @@ def test_a_digest_that_is_none_is_an_error(place: Place, digest: str) -> None:
     done = place.launch("/bin/sh", options=("--image=own",))
     assert done.returncode == 125
     assert "/var/lib/berth/images/own.json: member 'digest' is not a digest (sha256: and hex digits)" in done.stderr
+
+
+needs_machine_id = pytest.mark.skipif(not re.fullmatch(r"[0-9a-f]{32}\n", _host_id()),
+                                      reason="this host has no /etc/machine-id")
+MACHINE_ID = r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}\n"
+
+
+@needs_machine_id
+def test_a_container_has_a_machine_id_that_is_its_own_and_stays(place: Place) -> None:
+    tree = make_tree(place.top / "tree")
+    (tree / "etc/machine-id").write_text("of the image\n")
+    ids = [place.run("berth", "launch", "--foreground", f"--name={name}", f"--image={tree}", "--network=none",
+                     f"--private-users={users}", "--", "/bin/cat", "/etc/machine-id").stdout
+           for name, users in (("web", "pick"), ("web", "no"), ("other", "pick"))]
+    assert ids[0] == ids[1] != ids[2]
+    for text in ids:
+        assert re.fullmatch(MACHINE_ID, text) and text != Path("/etc/machine-id").read_text()
+    assert (tree / "etc/machine-id").read_text() == "of the image\n"
+
+
+@needs_machine_id
+@pytest.mark.parametrize("target", ["/canary", "../../../../../../../../canary"])
+def test_a_link_at_machine_id_is_not_followed(place: Place, target: str) -> None:
+    tree = make_tree(place.top / "tree")
+    (tree / "canary").write_text("alive\n")
+    (tree / "etc/machine-id").symlink_to(target)
+    done = place.launch("/bin/sh", "-c", "cat /canary /etc/machine-id", options=(f"--image={tree}",))
+    assert re.fullmatch("alive\n" + MACHINE_ID, done.stdout), done.stderr
+    assert os.readlink(tree / "etc/machine-id") == target and (tree / "canary").read_text() == "alive\n"

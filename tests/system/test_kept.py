@@ -106,3 +106,13 @@ def test_volumes_that_another_container_uses_are_not_removed(own: System) -> Non
     own.stop("web")
     own.run("berth", "remove", "web", "--all")
     assert "web" not in own.run("ls", "/var/lib/berth/volumes").lines
+
+
+def test_the_machine_id_is_the_same_at_each_start_and_for_each_command(own: System) -> None:
+    seen = set()
+    for _ in range(2):
+        own.start("web")
+        seen.add(own.run("berth", "exec", "web", "--", "cat", "/etc/machine-id").out)
+        own.stop("web")
+    (own_id,) = seen
+    assert len(own_id) == 33 and own_id != own.run("cat", "/etc/machine-id").out
