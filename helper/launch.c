@@ -260,6 +260,15 @@ static int save_state(Launch *launch) {
         return r < 0 ? log_error_errno(r, "Cannot write '%s/%s': %m", BERTH_CONTAINER_DIR, state->name) : 0;
 }
 
+/* A command that has ended already may have had its state removed. */
+static int publish_state(const Launch *launch) {
+        int r = state_publish(launch->state.name);
+
+        return r < 0 && r != -ENOENT ? log_error_errno(r, "Cannot write '%s/%s': %m", BERTH_CONTAINER_DIR,
+                                                       launch->state.name)
+                                     : 0;
+}
+
 /* Who reported a failure is about to end. An init that found us gone before it has reaped that one would end with
  * our status in the place of its (tried). */
 static void await_end(const Launch *launch) {
@@ -307,7 +316,7 @@ static int set_off(Launch *launch) {
                 return r;
         r = read_report(launch, &status, 1);
         if (r == 1)
-                return 0;
+                return publish_state(launch);
         if (r == 0)
                 await_end(launch);
         return -ECANCELED;

@@ -18,6 +18,7 @@
 #include "common/strv.h"
 
 #define STATE_FORMAT    "1"
+#define UNPUBLISHED     "state.starting"
 #define STATE_SIZE_MAX  (4 * 1024 * 1024)
 #define FILTER_SIZE_MAX 65536
 
@@ -238,8 +239,18 @@ int state_write(const State *state) {
         if (r >= 0 && state->filter)
                 r = write_file_at(dir_fd, "filter", state->filter, state->filter_size, 0600);
         if (r >= 0)
-                r = write_file_at(dir_fd, "state", text, size, 0600);
+                r = write_file_at(dir_fd, UNPUBLISHED, text, size, 0600);
         return r;
+}
+
+int state_publish(const char *name) {
+        _cleanup_free_ char *path = NULL;
+        _cleanup_close_ int dir_fd = -EBADF;
+
+        if (asprintf(&path, "%s/%s", BERTH_CONTAINER_DIR, name) < 0)
+                return -ENOMEM;
+        dir_fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return dir_fd < 0 || renameat(dir_fd, UNPUBLISHED, dir_fd, "state") < 0 ? -errno : 0;
 }
 
 int state_write_launch(const char *name, char *const *argv) {

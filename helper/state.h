@@ -46,8 +46,12 @@ void state_done(State *state);
 /* Opens (and makes) /run/berth/containers/NAME, 0700. */
 int state_open_directory(const char *name);
 
-/* Writes the three files, "state" last: its presence says that the others are whole. */
+/* Writes the files, the state under a name that nobody reads: until its root is its own, who enters the container
+ * enters the host. */
 int state_write(const State *state);
+
+/* Makes it known to everyone else, and with it that the others are whole. -ENOENT: it has been removed meanwhile. */
+int state_publish(const char *name);
 
 /* Writes the command line of the launch, as systemd gave it: "berth diff" compares it with the manifest's. Before
  * state_write(). */

@@ -78,6 +78,8 @@ static void what_is_written_is_read(void **state _unused_) {
 
         make_state(&written, getpid());
         assert_int_equal(state_write(&written), 0);
+        assert_int_equal(state_read(written.name, &read), -ENOENT);
+        assert_int_equal(state_publish(written.name), 0);
         assert_int_equal(state_read(written.name, &read), 0);
         assert_string_equal(read.name, written.name);
         assert_string_equal(read.unit, written.unit);
@@ -168,6 +170,7 @@ static void damaged_files_are_not_believed(void **state _unused_) {
 
                 make_state(&written, getpid());
                 assert_int_equal(state_write(&written), 0);
+                assert_int_equal(state_publish(written.name), 0);
                 directory = directory_of(written.name);
                 fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 assert_int_equal(read_file_at(fd, "state", 65536, &text, NULL), 0);
@@ -189,6 +192,7 @@ static void a_half_written_one_is_none(void **state _unused_) {
 
         make_state(&written, getpid());
         assert_int_equal(state_write(&written), 0);
+        assert_int_equal(state_publish(written.name), 0);
         directory = directory_of(written.name);
         assert_true(asprintf(&path, "%s/state", directory) > 0);
         assert_int_equal(truncate(path, 20), 0);
