@@ -13,6 +13,8 @@
 /* Deeper trees than any package has are a trap for our stack and descriptors. */
 #define DEPTH_MAX 256
 
+#define KERNEL_FILE_MAX ((off_t) 64 << 20)
+
 static int copy_attributes(int from_fd, int to_fd) {
         char names[8192], value[4096];
         ssize_t n;
@@ -45,17 +47,47 @@ static int copy_metadata(int from_fd, int to_fd, const struct stat *st) {
         return futimens(to_fd, times) < 0 ? -errno : 0;
 }
 
-static int copy_data(int from_fd, int to_fd) {
-        if (ioctl(to_fd, FICLONE, from_fd) == 0)
-                return 0;
-        for (;;) {
-                ssize_t n = sendfile(to_fd, from_fd, NULL, 1 << 30);
+static int copy_range(int from_fd, int to_fd, off_t at, off_t end) {
+        if (lseek(to_fd, at, SEEK_SET) < 0)
+                return -errno;
+        while (at < end) {
+                ssize_t n = sendfile(to_fd, from_fd, &at, (size_t) MIN(end - at, (off_t) 1 << 30));
 
                 if (n < 0 && errno == EINTR)
                         continue;
-                if (n <= 0)
-                        return n < 0 ? -errno : 0;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        return 0; /* it has become shorter */
         }
+        return 0;
+}
+
+int copy_data(int from_fd, int to_fd) {
+        struct stat st;
+        off_t at = 0;
+
+        if (ioctl(to_fd, FICLONE, from_fd) == 0)
+                return 0;
+        if (fstat(from_fd, &st) < 0)
+                return -errno;
+        if (st.st_size == 0) /* as files of the kernel say */
+                return copy_range(from_fd, to_fd, 0, KERNEL_FILE_MAX);
+        while (at < st.st_size) {
+                off_t data = lseek(from_fd, at, SEEK_DATA), hole;
+                int r;
+
+                if (data < 0 && errno == ENXIO)
+                        break; /* a hole up to the end */
+                hole = data < 0 ? -1 : lseek(from_fd, data, SEEK_HOLE);
+                if (hole < 0)
+                        return -errno;
+                r = copy_range(from_fd, to_fd, data, MIN(hole, st.st_size));
+                if (r < 0)
+                        return r;
+                at = hole;
+        }
+        return ftruncate(to_fd, st.st_size) < 0 ? -errno : 0;
 }
 
 static int copy_file(int from_dir, int to_dir, const char *name) {

@@ -9,4 +9,8 @@
 
 /* Copies what is in from_fd into to_fd, then from_fd's own owner and mode onto to_fd. Negative errno of the first
  * failure; what was copied by then stays. */
+/* Copies the content of a regular file, sharing its blocks where the file system can, else without its holes. to_fd is
+ * empty. */
+int copy_data(int from_fd, int to_fd);
+
 int copy_directory(int from_fd, int to_fd);

@@ -36,6 +36,7 @@ static int execute(const Verb *verb, char *argv[]) {
         static const char *const programs[] = {
                 [VERB_MANAGE] = BERTH_LIBEXECDIR "/berth-manage",
                 [VERB_MANIFEST] = BERTH_LIBEXECDIR "/berth-manifest",
+                [VERB_FILES] = BERTH_LIBEXECDIR "/berth-files",
                 [VERB_STORAGE] = BERTH_LIBEXECDIR "/berth-storage",
         };
         const char *path = programs[verb->program];

@@ -169,6 +169,8 @@ const Verb verbs[] = {
         { "status", "NAME [OPTION...]", "Show a container", VERB_MANAGE, .options = status_options },
         { "clean", "[OPTION...]", "Remove what no running container owns", VERB_MANAGE, .options = clean_options },
         { "remove", "NAME [OPTION...]", "Remove what a container has left", VERB_MANAGE, .options = remove_options },
+        { "file", "VERB NAME [ARGUMENT...]", "Read, edit, search, list, copy and move files of a container",
+          VERB_FILES, .options = file_options, .subverbs = file_subverbs },
         { "image", "VERB [ARGUMENT...]", "Import, list, inspect, verify, remove and prune images",
           VERB_STORAGE, .options = image_options, .subverbs = image_subverbs },
         { "check", "[OPTION...] [NAME|FILE...]", "Check manifests", VERB_MANIFEST, .options = check_options },
@@ -224,6 +226,7 @@ int verbs_dump(void) {
         static const char *const programs[] = { [VERB_BERTH] = "berth",
                                                 [VERB_MANAGE] = "berth-manage",
                                                 [VERB_MANIFEST] = "berth-manifest",
+                                                [VERB_FILES] = "berth-files",
                                                 [VERB_STORAGE] = "berth-storage" };
 
         for (const Verb *verb = verbs; verb->name; verb++) {

@@ -11,6 +11,7 @@ typedef enum VerbProgram {
         VERB_BERTH,    /* the command itself */
         VERB_MANAGE,   /* libexecdir/berth-manage, which may load libraries */
         VERB_MANIFEST, /* libexecdir/berth-manifest, which knows manifests; its options are its own */
+        VERB_FILES,    /* libexecdir/berth-files, which reaches into containers */
         VERB_STORAGE,  /* libexecdir/berth-storage, which has images, volumes and snapshots */
 } VerbProgram;
 
@@ -64,6 +65,7 @@ int verb_clean(int argc, char *argv[]);
 int verb_remove(int argc, char *argv[]);
 int verb_proxy(int argc, char *argv[]);
 int verb_health(int argc, char *argv[]);
+int verb_file(int argc, char *argv[]);
 int verb_machine_register(int argc, char *argv[]);
 int verb_machine_unregister(int argc, char *argv[]);
 
@@ -205,3 +207,21 @@ typedef enum ImageOption { /* not every verb of image takes all of them */
 } ImageOption;
 extern const Option image_options[];
 extern const Subverb image_subverbs[];
+
+typedef enum FileOption { /* not every verb of file takes all of them */
+                          FILE_LINES,
+                          FILE_MODE,
+                          FILE_USER,
+                          FILE_OLD,
+                          FILE_NEW,
+                          FILE_AFTER,
+                          FILE_IGNORE_CASE,
+                          FILE_GLOB,
+                          FILE_MAX,
+                          FILE_MAX_SIZE,
+                          FILE_FORCE,
+                          FILE_JSON,
+                          _FILE_MAX,
+} FileOption;
+extern const Option file_options[];
+extern const Subverb file_subverbs[];

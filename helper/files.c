@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <sys/prctl.h>
+
+#include "common/contract.h"
+#include "helper/confine.h"
+#include "helper/descriptors.h"
+#include "helper/program.h"
+#include "helper/verbs.h"
+
+/* berth-files: the verbs that reach into a container, apart from what must start fast. "berth file" and the like
+ * execute it. */
+
+/* clang-format off */
+static const ProgramVerb functions[] = {
+        { "file", verb_file },
+};
+/* clang-format on */
+
+int main(int argc, char *argv[]) {
+        /* Unreadable from the start for whoever lives in the container. */
+        if (stdio_fill() < 0 || confine_descriptors(3) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+                return EXIT_FAILED;
+        return program_run("berth-files", functions, ARRAY_LEN(functions), argc, argv);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/inside.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/mount.h>
+#include <linux/securebits.h>
+#include <locale.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "common/log.h"
+#include "helper/confine.h"
+#include "helper/enter.h"
+#include "helper/mount.h"
+#include "helper/user.h"
+
+#define BIT(capability) (UINT64_C(1) << (capability))
+
+/* What root has over files, and nothing else. */
+#define CAPABILITIES (BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) | BIT(CAP_FSETID))
+
+void inside_done(Inside *inside) {
+        inside->root_fd = close_fd(inside->root_fd);
+        inside->process_fd = close_fd(inside->process_fd);
+}
+
+int inside_reopen(const Inside *inside, int fd, int flags) {
+        char name[16];
+        int again;
+
+        snprintf(name, sizeof(name), "%d", fd);
+        again = openat(inside->process_fd, name, flags | O_CLOEXEC);
+        return again < 0 ? -errno : again;
+}
+
+/* What has to be had of the host's files before they are left; an empty directory goes to *ret_empty_fd. */
+static int open_before(Inside *inside, int *ret_empty_fd) {
+        static const char *const options[] = { "size=4k", "mode=0555", NULL };
+        int fd;
+
+        /* Names are bytes; loaded while there is a file of it. */
+        if (!setlocale(LC_CTYPE, "C.UTF-8"))
+                return log_error_errno(ENOENT, "this system lacks the locale C.UTF-8");
+        inside->process_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (inside->process_fd < 0)
+                return log_error_errno(errno, "cannot open '/proc/self/fd': %m");
+        fd = mount_new("tmpfs", options,
+                       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        if (fd < 0)
+                return log_error_errno(fd, "cannot make an empty root: %m");
+        *ret_empty_fd = fd;
+        return 0;
+}
+
+/* From here on no path leads anywhere: what a library would load now, there is none of. */
+static int leave_files(int empty_fd) {
+        if (fchdir(empty_fd) < 0 || chroot(".") < 0)
+                return log_error_errno(errno, "cannot change the root: %m");
+        umask(0); /* modes are meant as they stand in the code */
+        return 0;
+}
+
+static int become(const User *user) {
+        if (setgroups(user->n_groups, user->groups) < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
+            setresuid(user->uid, user->uid, user->uid) < 0)
+                return log_error_errno(errno, "cannot become user %u of the container: %m", user->uid);
+        return 0;
+}
+
+/* The mount namespace too, though no path is looked up in it: a name on which something is mounted can be neither
+ * removed nor replaced there, and from anywhere else that would take the mount away (tried). */
+static int join(const Enter *enter, int empty_fd) {
+        const int flags = CLONE_NEWNS | (enter->state.uid_count > 0 ? CLONE_NEWUSER : 0);
+        const User root = {};
+        int r;
+
+        if (setns(enter->leader_fd, flags) < 0)
+                return errno == ESRCH ? log_error_errno(ESRCH, "container '%s' has ended", enter->state.name)
+                                      : log_error_errno(errno, "cannot join container '%s': %m",
+                                                        enter->state.name);
+        r = leave_files(empty_fd);
+        return r < 0 ? r : become(&root);
+}
+
+/* Names are looked up in the container's own files, with the container's own rights. */
+static int become_user(const char *name, Inside *inside) {
+        _cleanup_user_ User user = {};
+        int r;
+
+        r = user_resolve(inside->root_fd, name, NULL, &user);
+        if (r < 0)
+                return log_error_errno(EINVAL, "user '%s': %s", name, user_strerror(r));
+        /* Capabilities stay through the change of ids, to be given up by the one who gives up all. */
+        if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
+                return log_error_errno(errno, "cannot set secure bits: %m");
+        r = become(&user);
+        if (r < 0)
+                return r;
+        inside->uid = user.uid;
+        inside->gid = user.gid;
+        inside->as_user = true;
+        return 0;
+}
+
+int inside_enter(const char *name, const char *user, Inside *ret) {
+        _cleanup_enter_ Enter enter = ENTER_NONE;
+        _cleanup_inside_ Inside inside = INSIDE_NONE;
+        _cleanup_close_ int empty_fd = -EBADF;
+        int r;
+
+        r = enter_open(name, &enter);
+        if (r < 0)
+                return r;
+        r = open_before(&inside, &empty_fd);
+        if (r >= 0)
+                r = join(&enter, empty_fd);
+        if (r < 0)
+                return r;
+        inside.root_fd = TAKE_FD(enter.root_fd);
+        inside.uid = enter.state.uid;
+        inside.gid = enter.state.gid;
+        r = user ? become_user(user, &inside) : 0;
+        if (r < 0)
+                return r;
+        r = confine_init(user ? 0 : CAPABILITIES);
+        if (r < 0)
+                return log_error_errno(r, "cannot give up capabilities: %m");
+        *ret = inside;
+        inside = INSIDE_NONE;
+        return 0;
+}
+
+int inside_enter_host(int directory_fd, Inside *ret) {
+        _cleanup_inside_ Inside inside = INSIDE_NONE;
+        _cleanup_close_ int empty_fd = -EBADF;
+        int r;
+
+        inside.root_fd = fcntl(directory_fd, F_DUPFD_CLOEXEC, 3);
+        if (inside.root_fd < 0)
+                return log_error_errno(errno, "cannot copy a descriptor: %m");
+        r = open_before(&inside, &empty_fd);
+        if (r >= 0)
+                r = leave_files(empty_fd);
+        if (r < 0)
+                return r;
+        r = confine_init(CAPABILITIES);
+        if (r < 0)
+                return log_error_errno(r, "cannot give up capabilities: %m");
+        inside.uid = geteuid();
+        inside.gid = getegid();
+        *ret = inside;
+        inside = INSIDE_NONE;
+        return 0;
+}
