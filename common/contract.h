@@ -92,6 +92,7 @@
 #define BERTH_DATA_DIR      "/var/lib/berth"
 #define BERTH_RUNTIME_DIR   "/run/berth"
 #define BERTH_CONTAINER_DIR BERTH_RUNTIME_DIR "/containers"
+#define BERTH_MANIFEST_PATH "/etc/berth:/run/berth:/usr/local/lib/berth:/usr/lib/berth" /* highest first */
 #define MACHINES_DIR        "/var/lib/machines"
 
 /* execve(2): one argument string longer than this fails with E2BIG (MAX_ARG_STRLEN, NUL included). */

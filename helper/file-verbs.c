@@ -241,7 +241,7 @@ static int check_paths(FileCall *call) {
         return 0;
 }
 
-static int run(const SubverbCall *words, int (*verb)(FileCall *call)) {
+static int run(const SubverbCall *words, InsidePurpose purpose, int (*verb)(FileCall *call)) {
         const char *size = subverb_value(words, FILE_MAX_SIZE);
         FileCall call = {
                 .words = words,
@@ -258,7 +258,7 @@ static int run(const SubverbCall *words, int (*verb)(FileCall *call)) {
                 r = check_paths(&call);
         if (r < 0)
                 return EXIT_USAGE;
-        r = inside_enter(call.name, subverb_value(words, FILE_USER), &call.inside);
+        r = inside_enter(call.name, subverb_value(words, FILE_USER), purpose, &call.inside);
         if (r < 0) {
                 if (call.json)
                         print_error(&call, "enter", r, strerror(-r));
@@ -272,20 +272,20 @@ static int run(const SubverbCall *words, int (*verb)(FileCall *call)) {
         return EXIT_DONE;
 }
 
-#define VERB(name)                                        \
+#define VERB(name, purpose)                               \
         static int run_##name(const SubverbCall *words) { \
-                return run(words, file_##name);           \
+                return run(words, purpose, file_##name);  \
         }
 
-VERB(read)
-VERB(write)
-VERB(append)
-VERB(replace)
-VERB(insert)
-VERB(move)
-VERB(copy)
-VERB(search)
-VERB(list)
+VERB(read, INSIDE_READ)
+VERB(write, INSIDE_WRITE)
+VERB(append, INSIDE_WRITE)
+VERB(replace, INSIDE_WRITE)
+VERB(insert, INSIDE_WRITE)
+VERB(move, INSIDE_WRITE)
+VERB(copy, INSIDE_WRITE)
+VERB(search, INSIDE_READ)
+VERB(list, INSIDE_READ)
 
 /* clang-format off */
 static const SubverbFunction functions[] = {

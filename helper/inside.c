@@ -12,9 +12,13 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
+#include "common/contract.h"
 #include "common/log.h"
+#include "common/names.h"
 #include "helper/confine.h"
 #include "helper/enter.h"
+#include "helper/image.h"
+#include "helper/layer.h"
 #include "helper/mount.h"
 #include "helper/user.h"
 
@@ -26,6 +30,7 @@
 void inside_done(Inside *inside) {
         inside->root_fd = close_fd(inside->root_fd);
         inside->process_fd = close_fd(inside->process_fd);
+        inside->lock_fd = close_fd(inside->lock_fd);
 }
 
 int inside_reopen(const Inside *inside, int fd, int flags) {
@@ -106,24 +111,121 @@ static int become_user(const char *name, Inside *inside) {
         return 0;
 }
 
-int inside_enter(const char *name, const char *user, Inside *ret) {
+/* In doubt it does: then that is what says what is wrong. */
+static bool runs(const char *name) {
+        _cleanup_state_ State state = {};
+        int r = state_read(name, &state), fd;
+
+        if (r < 0)
+                return r != -ENOENT;
+        fd = state_open_leader(&state);
+        close_fd(fd);
+        return fd != -ESRCH;
+}
+
+/* Enters a container that runs. */
+static int enter_running(const char *name, Inside *inside) {
         _cleanup_enter_ Enter enter = ENTER_NONE;
-        _cleanup_inside_ Inside inside = INSIDE_NONE;
         _cleanup_close_ int empty_fd = -EBADF;
         int r;
 
         r = enter_open(name, &enter);
-        if (r < 0)
-                return r;
-        r = open_before(&inside, &empty_fd);
+        if (r >= 0)
+                r = open_before(inside, &empty_fd);
         if (r >= 0)
                 r = join(&enter, empty_fd);
         if (r < 0)
                 return r;
-        inside.root_fd = TAKE_FD(enter.root_fd);
-        inside.uid = enter.state.uid;
-        inside.gid = enter.state.gid;
-        r = user ? become_user(user, &inside) : 0;
+        inside->root_fd = TAKE_FD(enter.root_fd);
+        inside->uid = enter.state.uid;
+        inside->gid = enter.state.gid;
+        return 0;
+}
+
+/* What a start would stack, attached nowhere. For reading, all of it is below: a start in the meantime may have the
+ * layer for itself. */
+static int stack(int image_fd, int layer_fd, InsidePurpose purpose) {
+        char lower[96], upper[64], work[64];
+        const char *const reading[] = { lower, "userxattr", NULL };
+        const char *const writing[] = { lower, upper, work, "userxattr", NULL };
+        bool write = purpose == INSIDE_WRITE;
+
+        if (write)
+                snprintf(lower, sizeof(lower), "lowerdir=/proc/self/fd/%d", image_fd);
+        else
+                snprintf(lower, sizeof(lower), "lowerdir=/proc/self/fd/%d/up:/proc/self/fd/%d", layer_fd,
+                         image_fd);
+        snprintf(upper, sizeof(upper), "upperdir=/proc/self/fd/%d/up", layer_fd);
+        snprintf(work, sizeof(work), "workdir=/proc/self/fd/%d/work", layer_fd);
+        return mount_new("overlay", write ? writing : reading,
+                         MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC |
+                                         (write ? 0 : MOUNT_ATTR_RDONLY));
+}
+
+/* Is there a manifest of that name, or of the template that it is an instance of? */
+static bool has_manifest(const char *name) {
+        static const char path[] = BERTH_MANIFEST_PATH;
+
+        for (const char *p = path; *p; p += strcspn(p, ":"), p += *p == ':') {
+                const int names[] = { (int) strlen(name),
+                                      strchr(name, '@') ? (int) strcspn(name, "@") + 1 : 0 };
+
+                for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+                        _cleanup_free_ char *file = NULL;
+
+                        if (names[i] > 0 &&
+                            asprintf(&file, "%.*s/%.*s.berth", (int) strcspn(p, ":"), p, names[i], name) >=
+                                            0 &&
+                            access(file, F_OK) == 0)
+                                return true;
+                }
+        }
+        return false;
+}
+
+/* Enters what a container that does not run has kept. */
+static int enter_kept(const char *name, InsidePurpose purpose, Inside *inside) {
+        _cleanup_close_ int empty_fd = -EBADF;
+        _cleanup_image_ Image image = IMAGE_NONE;
+        int r;
+
+        if (!name_valid(name, false))
+                return log_error_errno(ENOENT, "'%s' is not a container's name, see berth list", name);
+        if (geteuid() != 0)
+                return log_error_errno(EPERM, "only root may enter container '%s'", name);
+        inside->lock_fd = r = layer_open_kept(name, purpose == INSIDE_WRITE, &image);
+        if (r == -ENOENT && has_manifest(name))
+                return log_error_errno(ESRCH,
+                                       "container '%s' is not running, and keeps no files (Ephemeral=yes)",
+                                       name);
+        if (r == -ENOENT)
+                return log_error_errno(r, "there is no container '%s', see berth list", name);
+        if (r < 0)
+                return r;
+        /* A start that was quicker than we has it running by now: whoever holds the layer is asked last. */
+        if (runs(name))
+                return -EAGAIN;
+        r = open_before(inside, &empty_fd);
+        if (r < 0)
+                return r;
+        inside->root_fd = r = stack(image.fd, inside->lock_fd, purpose);
+        if (r < 0)
+                return log_error_errno(r, "cannot stack the kept layer of container '%s' over its image: %m",
+                                       name);
+        return leave_files(empty_fd);
+}
+
+int inside_enter(const char *name, const char *user, InsidePurpose purpose, Inside *ret) {
+        _cleanup_inside_ Inside inside = INSIDE_NONE;
+        int r;
+
+        r = runs(name) ? enter_running(name, &inside) : enter_kept(name, purpose, &inside);
+        if (r == -EAGAIN) {
+                inside_done(&inside);
+                r = enter_running(name, &inside);
+        }
+        if (r >= 0 && user)
+                r = become_user(user, &inside);
         if (r < 0)
                 return r;
         r = confine_init(user ? 0 : CAPABILITIES);

@@ -13,21 +13,28 @@ typedef struct Inside {
         uid_t uid;      /* whose new files are, as the container counts */
         gid_t gid;
         bool as_user; /* without the rights of root */
+        int lock_fd;  /* of a kept layer */
 } Inside;
 
-#define INSIDE_NONE                                     \
-        (Inside) {                                      \
-                .root_fd = -EBADF, .process_fd = -EBADF \
+#define INSIDE_NONE                                                        \
+        (Inside) {                                                         \
+                .root_fd = -EBADF, .process_fd = -EBADF, .lock_fd = -EBADF \
         }
 
 void inside_done(Inside *inside);
 #define _cleanup_inside_ _cleanup_(inside_done)
 
+typedef enum InsidePurpose {
+        INSIDE_READ,
+        INSIDE_WRITE,
+} InsidePurpose;
+
 /* Makes the calling process one that only reaches the files of container name, for good: its user namespace, an empty
  * root directory, no capabilities but those that files take. With user (NULL: the leader's, but with the rights of
- * root) it has that user's ids and no capability at all. -ENOENT: no such container, -ESRCH: it does not run, and
- * keeps no files. Logs. */
-int inside_enter(const char *name, const char *user, Inside *ret);
+ * root) it has that user's ids and no capability at all. One that does not run is its kept layer over
+ * its image, without what is mounted when it runs; new files of it are root's. -ENOENT: no such container, -ESRCH: it
+ * does not run, and keeps no files. Logs. */
+int inside_enter(const char *name, const char *user, InsidePurpose purpose, Inside *ret);
 
 /* The same for files of the host below directory_fd: descriptors alone lead anywhere from here on, and nothing is left
  * of root's rights but those over files. ret->root_fd is a copy of directory_fd. Logs. */

@@ -15,6 +15,7 @@
 #define LAYERS    BERTH_DATA_DIR "/layers"
 #define EPHEMERAL ".ephemeral"
 #define STAMP     "image" /* which image the layer belongs over */
+#define IMAGE     "name"  /* what the manifest calls that */
 
 typedef char LayerName[NAME_LENGTH_MAX + sizeof(EPHEMERAL)];
 
@@ -37,6 +38,18 @@ static int check_stamp(int layer_fd, const char *name, const char *image, const 
                                "the kept layer %s/%s belongs to image '%s', and '%s' is %s; go back to that "
                                "image, or give up what the container wrote: berth remove %s --layer",
                                LAYERS, name, stamp, image, digest ? digest : "another", name);
+}
+
+/* For whoever wants the image while nothing runs from it. */
+static int note_image(int layer_fd, const char *name, const char *image) {
+        _cleanup_free_ char *noted = NULL;
+        int r;
+
+        r = read_file_at(layer_fd, IMAGE, 8192, &noted, NULL);
+        if (r >= 0 && streq(noted, image))
+                return 0;
+        r = write_file_at(layer_fd, IMAGE, image, strlen(image), 0600);
+        return r < 0 ? log_error_errno(r, "Cannot write '%s/%s/%s': %m", LAYERS, name, IMAGE) : 0;
 }
 
 /* Under /up the overlay's root shows through: it must look like the image's root. */
@@ -79,9 +92,10 @@ static int make_layer(int layers_fd, const char *layer, bool ephemeral) {
         close_fd(fd);
         r = layer_lock(layers_fd, layer, /* exclusive= */ false);
         if (r == -EBUSY)
-                return log_error_errno(r,
-                                       "the kept layer %s/%s is just being restored or removed; try again",
-                                       LAYERS, layer);
+                return log_error_errno(
+                                r,
+                                "the kept layer %s/%s is just being changed, restored or removed; try again",
+                                LAYERS, layer);
         return r < 0 ? log_error_errno(r, "Cannot open '%s/%s': %m", LAYERS, layer) : r;
 }
 
@@ -105,12 +119,49 @@ int layer_open(const char *name, bool ephemeral, const State *state, int image_f
                 return fd;
         if (!ephemeral) {
                 r = check_stamp(fd, layer, state->image, state->image_digest);
+                if (r >= 0)
+                        r = note_image(fd, layer, state->image);
                 if (r < 0)
                         return r;
         }
         r = make_directories(fd, image_fd);
         if (r < 0)
                 return log_error_errno(r, "Cannot prepare '%s/%s': %m", LAYERS, layer);
+        return TAKE_FD(fd);
+}
+
+int layer_open_kept(const char *name, bool exclusive, Image *ret_image) {
+        _cleanup_close_ int layers_fd = -EBADF, fd = -EBADF;
+        _cleanup_image_ Image image = IMAGE_NONE;
+        _cleanup_free_ char *noted = NULL;
+        int r;
+
+        layers_fd = data_open("layers");
+        if (layers_fd < 0)
+                return log_error_errno(layers_fd, "Cannot make '%s': %m", LAYERS);
+        fd = layer_lock(layers_fd, name, exclusive);
+        if (fd == -ENOENT)
+                return fd;
+        if (fd == -EBUSY)
+                return log_error_errno(fd,
+                                       "the kept layer %s/%s is just being used by somebody else; try again",
+                                       LAYERS, name);
+        if (fd < 0)
+                return log_error_errno(fd, "Cannot open '%s/%s': %m", LAYERS, name);
+        r = read_file_at(fd, IMAGE, 8192, &noted, NULL);
+        if (r < 0)
+                return log_error_errno(
+                                EBADMSG,
+                                "the kept layer %s/%s does not say over which image it belongs; start "
+                                "the container once",
+                                LAYERS, name);
+        r = image_open(noted, &image);
+        if (r >= 0)
+                r = check_stamp(fd, name, noted, image.metadata.digest);
+        if (r < 0)
+                return r == -ENOENT ? -EIO : r; /* logged */
+        *ret_image = image;
+        image = IMAGE_NONE;
         return TAKE_FD(fd);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/base.h"
+#include "helper/image.h"
 #include "helper/state.h"
 
 /* The writable layer over an image: a directory with the overlay's up/ and work/, on disk (a tmpfs cannot be
@@ -16,6 +17,10 @@ int layer_open(const char *name, bool ephemeral, const State *state, int image_f
 /* Removes the ephemeral layer. */
 int layer_remove_ephemeral(const char *name);
 
-/* Opens and locks a kept layer below layers_fd: shared is a start, exclusive whoever exchanges or removes it. -ENOENT:
+/* Opens and locks the kept layer of a container that does not run, and the image that it belongs over. exclusive: it
+ * is to be written to. -ENOENT: there is none. Logs all but that. */
+int layer_open_kept(const char *name, bool exclusive, Image *ret_image);
+
+/* Opens and locks a kept layer below layers_fd: shared is a start, exclusive whoever exchanges, removes or writes to it. -ENOENT:
  * there is none; -EBUSY: somebody else has it. Does not log. */
 int layer_lock(int layers_fd, const char *name, bool exclusive);

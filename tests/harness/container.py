@@ -33,8 +33,9 @@ def wait_for(what: Callable[[], object], seconds: float = 5) -> object:
 class Container:
     """A container in the foreground of a process of ours, in a control group of its own."""
 
-    def __init__(self, berth: Path, image: Path, *options: str, command: tuple[str, ...] = ("sleep", "1000")):
-        self.berth, self.name = berth, f"x{uuid.uuid4().hex[:12]}"
+    def __init__(self, berth: Path, image: Path, *options: str, command: tuple[str, ...] = ("sleep", "1000"),
+                 name: str = ""):
+        self.berth, self.name = berth, name or f"x{uuid.uuid4().hex[:12]}"
         #: the caller's control group
         self.caller = cgroup2() / f"test-{self.name}"
         self.caller.mkdir()
@@ -94,6 +95,8 @@ class Container:
         wait_for(lambda: not self.execs() and not self.processes(self.unit / "guard"))
 
     def stop(self) -> None:
+        if not self.caller.exists():
+            return
         if self.process.poll() is None:
             try:
                 (self.payload / "cgroup.kill").write_text("1")

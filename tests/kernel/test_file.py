@@ -60,6 +60,7 @@ def make(build: Path, image: Path) -> Iterator[Callable[..., Files]]:
     yield one
     for container in made:
         container.stop()
+        subprocess.run(["rm", "-rf", Path("/var/lib/berth/layers") / container.name], check=True)
 
 
 def fresh() -> str:
@@ -357,6 +358,47 @@ def test_there_is_no_such_container(build: Path) -> None:
     for name in ("no-such-container", "../x", ""):
         done = run_files(build, "file", "read", name, "/etc/passwd", "--json")
         assert (done.returncode, json.loads(done.stdout)["error"]["stage"]) == (3, "enter"), done.stderr
+
+
+def test_a_kept_layer_is_read_and_written_while_nothing_runs(make: Callable[..., Files], ground: Path) -> None:
+    c = make("--ephemeral=no", "--user=1000")
+    c.shell("echo kept > /srv/f; chown 5:6 /srv/f; rm /etc/group; mkdir /srv/d; ln -s /etc/passwd /srv/l")
+    c.stop()
+    assert (file(c, "read", "/srv/f")["content"], file(c, "list", "/srv/f")["entries"][0]["uid"]) == ("kept\n", 5)
+    assert file(c, "read", "/srv/l")["content"].startswith("root:x:0:0:")
+    assert [e["name"] for e in file(c, "list", "/etc")["entries"] if e["name"] in ("passwd", "group")] == ["passwd"]
+    file(c, "append", "/srv/f", data="more\n")
+    file(c, "replace", "/etc/passwd", "--old=app:x", "--new=app:y")
+    assert file(c, "write", "/srv/d/new", data="new")["uid"] == 0
+    assert fails(c, "read", "/srv/d/new", "--user=nobody-knows")[1] == "enter"
+    again = make("--ephemeral=no", name=c.name)
+    assert again.shell("cat /srv/f; stat -c '%u %g' /srv/f /srv/d/new; grep app: /etc/passwd; ls /srv/d; ls -A /srv") == (
+        "kept\nmore\n5 6\n0 0\napp:y:1000:1000::/tmp:/bin/sh\nnew\nd\nf\nl\n")
+
+
+def test_what_is_ephemeral_and_stopped_has_no_files(build: Path) -> None:
+    name = f"x{uuid.uuid4().hex[:12]}"
+    manifests = Path("/run/berth")
+    for manifest, container in ((manifests / f"{name}.berth", name), (manifests / f"{name}@.berth", f"{name}@1")):
+        manifest.write_text("[Container]\nImage=x\n")
+        try:
+            done = run_files(build, "file", "list", container, "--json")
+        finally:
+            manifest.unlink()
+        assert (done.returncode, json.loads(done.stdout)["error"]["errno"]) == (4, "ESRCH")
+        assert b"keeps no files (Ephemeral=yes)" in done.stderr
+
+
+def test_a_kept_layer_whose_image_was_replaced_is_refused(make: Callable[..., Files], build: Path, image: Path,
+                                                          tmp_path: Path) -> None:
+    import shutil
+    mine = tmp_path / "image"
+    shutil.copytree(image, mine, symlinks=True)
+    c = Files(build, mine, "--ephemeral=no")
+    c.stop()
+    shutil.rmtree(mine)
+    assert fails(c, "read", "/etc/passwd")[:3] == (1, "enter", "EIO")
+    subprocess.run(["rm", "-rf", Path("/var/lib/berth/layers") / c.name], check=True)
 
 
 # -- races --
