@@ -62,6 +62,32 @@ static void get_string(sd_bus *bus, const char *destination, const char *path, c
         (void) sd_bus_get_property_string(bus, destination, path, interface, property, &error, ret);
 }
 
+static uint64_t get_number(sd_bus *bus, const char *path, const char *interface, const char *property) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        uint64_t value = 0;
+
+        (void) sd_bus_get_property_trivial(bus, SYSTEMD_BUS, path, interface, property, &error, 't', &value);
+        return value;
+}
+
+/* "timeout" is the result of a start or a stop that took too long as well; systemd keeps no other word. */
+static bool ran_out_of_time(sd_bus *bus, const char *path) {
+        uint64_t limit = get_number(bus, path, SERVICE_INTERFACE, "RuntimeMaxUSec");
+        uint64_t from = get_number(bus, path, UNIT_INTERFACE, "ActiveEnterTimestampMonotonic");
+        uint64_t to = get_number(bus, path, UNIT_INTERFACE, "ActiveExitTimestampMonotonic");
+        uint64_t began = get_number(bus, path, UNIT_INTERFACE, "InactiveExitTimestampMonotonic");
+        _cleanup_free_ char *type = NULL;
+
+        get_string(bus, SYSTEMD_BUS, path, SERVICE_INTERFACE, "Type", &type);
+        if (type && streq(type, "oneshot")) {
+                limit = get_number(bus, path, SERVICE_INTERFACE, "TimeoutStartUSec");
+                from = began;
+                to = get_number(bus, path, UNIT_INTERFACE, "InactiveEnterTimestampMonotonic");
+        }
+        return limit > 0 && limit != UINT64_MAX && from >= began && from > 0 && to >= from &&
+               to - from >= limit;
+}
+
 int bus_get_unit(sd_bus *bus, const char *unit, UnitStatus *ret) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_reply_ sd_bus_message *reply = NULL;
@@ -83,6 +109,7 @@ int bus_get_unit(sd_bus *bus, const char *unit, UnitStatus *ret) {
         get_string(bus, SYSTEMD_BUS, path, UNIT_INTERFACE, "SubState", &ret->sub);
         get_string(bus, SYSTEMD_BUS, path, UNIT_INTERFACE, "SourcePath", &ret->source);
         get_string(bus, SYSTEMD_BUS, path, SERVICE_INTERFACE, "Result", &ret->result);
+        ret->out_of_time = ret->result && streq(ret->result, "timeout") && ran_out_of_time(bus, path);
         return 0;
 }
 

@@ -15,6 +15,7 @@ sd_bus *bus_open(void);
 typedef struct UnitStatus {
         char *load, *active, *sub, *result,
                         *source; /* LoadState, ActiveState, SubState, Result, SourcePath */
+        bool out_of_time;        /* it was ended by RuntimeMaxSec=, or a job by its TimeoutStartSec= */
 } UnitStatus;
 
 void unit_status_done(UnitStatus *status);

@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <json-c/json.h>
 #include <stdio.h>
 
 #include "common/contract.h"
 #include "common/log.h"
 #include "common/strv.h"
-#include "helper/inventory.h"
+#include "helper/bus.h"
+#include "helper/call.h"
+#include "helper/health-state.h"
+#include "helper/print.h"
+#include "helper/status.h"
 #include "helper/verbs.h"
 
 /* berth list: the containers that run. */
 
-enum { NAME, IMAGE, STATE, PID, CREATED, UNIT, _COLUMNS };
+enum { NAME, IMAGE, STATE, PID, CREATED, HEALTH, UNIT, _COLUMNS };
 
-static const char *const headings[_COLUMNS] = { "NAME", "IMAGE", "STATE", "PID", "CREATED", "UNIT" };
+static const char *const headings[_COLUMNS] = {
+        "NAME", "IMAGE", "STATE", "PID", "CREATED", "HEALTH", "UNIT"
+};
 
 /* A row after the other, _COLUMNS cells each, in one vector. */
-static int add_row(const Item *item, char ***cells) {
+static int add_row(const Item *item, const char *health, char ***cells) {
         char created[32];
         int r;
 
@@ -30,6 +35,8 @@ static int add_row(const Item *item, char ***cells) {
         if (r >= 0)
                 r = strv_append(cells, created);
         if (r >= 0)
+                r = strv_append(cells, health);
+        if (r >= 0)
                 r = strv_append(cells, item->state.unit ? item->state.unit : "-");
         /* A path may hold what a terminal would obey. */
         for (char **cell = *cells; cell && *cell; cell++)
@@ -39,22 +46,7 @@ static int add_row(const Item *item, char ***cells) {
         return r;
 }
 
-static void print_table(char *const *cells) {
-        size_t width[_COLUMNS] = {};
-        size_t i;
-
-        i = 0;
-        for (char *const *cell = cells; cell && *cell; cell++, i = (i + 1) % _COLUMNS)
-                width[i] = MAX(width[i], strlen(*cell));
-        i = 0;
-        for (char *const *cell = cells; cell && *cell; cell++, i = (i + 1) % _COLUMNS)
-                if (i == _COLUMNS - 1)
-                        printf("%s\n", *cell);
-                else
-                        printf("%-*s ", (int) width[i], *cell);
-}
-
-static int add_object(const Item *item, json_object *array) {
+static int add_object(const Item *item, const char *health, json_object *array) {
         json_object *object = json_object_new_object();
         char created[32];
 
@@ -67,6 +59,7 @@ static int add_object(const Item *item, json_object *array) {
                                json_object_new_string(condition_to_string(item->condition)));
         json_object_object_add(object, "pid", json_object_new_int(item->state.pid));
         json_object_object_add(object, "created", json_object_new_string(created));
+        json_add_string(object, "health", health);
         json_object_object_add(object, "unit",
                                item->state.unit ? json_object_new_string(item->state.unit) : NULL);
         if (item_add_labels(item, object) < 0)
@@ -74,58 +67,116 @@ static int add_object(const Item *item, json_object *array) {
         return json_object_array_add(array, object) < 0 ? -ENOMEM : 0;
 }
 
-static void put_jsonp(json_object **object) {
-        (void) json_object_put(*object);
+/* label=KEY, label=KEY=VALUE */
+static bool has_label(const State *state, const char *wanted) {
+        size_t n = strlen(wanted);
+
+        for (char *const *label = state->labels; label && *label; label++)
+                if (strncmp(*label, wanted, n) == 0 && ((*label)[n] == '\0' || (*label)[n] == '='))
+                        return true;
+        return false;
 }
 
-static int collect(char ***cells, json_object *array) {
+/* All filters hold. They have been checked. */
+static bool passes(const Item *item, const char *health, char *const *filters) {
+        for (char *const *filter = filters; filter && *filter; filter++) {
+                const char *value = strchr(*filter, '=') + 1;
+                bool holds;
+
+                if (startswith(*filter, "state="))
+                        holds = streq(condition_to_string(item->condition), value);
+                else if (startswith(*filter, "health="))
+                        holds = streq(health, value);
+                else if (startswith(*filter, "image="))
+                        holds = streq(item->state.image, value);
+                else
+                        holds = has_label(&item->state, value);
+                if (!holds)
+                        return false;
+        }
+        return true;
+}
+
+static bool is_health(const char *word) {
+        for (HealthStatus status = 0; status < _HEALTH_STATUS_MAX; status++)
+                if (streq(word, health_status_to_string(status)))
+                        return true;
+        return streq(word, "none");
+}
+
+/* -EINVAL, logged, for what is no filter. */
+static int check_filters(char *const *filters) {
+        static const char *const keys[] = { "state=", "health=", "image=", "label=" };
+
+        for (char *const *filter = filters; filter && *filter; filter++) {
+                bool known = false;
+
+                for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+                        const char *value = startswith(*filter, keys[i]);
+
+                        known |= value && *value;
+                }
+                if (!known)
+                        return log_error_errno(
+                                        EINVAL,
+                                        "--filter=%s: expected state=, health=, image= or label= with a value",
+                                        *filter);
+                if (startswith(*filter, "state=") && !streq(*filter, "state=running") &&
+                    !streq(*filter, "state=frozen"))
+                        return log_error_errno(EINVAL, "--filter=%s: expected state=running or state=frozen",
+                                               *filter);
+                if (startswith(*filter, "health=") && !is_health(*filter + strlen("health=")))
+                        return log_error_errno(
+                                        EINVAL,
+                                        "--filter=%s: expected health=starting, healthy, unhealthy or none",
+                                        *filter);
+        }
+        return 0;
+}
+
+static int collect(char *const *filters, char ***cells, json_object *array) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
         _cleanup_strv_ char **names = NULL;
         int r;
 
         r = state_list(&names);
         for (char **name = names; r >= 0 && name && *name; name++) {
                 _cleanup_item_ Item item = {};
+                const char *health;
 
                 r = item_open(*name, &item);
                 if (r < 0 || !item_runs(&item))
                         continue;
-                r = array ? add_object(&item, array) : add_row(&item, cells);
+                health = status_health(&item, bus);
+                if (passes(&item, health, filters))
+                        r = array ? add_object(&item, health, array) : add_row(&item, health, cells);
         }
+        if (r == -EACCES || r == -EPERM)
+                return log_error_errno(r, "only root may look at containers");
         return r < 0 ? log_error_errno(r, "cannot list the containers: %m") : 0;
 }
 
 int verb_list(int argc _unused_, char *argv[]) {
-        OptionParser parser = { .options = list_options, .argv = argv };
-        _cleanup_(put_jsonp) json_object *array = NULL;
+        _cleanup_json_ json_object *array = NULL;
         _cleanup_strv_ char **cells = NULL;
-        bool json = false, legend = true;
-        const char *value;
+        _cleanup_call_ Call call = {};
         int r;
 
-        while ((r = options_next(&parser, &value)) != OPTIONS_END) {
-                if (r == LIST_JSON)
-                        json = true;
-                else if (r == LIST_NO_LEGEND)
-                        legend = false;
-                else if (r == OPTIONS_HELP)
-                        return verb_help("list");
-                else {
-                        if (r == OPTIONS_OPERAND)
-                                log_error("list takes no name; for one container: berth status %s", value);
-                        return EXIT_USAGE;
-                }
-        }
-        if (json && !(array = json_object_new_array()))
+        r = call_read("list", argv, 0, 0, &call);
+        if (r >= 0)
+                return r;
+        if (check_filters(call.values[LIST_FILTER]) < 0)
+                return EXIT_USAGE;
+        if (call_has(&call, LIST_JSON) && !(array = json_object_new_array()))
                 return log_oom(), EXIT_FAILED;
-        for (size_t i = 0; !json && legend && i < _COLUMNS; i++)
+        for (size_t i = 0; !array && !call_has(&call, LIST_NO_LEGEND) && i < _COLUMNS; i++)
                 if (strv_append(&cells, headings[i]) < 0)
                         return log_oom(), EXIT_FAILED;
-        if (collect(&cells, array) < 0)
+        if (collect(call.values[LIST_FILTER], &cells, array) < 0)
                 return EXIT_FAILED;
-        if (json)
-                puts(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY |
-                                                                           JSON_C_TO_STRING_NOSLASHESCAPE));
+        if (array)
+                print_json(array);
         else
-                print_table(cells);
+                print_table(cells, _COLUMNS);
         return EXIT_DONE;
 }

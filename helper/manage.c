@@ -9,6 +9,12 @@
 static const ProgramVerb functions[] = {
         { "list",               verb_list },
         { "status",             verb_status },
+        { "inspect",            verb_inspect },
+        { "stats",              verb_stats },
+        { "top",                verb_top },
+        { "kill",               verb_kill },
+        { "freeze",             verb_freeze },
+        { "thaw",               verb_thaw },
         { "clean",              verb_clean },
         { "remove",             verb_remove },
         { "health",             verb_health },

@@ -35,3 +35,19 @@ void print_word(FILE *f, const char *s) {
                 else
                         fprintf(f, "\\x%02x", (unsigned char) *s);
 }
+
+int printable(const char *s, size_t n, char **ret) {
+        size_t size = 4 * n + 1;
+        char *text = malloc(size), *to = text;
+
+        if (!text)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                if (is_plain((unsigned char) s[i]))
+                        *to++ = s[i];
+                else
+                        to += snprintf(to, size - (size_t) (to - text), "\\x%02x", (unsigned char) s[i]);
+        *to = '\0';
+        *ret = text;
+        return 0;
+}

@@ -17,3 +17,6 @@ Shown shown(const char *s);
 
 /* The whole of it, for files and JSON; blanks become \x20, so that it is one word. */
 void print_word(FILE *f, const char *s);
+
+/* A copy of n bytes in that form, whole, blanks kept. 0 or -ENOMEM. */
+int printable(const char *s, size_t n, char **ret);

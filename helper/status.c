@@ -1,25 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <fcntl.h>
+#include "helper/status.h"
+
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 
 #include "common/contract.h"
-#include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
-#include "common/parse.h"
 #include "helper/bus.h"
+#include "helper/call.h"
 #include "helper/health-state.h"
-#include "helper/inventory.h"
+#include "helper/print.h"
+#include "helper/progress.h"
+#include "helper/usage.h"
 #include "helper/verbs.h"
 
 /* berth status NAME: one container. Everything is collected as one JSON object; the text is made from that, so the
  * two cannot tell different things. What the kernel or systemd does not tell is not there at all. */
-
-static void put_jsonp(json_object **object) {
-        (void) json_object_put(*object);
-}
 
 static void add_string(json_object *object, const char *key, const char *value) {
         if (value && *value)
@@ -30,43 +27,28 @@ static void add_number(json_object *object, const char *key, uint64_t value) {
         json_object_object_add(object, key, json_object_new_uint64(value));
 }
 
-/* The number in a cgroup file: its only one, or that behind "KEY ". */
-static int read_figure(int cgroup_fd, const char *file, const char *key, uint64_t *ret) {
-        _cleanup_free_ char *text = NULL;
-        char *rest, *line;
-        int r;
+/* A limit that ended or refused something: while it runs the kernel counts, after its end systemd has the result. */
+static void add_limits_hit(json_object *object, const UnitStatus *status) {
+        json_object *hits = json_object_new_array();
+        uint64_t n;
 
-        r = read_file_at(cgroup_fd, file, 65536, &text, NULL);
-        if (r < 0)
-                return r;
-        for (rest = text; (line = strsep(&rest, "\n"));) {
-                const char *value = key ? startswith(line, key) : line;
-
-                if (value && parse_uint64(value, ret) >= 0)
-                        return 0;
-        }
-        return -ENOENT; /* "max", or a kernel that does not count it */
-}
-
-static void add_figures(json_object *object, const Item *item) {
-        static const struct {
-                const char *name, *file, *key;
-        } rows[] = {
-                { "memory_bytes", "memory.current", NULL }, { "memory_peak_bytes", "memory.peak", NULL },
-                { "memory_max_bytes", "memory.max", NULL }, { "tasks", "pids.current", NULL },
-                { "tasks_max", "pids.max", NULL },          { "cpu_usec", "cpu.stat", "usage_usec " },
-        };
-        _cleanup_close_ int fd = item_open_unit_cgroup(item);
-
-        for (size_t i = 0; fd >= 0 && i < ARRAY_LEN(rows); i++) {
-                uint64_t value;
-
-                if (read_figure(fd, rows[i].file, rows[i].key, &value) >= 0)
-                        add_number(object, rows[i].name, value);
-        }
+        if (!hits)
+                return;
+        if ((usage_get(object, "oom_kills", &n) && n > 0) ||
+            (status->result && streq(status->result, "oom-kill")))
+                json_object_array_add(hits, json_object_new_string("memory"));
+        if (usage_get(object, "tasks_refused", &n) && n > 0)
+                json_object_array_add(hits, json_object_new_string("pids"));
+        if (status->out_of_time)
+                json_object_array_add(hits, json_object_new_string("runtime"));
+        if (json_object_array_length(hits) > 0)
+                json_object_object_add(object, "limits_hit", hits);
+        else
+                json_object_put(hits);
 }
 
 static void add_state(json_object *object, const Item *item) {
+        _cleanup_close_ int unit_fd = item_open_unit_cgroup(item);
         const State *state = &item->state;
         char created[32];
 
@@ -85,15 +67,38 @@ static void add_state(json_object *object, const Item *item) {
         if (state->labels)
                 (void) item_add_labels(item, object);
         add_string(object, "cgroup", state->cgroup);
-        add_figures(object, item);
+        if (unit_fd >= 0)
+                usage_add(object, unit_fd);
 }
 
 /* Before the first check the timer tells that there will be one. */
-static void add_health(json_object *object, const Item *item, sd_bus *bus) {
+static bool has_check(const Item *item, sd_bus *bus) {
         _cleanup_unit_status_ UnitStatus timer = {};
+        char unit[sizeof("berth-health@.timer") + NAME_LENGTH_MAX];
+
+        if (!item->state.unit)
+                return false;
+        snprintf(unit, sizeof(unit), "berth-health@%s.timer", item->state.name);
+        if (bus_get_unit(bus, unit, &timer) >= 0 && !unit_status_busy(&timer) &&
+            strchr(item->state.name, '@')) { /* of a template's manifest */
+                snprintf(unit, sizeof(unit), "berth-health-%s.timer", item->state.name);
+                unit_status_done(&timer);
+                (void) bus_get_unit(bus, unit, &timer);
+        }
+        return unit_status_busy(&timer);
+}
+
+const char *status_health(const Item *item, sd_bus *bus) {
         _cleanup_health_ Health health = {};
-        char unit[sizeof("berth-health@.timer") + NAME_LENGTH_MAX], checked[32];
-        const char *at = strchr(item->state.name, '@');
+
+        if (health_read(&item->state, &health) >= 0)
+                return health_status_to_string(health.status);
+        return has_check(item, bus) ? health_status_to_string(HEALTH_STARTING) : "none";
+}
+
+static void add_health(json_object *object, const Item *item, sd_bus *bus) {
+        _cleanup_health_ Health health = {};
+        char checked[32];
 
         if (health_read(&item->state, &health) >= 0) {
                 format_time(health.checked_usec, /* utc= */ true, checked);
@@ -102,16 +107,7 @@ static void add_health(json_object *object, const Item *item, sd_bus *bus) {
                 add_number(object, "health_exit_status", health.exit_status);
                 add_string(object, "health_checked", checked);
                 add_string(object, "health_output", health.output);
-                return;
-        }
-        snprintf(unit, sizeof(unit), "berth-health@%s.timer", item->state.name);
-        if (bus_get_unit(bus, unit, &timer) >= 0 && !unit_status_busy(&timer) &&
-            at) { /* of a template's manifest */
-                snprintf(unit, sizeof(unit), "berth-health-%s.timer", item->state.name);
-                unit_status_done(&timer);
-                (void) bus_get_unit(bus, unit, &timer);
-        }
-        if (unit_status_busy(&timer))
+        } else if (has_check(item, bus))
                 add_string(object, "health", health_status_to_string(HEALTH_STARTING));
 }
 
@@ -123,6 +119,10 @@ static void add_unit(json_object *object, const char *unit, const UnitStatus *st
         add_string(object, "manifest", status->source);
 }
 
+void status_label(const char *label) {
+        printf("%14s%s", label, *label ? ": " : "  ");
+}
+
 /* A manifest may put anything into a value, also what a terminal would obey. */
 static void print_labels(json_object *object) {
         json_object *labels;
@@ -130,129 +130,171 @@ static void print_labels(json_object *object) {
         if (!json_object_object_get_ex(object, "labels", &labels))
                 return;
         json_object_object_foreach(labels, key, value) {
-                printf("%12s: %s=", "Label", key);
+                status_label("Label");
+                printf("%s=", key);
                 for (const char *s = json_object_get_string(value); *s; s++)
                         putchar((unsigned char) *s < ' ' || *s == 0x7f ? '?' : *s);
                 putchar('\n');
         }
 }
 
-static void print_text(json_object *object) {
-        static const struct {
-                const char *key, *label;
-        } rows[] = {
-                { "name", "Name" },
-                { "state", "State" },
-                { "unit", "Unit" },
-                { "active_state", "Active" },
-                { "sub_state", "Sub" },
-                { "result", "Result" },
-                { "manifest", "Manifest" },
-                { "image", "Image" },
-                { "pid", "Leader" },
-                { "created", "Created" },
-                { "user", "User" },
-                { "uid", "UID" },
-                { "gid", "GID" },
-                { "uid_base", "UID base" },
-                { "uid_count", "UID count" },
-                { "hostname", "Hostname" },
-                { "cgroup", "Cgroup" },
-                { "memory_bytes", "Memory" },
-                { "memory_peak_bytes", "Memory peak" },
-                { "memory_max_bytes", "Memory max" },
-                { "tasks", "Tasks" },
-                { "tasks_max", "Tasks max" },
-                { "cpu_usec", "CPU usec" },
-                { "health", "Health" },
-                { "health_failures", "Failed" },
-                { "health_exit_status", "Exit status" },
-                { "health_checked", "Checked" },
-        };
+/* clang-format off */
+static const struct {
+        const char *key, *label;
+        enum { TEXT, BYTES, TIME } kind;
+} text_rows[] = {
+        { "name",               "Name",          TEXT },
+        { "state",              "State",         TEXT },
+        { "unit",               "Unit",          TEXT },
+        { "active_state",       "Active",        TEXT },
+        { "sub_state",          "Sub",           TEXT },
+        { "result",             "Result",        TEXT },
+        { "manifest",           "Manifest",      TEXT },
+        { "image",              "Image",         TEXT },
+        { "pid",                "Leader",        TEXT },
+        { "created",            "Created",       TEXT },
+        { "user",               "User",          TEXT },
+        { "uid",                "UID",           TEXT },
+        { "gid",                "GID",           TEXT },
+        { "uid_base",           "UID base",      TEXT },
+        { "uid_count",          "UID count",     TEXT },
+        { "hostname",           "Hostname",      TEXT },
+        { "cgroup",             "Cgroup",        TEXT },
+        { "cpu_usec",           "CPU",           TIME },
+        { "cpu_throttled_usec", "CPU throttled", TIME },
+        { "memory_bytes",       "Memory",        BYTES },
+        { "memory_peak_bytes",  "Memory peak",   BYTES },
+        { "memory_max_bytes",   "Memory max",    BYTES },
+        { "swap_bytes",         "Swap",          BYTES },
+        { "tasks",              "Tasks",         TEXT },
+        { "tasks_peak",         "Tasks peak",    TEXT },
+        { "tasks_max",          "Tasks max",     TEXT },
+        { "tasks_refused",      "Tasks refused", TEXT },
+        { "io_read_bytes",      "Read",          BYTES },
+        { "io_write_bytes",     "Written",       BYTES },
+        { "oom_kills",          "OOM kills",     TEXT },
+        { "health",             "Health",        TEXT },
+        { "health_failures",    "Failed",        TEXT },
+        { "health_exit_status", "Exit status",   TEXT },
+        { "health_checked",     "Checked",       TEXT },
+};
+/* clang-format on */
 
+static void print_row(size_t row, json_object *value) {
+        uint64_t number = json_object_get_uint64(value);
+        char text[16];
+
+        status_label(text_rows[row].label);
+        switch (text_rows[row].kind) {
+        case BYTES:
+                format_bytes(number, text);
+                printf("%s\n", text);
+                break;
+        case TIME:
+                printf("%" PRIu64 ".%03" PRIu64 "s\n", number / 1000000, number / 1000 % 1000);
+                break;
+        case TEXT:
+        default:
+                printf("%s\n", json_object_get_string(value));
+        }
+}
+
+static void print_list(json_object *object, const char *key, const char *label) {
+        json_object *list;
+
+        if (!json_object_object_get_ex(object, key, &list))
+                return;
+        status_label(label);
+        for (size_t i = 0; i < json_object_array_length(list); i++)
+                printf("%s%s", i > 0 ? " " : "", json_object_get_string(json_object_array_get_idx(list, i)));
+        putchar('\n');
+}
+
+static void print_pressure(json_object *object) {
+        json_object *pressure;
+
+        if (!json_object_object_get_ex(object, "pressure", &pressure))
+                return;
+        status_label("Pressure");
+        json_object_object_foreach(pressure, key, value) {
+                printf("%s %s%% ", key, json_object_get_string(value));
+        }
+        putchar('\n');
+}
+
+void status_print(json_object *object) {
         json_object *output;
 
-        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        for (size_t i = 0; i < ARRAY_LEN(text_rows); i++) {
                 json_object *value;
 
-                if (json_object_object_get_ex(object, rows[i].key, &value))
-                        printf("%12s: %s\n", rows[i].label, json_object_get_string(value));
+                if (json_object_object_get_ex(object, text_rows[i].key, &value))
+                        print_row(i, value);
         }
+        print_pressure(object);
+        print_list(object, "limits_hit", "Limits hit");
         print_labels(object);
         if (json_object_object_get_ex(object, "health_output", &output)) {
                 const char *s = json_object_get_string(output);
 
                 for (size_t n; *s; s += n + (s[n] == '\n')) {
                         n = strcspn(s, "\n");
-                        printf("%12s| %.*s\n", "", (int) n, s);
+                        printf("%14s| %.*s\n", "", (int) n, s);
                 }
         }
 }
 
-static int show(const char *name, bool json) {
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
-        _cleanup_(put_jsonp) json_object *object = json_object_new_object();
+int status_collect(const char *name, Item *item, json_object *object) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_unit_status_ UnitStatus status = {};
-        _cleanup_item_ Item item = {};
         char unit[NAME_LENGTH_MAX + sizeof(".service")];
         int r;
 
-        if (!object)
-                return log_oom(), EXIT_FAILED;
-        r = item_open(name, &item);
-        if (r < 0)
-                return log_error_errno(r, "cannot look at container '%s': %m", name), EXIT_FAILED;
-        snprintf(unit, sizeof(unit), "%s.service", name);
-        /* A container started by hand has no unit; one of the same name is not its. */
-        if (!item_runs(&item) || item.state.unit)
-                (void) bus_get_unit(bus, item_runs(&item) ? item.state.unit : unit, &status);
-        if (!item_runs(&item) && !unit_status_is_ours(&status)) {
-                log_error("no container '%s', see berth list", name);
-                return EXIT_NO_SUCH;
-        }
-        add_string(object, "name", name);
-        add_string(object, "state", item_runs(&item) ? condition_to_string(item.condition) : "stopped");
-        if (item_runs(&item)) {
-                add_unit(object, item.state.unit, &status);
-                add_state(object, &item);
-                if (item.state.unit)
-                        add_health(object, &item, bus);
-        } else
-                add_unit(object, unit, &status);
-        if (json)
-                puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
-                                                                            JSON_C_TO_STRING_NOSLASHESCAPE));
-        else
-                print_text(object);
-        return item_runs(&item) ? EXIT_DONE : EXIT_NOT_RUNNING;
-}
-
-int verb_status(int argc _unused_, char *argv[]) {
-        OptionParser parser = { .options = status_options, .argv = argv };
-        const char *value, *name = NULL;
-        bool json = false;
-        int r;
-
-        while ((r = options_next(&parser, &value)) != OPTIONS_END) {
-                if (r == STATUS_JSON)
-                        json = true;
-                else if (r == OPTIONS_OPERAND && !name)
-                        name = value;
-                else if (r == OPTIONS_HELP)
-                        return verb_help("status");
-                else {
-                        if (r == OPTIONS_OPERAND)
-                                log_error("status takes one name, but '%s' follows", value);
-                        return EXIT_USAGE;
-                }
-        }
-        if (!name) {
-                log_error("expected the name of a container: berth status NAME");
-                return EXIT_USAGE;
-        }
         if (!name_valid(name, false)) {
                 log_error("'%s' is not a container's name, see berth list", name);
                 return EXIT_NO_SUCH;
         }
-        return show(name, json);
+        r = item_open(name, item);
+        if (r < 0)
+                return log_error_errno(r, "cannot look at container '%s': %m", name), EXIT_FAILED;
+        bus = bus_open();
+        snprintf(unit, sizeof(unit), "%s.service", name);
+        /* A container started by hand has no unit; one of the same name is not its. */
+        if (!item_runs(item) || item->state.unit)
+                (void) bus_get_unit(bus, item_runs(item) ? item->state.unit : unit, &status);
+        if (!item_runs(item) && !unit_status_is_ours(&status)) {
+                log_error("no container '%s', see berth list", name);
+                return EXIT_NO_SUCH;
+        }
+        json_add_string(object, "name", name);
+        json_add_string(object, "state", item_runs(item) ? condition_to_string(item->condition) : "stopped");
+        if (item_runs(item)) {
+                add_unit(object, item->state.unit, &status);
+                add_state(object, item);
+                if (item->state.unit)
+                        add_health(object, item, bus);
+        } else
+                add_unit(object, unit, &status);
+        add_limits_hit(object, &status);
+        return -1;
+}
+
+int verb_status(int argc _unused_, char *argv[]) {
+        _cleanup_json_ json_object *object = json_object_new_object();
+        _cleanup_item_ Item item = {};
+        _cleanup_call_ Call call = {};
+        int r;
+
+        if (!object)
+                return log_oom(), EXIT_FAILED;
+        r = call_read("status", argv, 1, 1, &call);
+        if (r < 0)
+                r = status_collect(call.operands[0], &item, object);
+        if (r >= 0)
+                return r;
+        if (call_has(&call, STATUS_JSON))
+                print_json(object);
+        else
+                status_print(object);
+        return item_runs(&item) ? EXIT_DONE : EXIT_NOT_RUNNING;
 }

@@ -130,6 +130,7 @@ const Option shell_options[] = {
 };
 
 const Option list_options[] = {
+        [LIST_FILTER]    = { "filter", 0, "KEY=VALUE", "By state, health, image or label; repeatable, all must hold" },
         [LIST_JSON]      = { "json", 0, NULL, "As JSON" },
         [LIST_NO_LEGEND] = { "no-legend", 0, NULL, "Without the heading" },
         [_LIST_MAX]      = {},
@@ -138,6 +139,29 @@ const Option list_options[] = {
 const Option status_options[] = {
         [STATUS_JSON] = { "json", 0, NULL, "As JSON" },
         [_STATUS_MAX] = {},
+};
+
+const Option inspect_options[] = {
+        [INSPECT_JSON] = { "json", 0, NULL, "As JSON" },
+        [_INSPECT_MAX] = {},
+};
+
+const Option stats_options[] = {
+        [STATS_WATCH]     = { "watch", 0, NULL, "Again every two seconds, with the processor's share in percent" },
+        [STATS_JSON]      = { "json", 0, NULL, "As JSON; with --watch a line each time" },
+        [STATS_NO_LEGEND] = { "no-legend", 0, NULL, "Without the heading" },
+        [_STATS_MAX]      = {},
+};
+
+const Option top_options[] = {
+        [TOP_JSON]      = { "json", 0, NULL, "As JSON" },
+        [TOP_NO_LEGEND] = { "no-legend", 0, NULL, "Without the heading" },
+        [_TOP_MAX]      = {},
+};
+
+const Option kill_options[] = {
+        [KILL_SIGNAL] = { "signal", 's', "SIGNAL", "Which one; default: TERM" },
+        [_KILL_MAX]   = {},
 };
 
 const Option clean_options[] = {
@@ -167,6 +191,13 @@ const Verb verbs[] = {
           VERB_BERTH, .container = true, .options = shell_options },
         { "list", "[OPTION...]", "List running containers", VERB_MANAGE, .options = list_options },
         { "status", "NAME [OPTION...]", "Show a container", VERB_MANAGE, .options = status_options },
+        { "inspect", "NAME [OPTION...]", "Show all of a container, and what it can do", VERB_MANAGE, .options = inspect_options },
+        { "stats", "[OPTION...] [NAME...]", "Show what containers use", VERB_MANAGE, .options = stats_options },
+        { "top", "NAME [OPTION...]", "List the processes of a container", VERB_MANAGE, .options = top_options },
+        { "kill", "NAME [PID] [OPTION...]", "Send a signal to the leader of a container, or to one of its processes",
+          VERB_MANAGE, .options = kill_options },
+        { "freeze", "NAME", "Hold all processes of a container", VERB_MANAGE },
+        { "thaw", "NAME", "Let them go on", VERB_MANAGE },
         { "clean", "[OPTION...]", "Remove what no running container owns", VERB_MANAGE, .options = clean_options },
         { "remove", "NAME [OPTION...]", "Remove what a container has left", VERB_MANAGE, .options = remove_options },
         { "file", "VERB NAME [ARGUMENT...]", "Read, edit, search, list, copy and move files of a container",

@@ -61,6 +61,12 @@ int verb_exec(int argc, char *argv[]);
 int verb_shell(int argc, char *argv[]);
 int verb_list(int argc, char *argv[]);
 int verb_status(int argc, char *argv[]);
+int verb_inspect(int argc, char *argv[]);
+int verb_stats(int argc, char *argv[]);
+int verb_top(int argc, char *argv[]);
+int verb_kill(int argc, char *argv[]);
+int verb_freeze(int argc, char *argv[]);
+int verb_thaw(int argc, char *argv[]);
 int verb_clean(int argc, char *argv[]);
 int verb_remove(int argc, char *argv[]);
 int verb_proxy(int argc, char *argv[]);
@@ -182,11 +188,23 @@ extern const Option health_options[];
 typedef enum ProxyOption { PROXY_NAME, PROXY_TO, _PROXY_MAX } ProxyOption;
 extern const Option proxy_options[];
 
-typedef enum ListOption { LIST_JSON, LIST_NO_LEGEND, _LIST_MAX } ListOption;
+typedef enum ListOption { LIST_FILTER, LIST_JSON, LIST_NO_LEGEND, _LIST_MAX } ListOption;
 extern const Option list_options[];
 
 typedef enum StatusOption { STATUS_JSON, _STATUS_MAX } StatusOption;
 extern const Option status_options[];
+
+typedef enum InspectOption { INSPECT_JSON, _INSPECT_MAX } InspectOption;
+extern const Option inspect_options[];
+
+typedef enum StatsOption { STATS_WATCH, STATS_JSON, STATS_NO_LEGEND, _STATS_MAX } StatsOption;
+extern const Option stats_options[];
+
+typedef enum TopOption { TOP_JSON, TOP_NO_LEGEND, _TOP_MAX } TopOption;
+extern const Option top_options[];
+
+typedef enum KillOption { KILL_SIGNAL, _KILL_MAX } KillOption;
+extern const Option kill_options[];
 
 typedef enum CleanOption { CLEAN_ALL, _CLEAN_MAX } CleanOption;
 extern const Option clean_options[];

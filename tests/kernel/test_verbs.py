@@ -104,7 +104,7 @@ def test_completion_offers_what_there_is(binary: Path, verbs: dict) -> None:
     assert complete(binary, "berth", "") == [*plain(verbs), "--help", "--version"]
     assert complete(binary, "berth", "sh") == ["shell"]
     assert complete(binary, "berth", "exec", "name", "--t") == ["--tty-size=", "--timeout=", "--tty"]
-    assert complete(binary, "berth", "list", "--") == ["--json", "--no-legend", "--help"]
+    assert complete(binary, "berth", "list", "--") == ["--filter=", "--json", "--no-legend", "--help"]
     assert complete(binary, "berth", "exec", "name", "--timeout", "") == []
     assert complete(binary, "berth", "image", "") == [
         *(verb.split()[1] for verb in verbs if verb.startswith("image ")), "--help"]

@@ -27,7 +27,7 @@ def rows(s: System) -> list[list[str]]:
 def test_list_and_status(s: System) -> None:
     (row,) = rows(s)
     assert (row[0], row[2], row[-1]) == ("one", "running", "one.service")
-    assert s.run("berth", "list").lines[0].split() == ["NAME", "IMAGE", "STATE", "PID", "CREATED", "UNIT"]
+    assert s.run("berth", "list").lines[0].split() == ["NAME", "IMAGE", "STATE", "PID", "CREATED", "HEALTH", "UNIT"]
     (entry,) = s.run("berth", "list", "--json").json()
     assert (entry["name"], entry["unit"], str(entry["pid"])) == ("one", "one.service", row[3])
     status = s.run("berth", "status", "one", "--json").json()

@@ -1,0 +1,214 @@
+"""What an administrator looks at and does while a container runs: inspect, stats, top, kill, freeze, filters."""
+
+from __future__ import annotations
+
+import json
+from typing import Iterator
+
+import pytest
+
+from harness.system import System
+
+needs_berth = True
+pytestmark = pytest.mark.system
+
+MANIFEST = """
+    [Container]
+    Image=base
+    Exec=sleep 1000
+    Label=app=shop
+    Label=tier=front
+    Volume=data:/data
+    Volume=site:/site:ro
+    Device=/dev/sub/zero rw
+    DropCapability=CAP_CHOWN
+    [Network]
+    Mode=none
+"""
+
+
+@pytest.fixture
+def s(m: System) -> Iterator[System]:
+    m.sh("mkdir -p /dev/sub && mknod /dev/sub/zero c 1 5")
+    m.manifest("one", MANIFEST)
+    m.reload()
+    m.start("one")
+    yield m
+    m.sh("rm -r /dev/sub")
+
+
+def names(s: System, *filters: str) -> list[str]:
+    return [entry["name"] for entry in s.run("berth", "list", "--json", *(f"--filter={f}" for f in filters)).json()]
+
+
+def processes(s: System) -> dict[str, dict]:
+    return {entry["command"]: entry for entry in s.run("berth", "top", "one", "--json").json()}
+
+
+def test_list_is_filtered(s: System) -> None:
+    s.manifest("two", MANIFEST.replace("shop", "blog"))
+    s.reload()
+    s.start("two")
+    assert names(s) == ["one", "two"]
+    assert names(s, "label=app=shop") == ["one"]
+    assert names(s, "label=app") == ["one", "two"]
+    assert names(s, "label=ap") == []
+    assert names(s, "label=app=blog", "label=tier=front") == ["two"]
+    assert names(s, "label=app=blog", "label=tier=back") == []
+    assert names(s, "image=base", "state=running", "health=none") == ["one", "two"]
+    assert names(s, "state=frozen") == names(s, "image=other") == names(s, "health=healthy") == []
+    for wrong, message in (("colour=red", "expected state=, health=, image= or label= with a value"),
+                           ("image=", "expected state=, health=, image= or label= with a value"),
+                           ("state=well", "expected state=running or state=frozen"),
+                           ("health=fine", "expected health=starting, healthy, unhealthy or none")):
+        result = s.run("berth", "list", f"--filter={wrong}", check=False)
+        assert (result.rc, result.out, result.err) == (2, "", f"--filter={wrong}: {message}\n")
+
+
+def test_top_knows_both_numbers_of_a_process(s: System) -> None:
+    found = processes(s)
+    leader, command = found["berth-init"], found["sleep 1000"]
+    assert (leader["pid"], leader["host_pid"]) == (1, int(s.unit("one.service", "MainPID")))
+    assert s.read(f"/proc/{command['host_pid']}/comm") == "sleep\n"
+    status = s.run("berth", "status", "one", "--json").json()
+    assert (command["user"], command["uid"], command["host_uid"]) == ("root", 0, status["uid_base"])
+    assert command["memory_bytes"] > 0
+    assert s.run("berth", "top", "one").lines[0].split() == ["PID", "HOST-PID", "USER", "HOST-UID", "CPU", "MEMORY",
+                                                            "COMMAND"]
+    assert s.run("berth", "top", "one", "--no-legend").lines[0].split()[0] == "1"
+
+
+def test_what_a_process_calls_itself_does_not_reach_the_terminal(s: System) -> None:
+    s.run("berth", "exec", "one", "--", "bash", "-c", "(exec -a \"$(printf 'x\\033[2Jy\\nz')\" sleep 4243 "
+          "</dev/null >/dev/null 2>&1) &")
+    s.wait_for(lambda: "4243" in s.run("berth", "top", "one").out, "the process")
+    out = s.run("berth", "top", "one").out
+    assert "x\\x1b[2Jy\\x0az 4243" in out and "\x1b" not in out
+
+
+def test_kill_takes_the_number_inside_and_nobody_elses(s: System) -> None:
+    s.run("berth", "exec", "one", "--", "sh", "-c", "sleep 4242 </dev/null >/dev/null 2>&1 &")
+    s.wait_for(lambda: "sleep 4242" in processes(s), "the process")
+    pid = processes(s)["sleep 4242"]["pid"]
+    s.run("berth", "kill", "one", pid, "--signal=STOP")
+    host = processes(s)["sleep 4242"]["host_pid"]
+    s.wait_for(lambda: "State:\tT" in s.read(f"/proc/{host}/status"), "its stop")
+    s.run("berth", "kill", "one", pid, "-s", "KILL")
+    s.wait_for(lambda: "sleep 4242" not in processes(s), "its end")
+    s.run("systemd-run", "--unit=outside", "sleep", "4243")
+    outside = s.unit("outside.service", "MainPID")
+    result = s.run("berth", "kill", "one", outside, check=False)
+    assert (result.rc, result.err) == (1, f"container 'one' has no process {outside}, see berth top one\n")
+    assert s.read(f"/proc/{outside}/comm") == "sleep\n"
+    s.run("systemctl", "stop", "outside")
+    for wrong in ("0", "-1", "4294967296", "x", "1 "):
+        result = s.run("berth", "kill", "one", "--", wrong, check=False)
+        assert result.rc == 2, result
+    result = s.run("berth", "kill", "one", "--signal=NONE", check=False)
+    assert (result.rc, result.err) == (2, "--signal=NONE: expected a signal, like TERM, SIGKILL or 9\n")
+    s.run("berth", "kill", "one")  # the leader, which ends by it
+    s.wait_state("one.service", "inactive")
+    result = s.run("berth", "kill", "one", check=False)
+    assert (result.rc, result.err) == (4, "container 'one' is not running\n")
+
+
+def test_stats_are_the_kernels(s: System) -> None:
+    (entry,) = s.run("berth", "stats", "--json").json()
+    cgroup = "/sys/fs/cgroup" + s.unit("one.service", "ControlGroup")
+    assert entry["name"] == "one"
+    used = int(next(line for line in s.read(f"{cgroup}/cpu.stat").splitlines() if line.startswith("usage_usec ")).split()[1])
+    assert 0 < entry["cpu_usec"] <= used
+    for member, file in (("memory_bytes", "memory.current"), ("tasks", "pids.current"), ("io_read_bytes", "io.stat")):
+        assert (member in entry) == s.exists(f"{cgroup}/{file}"), member
+    assert s.run("berth", "stats", "one", "--no-legend").lines[0].split()[0] == "one"
+    assert s.run("berth", "stats", "one", "two", check=False).rc == 3
+    # two rounds, a line each; the second knows what was used between them
+    out = s.sh("(berth stats --watch --json || true) | head -n2").lines
+    first, second = (json.loads(line)[0] for line in out)
+    assert "cpu_percent" not in first and second["cpu_percent"] >= 0
+
+
+def test_freeze_and_thaw(s: System) -> None:
+    s.run("berth", "freeze", "one")
+    assert names(s, "state=frozen") == ["one"]
+    assert s.run("berth", "exec", "one", "true", check=False).rc == 125
+    assert s.unit("one.service", "FreezerState") == "frozen"
+    s.run("berth", "thaw", "one")
+    assert s.run("berth", "exec", "one", "true").rc == 0
+    s.run("berth", "freeze", "one")
+    s.stop("one")
+    assert s.unit("one.service", "Result") == "success"
+    result = s.run("berth", "freeze", "one", check=False)
+    assert (result.rc, result.err) == (4, "container 'one' is not running\n")
+    assert s.run("berth", "thaw", "nobody", check=False).rc == 3
+
+
+def test_inspect_tells_what_the_kernel_shows(s: System) -> None:
+    shown = s.run("berth", "inspect", "one", "--json").json()
+    status = s.run("berth", "status", "one", "--json").json()
+    assert status.keys() <= shown.keys() and shown["labels"] == {"app": "shop", "tier": "front"}
+    command = processes(s)["sleep 1000"]["host_pid"]
+    lines = dict(line.split(":\t", 1) for line in s.read(f"/proc/{command}/status").splitlines())
+    held = shown["capabilities"]
+    assert sum(1 for _ in held["bounding"]) == int(lines["CapBnd"], 16).bit_count()
+    assert "CAP_CHOWN" not in held["bounding"] and "CAP_KILL" in held["bounding"]
+    assert shown["filter"] == {"mode": "filter", "filters": int(lines["Seccomp_filters"])}
+    assert shown["no_new_privileges"] is (lines["NoNewPrivs"] == "1") is True
+    assert set(shown["namespaces"].values()) == {"own"}
+    assert shown["ids"]["uid_map"] == [{"inside": 0, "outside": status["uid_base"], "count": 65536}]
+    mounts = {mount["target"]: mount for mount in shown["mounts"]}
+    assert len(shown["mounts"]) == len(s.read(f"/proc/{command}/mountinfo").splitlines())
+    assert "rw" in mounts["/data"]["options"] and "ro" in mounts["/site"]["options"]
+    devices = {device["path"]: device for device in shown["devices"]}
+    assert devices["/dev/null"]["number"] == "1:3" and devices["/dev/sub/zero"]["number"] == "1:5"
+    can = shown["can"]
+    assert any(line.startswith("/data (") for line in can["write"])
+    assert any(line.startswith("/site (") for line in can["read"])
+    assert not any(line.startswith("/site (") for line in can["write"])
+    assert can["reach"] == ["itself, through lo"]
+    assert "use /dev/sub/zero (char 1:5)" in can["do"] and not any("/dev/null" in line for line in can["do"]) and "CAP_KILL" in can["do"]
+    text = s.run("berth", "inspect", "one").out
+    assert "Can reach: itself, through lo\n" in text and "State: running\n" in text
+
+
+def test_inspect_says_what_is_open(s: System) -> None:
+    s.manifest("open", """
+        [Container]
+        Image=base
+        Exec=sleep 1000
+        PrivateUsers=no
+        NoNewPrivileges=no
+        Init=no
+        StopTimeout=1s
+        [Network]
+        Mode=host
+    """)
+    s.reload()
+    s.start("open")
+    shown = s.run("berth", "inspect", "open", "--json").json()
+    assert shown["namespaces"]["user"] == shown["namespaces"]["net"] == "host"
+    assert "be root of the host: it has no user ids of its own" in shown["can"]["do"]
+    assert "gain rights by set-uid programs" in shown["can"]["do"]
+    assert shown["can"]["reach"] == ["whatever the host reaches, and the host's own sockets"]
+    s.stop("open")
+    stopped = s.run("berth", "inspect", "open", "--json", check=False)
+    assert (stopped.rc, stopped.json()["state"], "can" in stopped.json()) == (4, "stopped", False)
+    assert s.run("berth", "inspect", "nobody", check=False).rc == 3
+
+
+def test_a_runtime_limit_that_ended_it_is_told(s: System) -> None:
+    s.manifest("brief", """
+        [Container]
+        Image=base
+        Exec=sleep 1000
+        [Network]
+        Mode=none
+        [Limits]
+        Runtime=1s
+    """)
+    s.reload()
+    s.start("brief")
+    assert "limits_hit" not in s.run("berth", "status", "brief", "--json").json()
+    s.wait_state("brief.service", "failed", timeout=30)
+    result = s.run("berth", "status", "brief", "--json", check=False)
+    assert (result.rc, result.json()["result"], result.json()["limits_hit"]) == (4, "timeout", ["runtime"])
