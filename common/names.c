@@ -68,6 +68,10 @@ bool image_id_valid(const char *id) {
         return n > 0 && n <= 128 && strchr(LOWER DIGITS, id[0]) && strspn(id, LOWER DIGITS "._-") == n;
 }
 
+bool image_is_disk(const char *image) {
+        return endswith(image, ".raw") || endswith(image, ".squashfs") || endswith(image, ".erofs");
+}
+
 bool volume_name_valid(const char *name) {
         return part_valid(name, strlen(name), "._-", 128);
 }

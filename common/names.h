@@ -24,5 +24,9 @@ void name_to_machine(const char *name, char ret[static NAME_LENGTH_MAX + 1]);
 /* [a-z0-9][a-z0-9._-]{0,127} */
 bool image_id_valid(const char *id);
 
+/* Does the name of an image, ID or path, say that it is a disk image: .raw, .squashfs or .erofs at its end? The unit
+ * of such a one is allowed loop devices, and the generator has nothing but the name to go by. */
+bool image_is_disk(const char *image);
+
 /* A volume's name, of the alphabet of image ids but upper case allowed as well. */
 bool volume_name_valid(const char *name);

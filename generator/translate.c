@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/contract.h"
+#include "common/names.h"
 #include "generator/command.h"
 #include "generator/directives.h"
 #include "generator/pass.h"
@@ -73,6 +74,13 @@ static void add_all_mounts_for(Translation *t) {
                         add_mounts_for(t, t->m->mounts.list[i].source);
 }
 
+/* A disk image is known by its name alone: what an ID leads to is nothing that a generator may look at. */
+static bool needs_loop(const Translation *t) {
+        const char *image = store_text(t->m->store, "Container", "Image");
+
+        return image && image_is_disk(image);
+}
+
 static int add_unit_section(Translation *t) {
         StoreValue v;
         int r;
@@ -81,6 +89,8 @@ static int add_unit_section(Translation *t) {
         if (r < 0)
                 return r;
         add_all_mounts_for(t);
+        if (needs_loop(t))
+                text_add(&t->text, "Wants=modprobe@loop.service\nAfter=modprobe@loop.service\n");
         r = references_add(&t->pass);
         if (r < 0)
                 return r;
@@ -116,6 +126,8 @@ static int add_service_section(Translation *t) {
         if (r < 0)
                 return r;
         directives_add(t->m, &t->text);
+        if (needs_loop(t))
+                text_add(&t->text, "DeviceAllow=/dev/loop-control rw\nDeviceAllow=block-loop r\n");
         return 0;
 }
 

@@ -14,9 +14,12 @@
 #include "common/contract.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "common/names.h"
 #include "common/parse.h"
 #include "common/strv.h"
 #include "helper/command.h"
+#include "helper/disk.h"
+#include "helper/image-disk.h"
 #include "helper/image-source.h"
 #include "helper/image-verbs.h"
 #include "helper/metadata.h"
@@ -38,7 +41,7 @@ typedef struct Import {
         StoreImport work;
         int source_fd, listing_fd, config_fd, signal_fd;
         int directory_fds[2];
-        bool is_directory;
+        bool is_directory, is_disk;
         bool replaced;
         struct timespec started;
         UnpackResult result;
@@ -63,7 +66,7 @@ static int add_name(Import *import, const char *id) {
                 return log_error_errno(
                                 EINVAL,
                                 "'%s' cannot be an image's ID: a-z 0-9, then also . _ -, at most 128, and no "
-                                "ending in .json, .env, .raw, .squashfs or .erofs",
+                                "ending in .json or .env",
                                 shown(id).text);
         if (strv_contains(import->names, id))
                 return 0;
@@ -260,10 +263,30 @@ static int refuse_store(const Import *import, int fd) {
         }
 }
 
+/* The unit of a disk image is allowed loop devices by the image's name alone: see the decision on it. */
+static int check_disk_names(const Import *import) {
+        for (char **id = import->names; *id; id++) {
+                if (import->is_disk && !image_is_disk(*id))
+                        return log_error_errno(
+                                        EINVAL,
+                                        "%s: is a disk image, whose ID has to end in .raw, .squashfs or "
+                                        ".erofs: --name=%s.raw",
+                                        shown(import->source.path).text, *id);
+                if (!import->is_disk && image_is_disk(*id))
+                        return log_error_errno(
+                                        EINVAL,
+                                        "%s: is no disk image, and '%s' is the ID of one; choose another: "
+                                        "--name=ID",
+                                        shown(import->source.path).text, *id);
+        }
+        return 0;
+}
+
 static int open_path(Import *import) {
         _cleanup_close_ int fd = -EBADF;
         const char *path = import->source.path;
         struct stat st;
+        Disk disk;
         int r;
 
         fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
@@ -273,6 +296,8 @@ static int open_path(Import *import) {
                 return log_error_errno(EINVAL, "%s: is a device; mount it, and import the directory",
                                        shown(path).text);
         if (!S_ISDIR(st.st_mode)) {
+                import->is_disk = S_ISREG(st.st_mode) && !import->source.oci && !import->source.docker &&
+                                  disk_look(fd, &disk) >= 0;
                 import->source_fd = TAKE_FD(fd);
                 return 0;
         }
@@ -395,6 +420,44 @@ static int unpack(Import *import) {
         write_end = close_fd(write_end);
         status = wait_child(import, pidfd);
         return status < 0 ? status : read_result(import, read_end, status, &import->result);
+}
+
+static int write_digest(const Import *import) {
+        char text[DIGEST_TEXT_SIZE + 32], digest[DIGEST_TEXT_SIZE];
+        int n, r;
+
+        digest_format(&import->result.digest, digest);
+        n = snprintf(text, sizeof(text), "{ \"digest\": \"%s\" }\n", digest);
+        r = write_file_at(import->work.fd, "config.json", text, (size_t) n, 0600);
+        return r < 0 ? log_error_errno(r, "cannot write into the store: %m") : 0;
+}
+
+/* A disk image: the file at the place of root.0, which is a directory of everything else. */
+static int copy_disk(Import *import) {
+        _cleanup_close_ int fd = -EBADF;
+        Shown what = shown(import->source.path);
+        struct stat st;
+        int r;
+
+        if (fstat(import->source_fd, &st) < 0)
+                return log_error_errno(errno, "%s: %m", what.text);
+        if ((uint64_t) st.st_size > import->limits.bytes)
+                return log_error_errno(EFBIG, "%s: is larger than %" PRIu64 " bytes (--max-size=)",
+                                       what.text, import->limits.bytes);
+        if (unlinkat(import->work.fd, "root.0", AT_REMOVEDIR) < 0)
+                return log_error_errno(errno, "cannot write into the store: %m");
+        r = image_disk_copy(import->source_fd, import->work.fd, "root.0", what.text, import->signal_fd);
+        if (r < 0)
+                return r;
+        fd = openat(import->work.fd, "root.0", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return log_error_errno(errno, "cannot read from the store: %m");
+        /* Of the copy: the source may change while it is read. */
+        r = image_disk_digest(fd, what.text, import->signal_fd, &import->result.digest);
+        import->result.listing = import->result.digest;
+        import->result.count.entries = 1;
+        import->result.count.bytes = (uint64_t) st.st_size;
+        return r < 0 ? r : write_digest(import);
 }
 
 /* What start-up would refuse is refused here already. */
@@ -545,9 +608,14 @@ static int run(Import *import) {
         if (r >= 0)
                 r = open_source(import);
         if (r >= 0)
+                r = check_disk_names(import);
+        if (r >= 0 && import->is_disk)
+                r = copy_disk(import);
+        else if (r >= 0) {
                 r = open_targets(import);
-        if (r >= 0)
-                r = unpack(import);
+                if (r >= 0)
+                        r = unpack(import);
+        }
         if (r >= 0)
                 r = check_config(import);
         if (r >= 0)

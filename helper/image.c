@@ -9,6 +9,7 @@
 #include "common/contract.h"
 #include "common/log.h"
 #include "common/names.h"
+#include "helper/disk.h"
 #include "helper/environment.h"
 
 #define IMAGES       BERTH_DATA_DIR "/images"
@@ -20,25 +21,37 @@ void image_done(Image *image) {
         metadata_done(&image->metadata);
 }
 
-/* The store's own links are root's, not the container's: they are followed. */
-static int open_root(int dir_fd, const char *path) {
+/* The store's own links are root's, not the container's: they are followed. A disk image is opened to be read. */
+static int open_root(int dir_fd, const char *path, bool disk) {
         _cleanup_close_ int fd = openat(dir_fd, path, O_PATH | O_CLOEXEC);
         struct stat st;
 
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
-        return S_ISDIR(st.st_mode) ? TAKE_FD(fd) : -ENOTDIR;
+        if (S_ISDIR(st.st_mode))
+                return TAKE_FD(fd);
+        if (!disk || !S_ISREG(st.st_mode))
+                return -ENOTDIR;
+        fd = close_fd(fd);
+        fd = openat(dir_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -ENOTDIR;
 }
 
 static int refuse(const char *name, const char *path, int error) {
+        if (error == -ENOTDIR && image_is_disk(name))
+                return log_error_errno(error, "image '%s': %s is neither a directory nor a file", name,
+                                       path);
         if (error == -ENOTDIR)
                 return log_error_errno(
                                 error,
-                                "image '%s': %s is not a directory; disk images are not supported by this "
-                                "version, unpack it into a directory",
+                                "image '%s': %s is not a directory; the name of a disk image ends in .raw, "
+                                ".squashfs or .erofs, so that its unit may use loop devices: rename it",
                                 name, path);
         if (error == -ENOENT)
-                return log_error_errno(error, "image '%s': no such directory", name);
+                return log_error_errno(error, "image '%s': no such %s", name,
+                                       image_is_disk(name) ? "file" : "directory");
         return log_error_errno(error, "image '%s': '%s' cannot be opened: %m", name, path);
 }
 
@@ -65,14 +78,14 @@ static int open_imported(const char *name, Image *image) {
         if (asprintf(&path, NAMES "/%s", name) < 0 || asprintf(&json, IMAGES "/%s.json", name) < 0)
                 return log_oom();
         entry_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        image->fd = entry_fd < 0 ? -errno : open_root(entry_fd, "root");
+        image->fd = entry_fd < 0 ? -errno : open_root(entry_fd, "root", image_is_disk(name));
         return image->fd < 0 ? refuse(name, path, image->fd)
                              : metadata_read(entry_fd, "config.json", json, &image->metadata);
 }
 
-static int open_path(const char *path, Image *image) {
-        image->fd = open_root(AT_FDCWD, path);
-        return image->fd < 0 ? refuse(path, path, image->fd) : 0;
+static int open_path(const char *name, Image *image) {
+        image->fd = open_root(AT_FDCWD, name, image_is_disk(name));
+        return image->fd < 0 ? refuse(name, name, image->fd) : 0;
 }
 
 /* What somebody put there by hand. */
@@ -85,16 +98,18 @@ static int open_kept(const char *name, Image *image) {
 
                 if (asprintf(&path, "%s/%s", stores[i], name) < 0)
                         return log_oom();
-                image->fd = open_root(AT_FDCWD, path);
+                image->fd = open_root(AT_FDCWD, path, image_is_disk(name));
                 if (image->fd >= 0)
                         break;
                 if (image->fd != -ENOENT)
                         return refuse(name, path, image->fd);
         }
         if (image->fd < 0)
-                return log_error_errno(ENOENT,
-                                       "image '%s': not found in %s nor in %s; put a root directory there",
-                                       name, stores[0], stores[1]);
+                return log_error_errno(
+                                ENOENT,
+                                "image '%s': not found in %s nor in %s; put a root directory or a disk "
+                                "image there",
+                                name, stores[0], stores[1]);
         if (asprintf(&json, IMAGES "/%s.json", name) < 0)
                 return log_oom();
         return metadata_read(AT_FDCWD, json, json, &image->metadata);
@@ -141,11 +156,47 @@ static int check_root(const char *name, int fd) {
         return 0;
 }
 
+static int mount_disk(const char *name, Image *image) {
+        _cleanup_close_ int file_fd = TAKE_FD(image->fd);
+        Disk disk;
+        int r;
+
+        r = disk_look(file_fd, &disk);
+        if (r == -ENOTUNIQ)
+                return log_error_errno(
+                                r,
+                                "image '%s': has several partitions, of which none is marked as the root "
+                                "of this architecture; mark it (sfdisk --part-type), or make an image of "
+                                "its file system alone",
+                                name);
+        if (r == -EMEDIUMTYPE)
+                return log_error_errno(
+                                r,
+                                "image '%s': holds no file system that is known here (ext4, xfs, btrfs, "
+                                "squashfs, erofs), neither alone nor in a partition",
+                                name);
+        if (r < 0)
+                return log_error_errno(r, "image '%s': cannot be read: %m", name);
+        image->fd = disk_mount(file_fd, &disk, name);
+        image->mounted = true;
+        return image->fd < 0 ? image->fd : 0;
+}
+
+static int mount_if_disk(const char *name, Image *image) {
+        struct stat st;
+
+        if (fstat(image->fd, &st) < 0)
+                return log_error_errno(errno, "image '%s': %m", name);
+        return S_ISREG(st.st_mode) ? mount_disk(name, image) : 0;
+}
+
 int image_open(const char *name, Image *ret) {
         _cleanup_image_ Image image = IMAGE_NONE;
         int r;
 
         r = find_image(name, &image);
+        if (r >= 0)
+                r = mount_if_disk(name, &image);
         if (r >= 0)
                 r = check_root(name, image.fd);
         if (r < 0)

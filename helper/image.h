@@ -8,6 +8,7 @@
 
 typedef struct Image { /* owns */
         int fd;        /* of its root directory */
+        bool mounted;  /* which is that of a detached mount of our own, as a disk image has it */
         Metadata metadata;
 } Image;
 
@@ -19,7 +20,7 @@ typedef struct Image { /* owns */
 void image_done(Image *image);
 #define _cleanup_image_ _cleanup_(image_done)
 
-/* Opens the root directory of the image of that name with what the image says of itself: of one that was imported,
+/* Opens the root directory of the image of that name (of a disk image, mounts it) with what the image says of itself: of one that was imported,
  * both of the same import, whatever happens at this moment. Checks that the directory can be a root: /dev, /proc, /sys
  * and /etc are no symbolic links (what is mounted there must not land elsewhere). Logs, naming image and remedy. */
 int image_open(const char *name, Image *ret);

@@ -5,6 +5,7 @@
  * not even a leader that fails at once loses its exit status (tried); then it runs, and we leave. */
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,6 +30,8 @@
 #include "helper/sysctls.h"
 #include "helper/unsupported.h"
 #include "helper/verbs.h"
+
+#define ZFS_MAGIC 0x2fc12fc1 /* of no header of Linux */
 
 #define BARRIER_TIMEOUT_MS 30000
 #define END_TIMEOUT_MS     5000
@@ -109,13 +112,45 @@ static int clone_leader(Launch *launch) {
         return 0;
 }
 
-static int map_failed(int error, const char *what, const char *which) {
+/* File systems that cannot, or not on every kernel, and what one does then. */
+static const char *name_type(int fd) {
+        static const struct {
+                long magic;
+                const char *name;
+        } rows[] = {
+                { TMPFS_MAGIC, "tmpfs" },         { SQUASHFS_MAGIC, "squashfs" },
+                { NFS_SUPER_MAGIC, "NFS" },       { CIFS_SUPER_MAGIC, "CIFS" },
+                { FUSE_SUPER_MAGIC, "FUSE" },     { OVERLAYFS_SUPER_MAGIC, "overlay" },
+                { MSDOS_SUPER_MAGIC, "vfat" },    { V9FS_MAGIC, "9p" },
+                { ISOFS_SUPER_MAGIC, "iso9660" }, { ZFS_MAGIC, "ZFS" },
+                { EXFAT_SUPER_MAGIC, "exfat" },
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+                if (mount_is(fd, rows[i].magic))
+                        return rows[i].name;
+        return "this type";
+}
+
+/* With PrivateUsers=no and =identity the numbers on disk are the numbers inside as they are. */
+static bool maps_ids(const Launch *launch) {
+        return launch->plan.private_users == PRIVATE_USERS_PICK ||
+               launch->plan.private_users == PRIVATE_USERS_RANGE;
+}
+
+/* own: by an IDMap= of its own. */
+static int map_failed(const Launch *launch, int error, int fd, bool own, const char *what,
+                      const char *which) {
         if (error == -EINVAL)
                 return log_error_errno(
                                 error,
-                                "%s '%s': its file system cannot map ids on this kernel; move it to ext4, xfs, "
-                                "btrfs or erofs, or set PrivateUsers=no",
-                                what, which);
+                                "%s '%s': its file system, %s, cannot map ids on this kernel; %s, or %s",
+                                what, which, name_type(fd),
+                                mount_is(fd, SQUASHFS_MAGIC) ? "make an erofs of it"
+                                                             : "move it to ext4, xfs, btrfs or erofs",
+                                !maps_ids(launch) ? "remove IDMap= there"
+                                : own             ? "set PrivateUsers=no and remove IDMap= there"
+                                                  : "set PrivateUsers=no");
         if (error == -ERANGE)
                 return log_error_errno(error, "%s '%s': IDMap= names an id that the container does not have",
                                        what, which);
@@ -149,19 +184,14 @@ static int map_mount(const Launch *launch, size_t i, int userns_fd) {
         if (n_ranges > 0) {
                 own_fd = namespaces_for_mount(ranges, n_ranges, launch->state.uid_base, count);
                 if (own_fd < 0)
-                        return map_failed(own_fd, "mount", mount->target);
+                        return map_failed(launch, own_fd, launch->mount_fds[i], true, "mount",
+                                          mount->target);
                 userns_fd = own_fd;
         }
         if (userns_fd < 0)
                 return 0;
         r = (mount->recursive ? mount_map_ids_tree : mount_map_ids)(launch->mount_fds[i], userns_fd);
-        return r < 0 ? map_failed(r, "mount", mount->source) : 0;
-}
-
-/* With PrivateUsers=no and =identity the numbers on disk are the numbers inside as they are. */
-static bool maps_ids(const Launch *launch) {
-        return launch->plan.private_users == PRIVATE_USERS_PICK ||
-               launch->plan.private_users == PRIVATE_USERS_RANGE;
+        return r < 0 ? map_failed(launch, r, launch->mount_fds[i], own_fd >= 0, "mount", mount->source) : 0;
 }
 
 static int map_roots(const Launch *launch, int userns_fd) {
@@ -169,9 +199,11 @@ static int map_roots(const Launch *launch, int userns_fd) {
 
         r = mount_map_ids(launch->image_fd, userns_fd);
         if (r < 0)
-                return map_failed(r, "image", launch->plan.image);
+                return map_failed(launch, r, launch->image_fd, false, "image", launch->plan.image);
         r = mount_map_ids(launch->layer_fd, userns_fd);
-        return r < 0 ? map_failed(r, "layer directory", BERTH_DATA_DIR "/layers") : 0;
+        return r < 0 ? map_failed(launch, r, launch->layer_fd, false, "layer directory",
+                                  BERTH_DATA_DIR "/layers")
+                     : 0;
 }
 
 static int say(const Launch *launch, char word) {

@@ -361,7 +361,12 @@ static int open_roots(Launch *launch) {
         const Plan *plan = &launch->plan;
         int image_fd = launch->image.fd, r;
 
-        launch->image_fd = mount_clone(image_fd, "");
+        if (launch->image.mounted) { /* of a detached mount there is no clone before Linux 6.15 */
+                launch->image_fd = fcntl(image_fd, F_DUPFD_CLOEXEC, 3);
+                if (launch->image_fd < 0)
+                        return log_error_errno(errno, "image '%s': %m", plan->image);
+        } else
+                launch->image_fd = mount_clone(image_fd, "");
         if (launch->image_fd < 0)
                 return log_error_errno(launch->image_fd, "image '%s': cannot be bound: %m", plan->image);
         launch->lock_fd = layer_open(plan->name, plan->ephemeral, &launch->state, image_fd);

@@ -101,7 +101,7 @@ void store_unlock(Store *store) {
 }
 
 bool store_id_valid(const char *id) {
-        static const char *const taken[] = { ".json", ".env", ".raw", ".squashfs", ".erofs" };
+        static const char *const taken[] = { ".json", ".env" };
 
         for (size_t i = 0; i < ARRAY_LEN(taken); i++)
                 if (endswith(id, taken[i]))
@@ -278,7 +278,7 @@ int store_settle(StoreImport *import, unsigned which) {
         int r;
 
         snprintf(root, sizeof(root), "root.%u", which);
-        snprintf(other, sizeof(other), "root.%u", !which);
+        snprintf(other, sizeof(other), "root.%u", 1 - which);
         r = remove_tree(import->fd, other);
         if (r >= 0 && renameat(import->fd, root, import->fd, "root") < 0)
                 r = -errno;

@@ -15,8 +15,8 @@
  *     lock                        held for every change of what is below
  *     names/ID                    -> ../entries/ENTRY: replaced by one rename, root and configuration together
  *     entries/ENTRY/              an imported image; ENTRY is ID@ and 12 digits of its digest, .N if that is taken
- *       root/ config.json         the tree, and what becomes ID.json
- *       listing record.json       what verify compares, and what import knew
+ *       root/ config.json         the tree (or a file: a disk image), and what becomes ID.json
+ *       listing record.json       what verify compares (of a tree), and what import knew
  *     new-XXXXXXXXXXXX/           an import at work: it holds a lock on lock in there
  *     dead-XXXXXXXXXXXX/          being removed
  *
@@ -50,7 +50,7 @@ void store_done(Store *store);
 int store_lock(Store *store);
 void store_unlock(Store *store);
 
-/* An ID that an import may have: one that cannot be taken for another image's .json or .env, or for a disk image. */
+/* An ID that an import may have: one that cannot be taken for another image's .json or .env. */
 bool store_id_valid(const char *id);
 
 /* An import at work. */

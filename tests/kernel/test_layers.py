@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Iterator
 
 import pytest
 
 from harness import roots
+from harness.place import Place, make_tree
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
@@ -25,35 +24,6 @@ def _host_id() -> str:
         return ""
 
 
-class Place:
-    """A mount namespace in which /var/lib and /run/berth are directories of a test."""
-
-    def __init__(self, build: Path, top: Path):
-        self.helper, self.top = build / "helper", top
-        self.lib, self.runtime = top / "lib", top / "run"
-        for path in (self.lib, self.runtime):
-            path.mkdir()
-        Path("/run/berth").mkdir(exist_ok=True)
-        self.keeper = subprocess.Popen(
-            ["unshare", "--mount", "--propagation=private", "sh", "-c",
-             'mount --bind "$0" /var/lib && mount --bind "$1" /run/berth && echo up && exec sleep infinity',
-             self.lib, self.runtime], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        assert self.keeper.stdout.readline() == b"up\n"
-
-    def run(self, program: str, *words: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["nsenter", f"--mount=/proc/{self.keeper.pid}/ns/mnt", "--", str(self.helper / program),
-                               *map(str, words)], check=False, stdin=subprocess.DEVNULL, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
-
-    def launch(self, *words: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-        return self.run("berth", "launch", "--foreground", "--name=web", "--network=none", *options, "--", *words)
-
-    def close(self) -> None:
-        self.keeper.kill()
-        self.keeper.communicate()
-        shutil.rmtree(self.top)
-
-
 @pytest.fixture
 def place(pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[Place]:
     top = roots.cache_directory() / "layers" / f"{os.getpid()}-{tmp_path.name}"  # /tmp need not be idmappable
@@ -61,16 +31,6 @@ def place(pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[Place]:
     place = Place(Path(pytestconfig.getoption("--berth-build")).resolve(), top)
     yield place
     place.close()
-
-
-def make_tree(path: Path) -> Path:
-    """A root directory with a static shell and tools."""
-    (path / "bin").mkdir(parents=True)
-    (path / "etc").mkdir()
-    shutil.copy("/bin/busybox", path / "bin/busybox")
-    for tool in ("sh", "cat", "touch", "ls"):
-        (path / "bin" / tool).symlink_to("busybox")
-    return path
 
 
 def test_the_data_directory_may_be_a_link_of_the_administrator(place: Place) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 
 import pytest
 
@@ -116,3 +117,25 @@ def test_the_machine_id_is_the_same_at_each_start_and_for_each_command(own: Syst
         own.stop("web")
     (own_id,) = seen
     assert len(own_id) == 33 and own_id != own.run("cat", "/etc/machine-id").out
+
+
+def test_a_unit_runs_from_a_disk_image_and_leaves_no_loop_device(own: System) -> None:
+    if not own.path("/dev/loop-control").exists() or "\tsquashfs\n" not in own.run("cat", "/proc/filesystems").out:
+        pytest.skip("this kernel has no loop devices, or no squashfs")
+    disk = own.path("/srv/os.squashfs")
+    subprocess.run(["mksquashfs", own.path("/srv/tree"), disk, "-quiet", "-noappend"], check=True,
+                   stdout=subprocess.DEVNULL)
+    own.run("berth", "image", "import", "/srv/os.squashfs")
+    own.manifest("web", KEPT.replace("own", "os.squashfs"))
+    own.reload()
+    own.start("web")
+    assert "block-loop r" in own.unit("web.service", "DeviceAllow")
+    own.run("berth", "exec", "web", "--", "touch", "/kept")
+    backing = "cat /sys/block/loop*/loop/backing_file 2>/dev/null"
+    assert "/images/.store/" in own.run("sh", "-c", backing, check=False).out
+    inside = own.run("berth", "exec", "web", "--", "ls", "/dev").out
+    assert "loop" not in inside
+    own.stop("web")
+    own.wait_for(lambda: "/images/.store/" not in own.run("sh", "-c", backing, check=False).out, "no loop device")
+    own.start("web")
+    own.run("berth", "exec", "web", "--", "cat", "/kept")

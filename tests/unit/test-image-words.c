@@ -115,8 +115,7 @@ static void sizes_are_rounded_down(void **state _unused_) {
 
 static void an_id_is_no_other_files_name(void **state _unused_) {
         static const char *const good[] = { "a", "nginx", "a.b_c-1", "json", "a.jsonx", "1.27" };
-        static const char *const bad[] = { "",           ".",       "a.json", "a.env", "a.raw",
-                                           "a.squashfs", "a.erofs", ".json",  "A",     "a/b" };
+        static const char *const bad[] = { "", ".", "a.json", "a.env", ".json", "A", "a/b" };
 
         for (size_t i = 0; i < ARRAY_LEN(good); i++)
                 ROW(i, good[i], store_id_valid(good[i]));

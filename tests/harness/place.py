@@ -1,0 +1,48 @@
+"""A mount namespace with a /var/lib and a /run/berth of its own, for what needs no systemd."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+
+class Place:
+    """A mount namespace in which /var/lib and /run/berth are directories of a test."""
+
+    def __init__(self, build: Path, top: Path):
+        self.helper, self.top = build / "helper", top
+        self.lib, self.runtime = top / "lib", top / "run"
+        for path in (self.lib, self.runtime):
+            path.mkdir()
+        Path("/run/berth").mkdir(exist_ok=True)
+        self.keeper = subprocess.Popen(
+            ["unshare", "--mount", "--propagation=private", "sh", "-c",
+             'mount --bind "$0" /var/lib && mount --bind "$1" /run/berth && echo up && exec sleep infinity',
+             self.lib, self.runtime], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        assert self.keeper.stdout.readline() == b"up\n"
+
+    def prefix(self) -> list[str]:
+        return ["nsenter", f"--mount=/proc/{self.keeper.pid}/ns/mnt", "--"]
+
+    def run(self, program: str, *words: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*self.prefix(), str(self.helper / program), *map(str, words)], check=False, stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+
+    def launch(self, *words: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        return self.run("berth", "launch", "--foreground", "--name=web", "--network=none", *options, "--", *words)
+
+    def close(self) -> None:
+        self.keeper.kill()
+        self.keeper.communicate()
+        shutil.rmtree(self.top)
+
+
+def make_tree(path: Path) -> Path:
+    """A root directory with a static shell and tools."""
+    (path / "bin").mkdir(parents=True)
+    (path / "etc").mkdir()
+    shutil.copy("/bin/busybox", path / "bin/busybox")
+    for tool in "sh cat touch ls id stat mkdir rm ln dd sync sleep find chmod chown mkfifo".split():
+        (path / "bin" / tool).symlink_to("busybox")
+    return path
