@@ -29,24 +29,27 @@ void further_done(Further *f) {
         *f = (Further){ 0 };
 }
 
-/* Ends a unit and adds it by a path of own memory, which may be NULL for lack of it. */
-static int finish(Build *b, char *path, Text *text) {
-        FurtherUnit made = { .path = path }, *list = b->further->list;
+int further_add(Further *f, char *path, Text *text) {
+        FurtherUnit made = { .path = path }, *list = f->list;
         int r;
 
         unit_section(text, "X-Berth");
         text_add(text, "Format=1\n");
         r = text_take(text, &made.text, &made.size);
-        if (r >= 0 && (b->further->n & (b->further->n + 1)) == 0)
-                list = reallocarray(b->further->list, (b->further->n + 1) * 2, sizeof(FurtherUnit));
+        if (r >= 0 && (f->n & (f->n + 1)) == 0)
+                list = reallocarray(f->list, (f->n + 1) * 2, sizeof(FurtherUnit));
         if (r < 0 || !path || !list) {
                 free(path);
                 free(made.text);
                 return -ENOMEM;
         }
-        b->further->list = list;
-        b->further->list[b->further->n++] = made;
+        f->list = list;
+        f->list[f->n++] = made;
         return 0;
+}
+
+static int finish(Build *b, char *path, Text *text) {
+        return further_add(b->further, path, text);
 }
 
 /* The manifest's own name or template with another suffix, "web.socket", or that of a kind of unit for it:

@@ -23,6 +23,9 @@ typedef struct Further {
 
 void further_done(Further *f);
 
+/* Ends a unit and adds it. path is of own memory, or NULL for lack of it. 0 or -ENOMEM. */
+int further_add(Further *f, char *path, Text *text);
+
 /* Builds them. What is wrong goes to m->diags. 0 or -ENOMEM. */
 int further_build(Manifest *m, const World *world, Further *ret);
 

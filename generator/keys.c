@@ -138,8 +138,10 @@ static const Key keys[] = {
           "The signal that systemctl reload sends to the command." },
         { "Container", "ReloadExec", &type_program, false,
           "The command that systemctl reload runs in the container." },
-        { "Container", "Boot", NULL, false, NULL },
-        { "Container", "Template", NULL, false, NULL },
+        { "Container", "Boot", &type_bool, false,
+          "Whether the image is a whole system, which systemd-nspawn boots." },
+        { "Container", "Template", &type_template, false,
+          "With Boot=yes, the arguments of systemd-nspawn: a file NAME.nspawn-args." },
         { "Container", "Label", &type_label, true,
           "A label KEY=VALUE, which berth list and berth status show." },
 
@@ -294,6 +296,10 @@ const Key *key_find_elsewhere(const char *name) {
         return NULL;
 }
 
+const Key *key_at(size_t i) {
+        return i < ARRAY_LEN(keys) ? &keys[i] : NULL;
+}
+
 static char lower(char c) {
         return (char) tolower((unsigned char) c);
 }
@@ -329,9 +335,13 @@ static unsigned distance(const char *a, const char *b) {
 
 /* Keeps candidate in *best if it is nearer to name, and near enough: a third of the letters. */
 static void consider(const char *name, const char *candidate, const char **best, unsigned *best_distance) {
-        unsigned d = distance(name, candidate);
+        size_t n = strlen(name), m = strlen(candidate), near = MAX(m / 3, 1);
+        unsigned d;
 
-        if (d <= MAX(strlen(candidate) / 3, 1) && d < *best_distance) {
+        if (MAX(n, m) - MIN(n, m) > near)
+                return; /* as many letters at least must be added: no need to count */
+        d = distance(name, candidate);
+        if (d <= near && d < *best_distance) {
                 *best = candidate;
                 *best_distance = d;
         }

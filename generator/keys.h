@@ -36,6 +36,9 @@ const Key *key_find(const char *section, const char *name);
 /* The first key of that name in any section of kind SECTION_KEYS, supported or not, or NULL. */
 const Key *key_find_elsewhere(const char *name);
 
+/* The key of that number, from 0, or NULL behind the last. */
+const Key *key_at(size_t i);
+
 /* The name that was likely meant, or NULL. Borrowed from the table. */
 const char *section_suggest(const char *name);
 const char *key_suggest(const char *section, const char *name);

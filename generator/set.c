@@ -4,10 +4,13 @@
 #include <search.h>
 #include <stdio.h>
 
+#include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
 #include "common/strv.h"
 #include "generator/types.h"
+
+#define TEMPLATE_MAX (64 * 1024)
 
 typedef struct Machine {
         const char *name; /* of the manifest; borrowed from lookup */
@@ -102,6 +105,27 @@ static const char *alias_take(void *data, const char *alias, const char *name) {
         return found && !streq((*found)->name, name) ? (*found)->name : NULL;
 }
 
+static int template_read(void *data, const char *name, char **ret, size_t *ret_size) {
+        static const char *const directories[] = { "/etc/berth/nspawn-templates",
+                                                   BERTH_DATADIR "/nspawn-templates" };
+        const Set *s = data;
+        int r = -ENOENT;
+
+        for (size_t i = 0; r == -ENOENT && i < ARRAY_LEN(directories); i++) {
+                _cleanup_free_ char *path = NULL;
+                _cleanup_close_ int fd = -EBADF;
+
+                if (asprintf(&path, "%s/%s.nspawn-args", directories[i], name) < 0) {
+                        path = NULL;
+                        return -ENOMEM;
+                }
+                fd = r = open_regular_in_root(s->lookup.root_fd, path);
+                if (r >= 0)
+                        r = read_fd(fd, TEMPLATE_MAX, ret, ret_size);
+        }
+        return r;
+}
+
 static int compare_machines(const void *a, const void *b) {
         const Machine *x = a, *y = b;
         int r = strcmp(x->machine, y->machine);
@@ -162,7 +186,7 @@ int set_open(const SetOptions *o, Set **ret) {
         if (!s)
                 return log_oom();
         s->lookup.root_fd = -EBADF;
-        s->world = (World){ s, manifest_exists, unit_exists, alias_take, machine_taken };
+        s->world = (World){ s, manifest_exists, unit_exists, alias_take, machine_taken, template_read };
         r = lookup_open(&s->lookup, o->root ? o->root : "/",
                         o->manifest_path ? o->manifest_path : LOOKUP_MANIFEST_PATH,
                         o->unit_path ? o->unit_path : LOOKUP_UNIT_PATH);

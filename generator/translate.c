@@ -5,6 +5,7 @@
 
 #include "common/contract.h"
 #include "common/names.h"
+#include "generator/boot.h"
 #include "generator/command.h"
 #include "generator/directives.h"
 #include "generator/pass.h"
@@ -182,6 +183,7 @@ int translate(Manifest *m, const World *world, Service *ret) {
         _cleanup_(service_done) Service service = { 0 };
         _cleanup_text_ Text launch = { 0 }, reload = { 0 };
         const char *other;
+        StoreValue template;
         int r;
 
         if (asprintf(&service.unit, "%s.service", m->name) < 0) {
@@ -192,6 +194,10 @@ int translate(Manifest *m, const World *world, Service *ret) {
         if (other)
                 diag_error(&m->diags, 0, 0,
                            "the manifest '%s' makes a machine of the same name; rename one of them", other);
+        if (boot_wanted(m))
+                return boot_translate(m, world, ret);
+        if (store_get(m->store, "Container", "Template", 0, &template))
+                diag_error(&m->diags, template.line, 1, "Template= has a meaning with Boot=yes only");
         t.pass = (Pass){ m, world, &t.text };
         t.further = &service.further;
         r = further_build(m, world, &service.further);

@@ -275,6 +275,13 @@ static int parse_span(const char *value, char **ret, char **reterr _unused_) {
         return v == UINT64_MAX ? type_keep("infinity", ret) : type_keep_number(v, ret);
 }
 
+static int parse_template(const char *value, char **ret, char **reterr _unused_) {
+        size_t n = strlen(value);
+
+        return n == 0 || n > 64 || strspn(value, UPPER LOWER DIGITS "_-") != n ? -EINVAL
+                                                                               : type_keep(value, ret);
+}
+
 /* clang-format off */
 const Type type_bool = { "yes, no, true, false, on, off, 1 or 0", parse_type_bool };
 const Type type_image = { "an image's id ([a-z0-9][a-z0-9._-]*, at most 128) or an absolute path", parse_image };
@@ -283,6 +290,7 @@ const Type type_user = { "a name ([A-Za-z0-9._-]) or a number from 0 to 42949672
 const Type type_path = { "an absolute path", parse_path };
 const Type type_environment = { "words NAME=VALUE", parse_environment };
 const Type type_hostname = { "letters, digits, '-' and '.', at most 64", parse_hostname };
+const Type type_template = { "a name of letters, digits, '-' and '_'", parse_template };
 const Type type_private_users = { "pick, identity, no or BASE:SIZE", parse_private_users };
 const Type type_volume = { "VOLUME:/target[:ro][:idmap=...]", parse_volume };
 const Type type_mount_type = { "volume, bind, assets, pointer, backup or tmpfs", parse_mount_type };

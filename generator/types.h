@@ -21,6 +21,7 @@ extern const Type type_user;        /* name or number */
 extern const Type type_path;        /* absolute, normal, no control characters */
 extern const Type type_environment; /* words NAME=VALUE, kept as written */
 extern const Type type_hostname;
+extern const Type type_template;      /* a name of letters, digits, '-' and '_' */
 extern const Type type_private_users; /* pick, identity, no, BASE:SIZE */
 extern const Type type_volume;        /* VOLUME:/target[:ro][:idmap=...], kept as written */
 extern const Type type_mount_type;    /* volume, bind, assets, pointer, backup, tmpfs */

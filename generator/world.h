@@ -16,6 +16,8 @@ typedef struct World {
         const char *(*alias_take)(void *data, const char *alias, const char *name);
         /* The other manifest whose machine has the same name and was there first, or NULL. */
         const char *(*machine_taken)(void *data, const char *name);
+        /* Reads the template of that name for Boot=yes: 0, own bytes with a NUL behind and how many, or negative errno. */
+        int (*template_read)(void *data, const char *name, char **ret, size_t *ret_size);
 } World;
 
 /* Is that a name of a unit (systemd.unit(5)): [A-Za-z0-9:_.\@-], a known suffix, under 256 bytes? */

@@ -41,7 +41,7 @@ static bool excused(const char *message) {
 }
 
 static void check_manifest(const Quadlet *q, const char *text) {
-        static const World world = { NULL, exists, foreign, take, machine };
+        static const World world = { NULL, exists, foreign, take, machine, NULL };
         _cleanup_free_ char *copy = strdup(text);
         _cleanup_manifest_ Manifest m = { 0 };
         _cleanup_(service_done) Service service = { 0 };

@@ -7,6 +7,7 @@
 
 #include "common/base.h"
 #include "common/contract.h"
+#include "generator/boot.h"
 #include "generator/lines.h"
 #include "generator/translate.h"
 #include "tests/fuzz/fuzz.h"
@@ -27,8 +28,34 @@ static const char *machine(void *data _unused_, const char *name _unused_) {
         return NULL;
 }
 
+static int template_read(void *data _unused_, const char *name, char **ret, size_t *ret_size) {
+        static const char text[] = "# one\n--network-veth\n  --overlay=/a%b:\"$c\":/d\r\n\n";
+
+        if (name[0] > 'm')
+                return -ENOENT;
+        *ret_size = name[0] > 'e' ? strlen(text) : sizeof(text); /* with a NUL */
+        *ret = malloc(sizeof(text) + 1);
+        assert(*ret);
+        memcpy(*ret, text, sizeof(text));
+        return 0;
+}
+
+/* What a test is of: the unit's name as it stands in commands, and what was found. */
+typedef struct Tested {
+        const char *name;
+        bool bad, boot;
+} Tested;
+
+/* Does value begin with our command for that name? */
+static bool is_ours(const Tested *t, const char *value, const char *verb) {
+        char expected[64];
+
+        snprintf(expected, sizeof(expected), ":" BERTH_BINDIR "/berth %s \"--name=%s\"", verb, t->name);
+        return startswith(value, expected);
+}
+
 /* Reads the unit as systemd does, with our own reader: the same rules. */
-static void check_unit(char *text, size_t size, bool bad) {
+static void check_unit(const Tested *t, char *text, size_t size) {
         unsigned starts = 0, stops = 0, formats = 0;
         char section[64] = "";
         Diags diags = { 0 };
@@ -49,63 +76,97 @@ static void check_unit(char *text, size_t size, bool bad) {
                 }
                 if (streq(line.key, "ExecStart")) {
                         assert(starts++ == 0);
-                        assert(startswith(line.value,
-                                          bad ? ":" BERTH_BINDIR "/berth refuse \"--name=web@%i\" -- "
-                                              : ":" BERTH_BINDIR "/berth launch \"--name=web@%i\" "));
+                        assert(t->bad    ? is_ours(t, line.value, "refuse")
+                               : t->boot ? streq(line.value, "/bin/true")
+                                         : is_ours(t, line.value, "launch"));
                 }
                 stops = streq(line.key, "ExecStopPost") ? stops + 1 : stops;
                 if (starts > 0) /* nothing passes behind our commands */
                         assert(streq(line.key, "ExecStart") || streq(line.key, "ExecStopPost"));
                 assert(!streq(line.key, "User") && !streq(line.key, "PrivateUsers"));
         }
-        assert(starts == 1 && stops >= 1 && formats == 1 && diags.n == 0);
+        assert(starts == 1 && (t->boot || stops >= 1) && formats == 1 && diags.n == 0);
         diags_done(&diags);
 }
 
+/* What a further unit may start. The drop-in for nspawn empties what that has first. */
+static void check_command(const Tested *t, const Line *line, bool dropin, unsigned *starts) {
+        if (dropin && streq(line->key, "ExecStart")) {
+                assert(*starts < 2);
+                assert(++*starts == 1 ? line->value[0] == '\0'
+                       : t->bad       ? is_ours(t, line->value, "refuse")
+                                : startswith(line->value, ":/usr/bin/systemd-nspawn --quiet --keep-unit "
+                                                          "--boot --settings=no \"--machine=web-one\" "
+                                                          "\"--") != NULL);
+        } else if (!dropin && startswith(line->key, "Exec")) {
+                assert((*starts)++ == 0);
+                assert(is_ours(t, line->value, "health") || is_ours(t, line->value, "proxy"));
+        }
+}
+
 /* The further units: nothing runs but our own command, once. */
-static void check_further(FurtherUnit *unit) {
+static void check_further(const Tested *t, FurtherUnit *unit) {
+        bool dropin = endswith(unit->path, ".conf"), service = dropin || endswith(unit->path, ".service");
         unsigned starts = 0, formats = 0;
         char section[64] = "";
         Diags diags = { 0 };
         Lines lines;
         Line line;
 
-        assert(strlen(unit->text) == unit->size && !strchr(unit->path, '/'));
+        assert(strlen(unit->text) == unit->size);
+        assert(dropin ? streq(unit->path, "systemd-nspawn@web-one.service.d/50-berth.conf")
+                      : !strchr(unit->path, '/'));
         lines_open(&lines, unit->text, unit->size);
         for (lines_next(&lines, &line, &diags); line.kind != LINE_END; lines_next(&lines, &line, &diags)) {
                 if (line.kind == LINE_SECTION) {
                         snprintf(section, sizeof(section), "%s", line.key);
                         assert(streq(section, "Unit") || streq(section, "X-Berth") ||
-                               (endswith(unit->path, ".service") && streq(section, "Service")) ||
+                               (service && streq(section, "Service")) ||
                                (endswith(unit->path, ".socket") && streq(section, "Socket")) ||
                                (endswith(unit->path, ".timer") && streq(section, "Timer")));
                         continue;
                 }
                 formats += streq(section, "X-Berth");
-                if (streq(section, "Service") && startswith(line.key, "Exec")) {
-                        assert(starts++ == 0);
-                        assert(startswith(line.value, ":" BERTH_BINDIR "/berth health \"--name=web@%i\" ") ||
-                               startswith(line.value, ":" BERTH_BINDIR "/berth proxy \"--name=web@%i\" "));
-                }
+                if (streq(section, "Service"))
+                        check_command(t, &line, dropin, &starts);
                 assert(!streq(section, "Socket") ||
                        (!streq(line.key, "Accept") && !streq(line.key, "Service")));
                 assert(!streq(section, "Timer") || !streq(line.key, "Unit"));
         }
-        assert(starts == (endswith(unit->path, ".service") != NULL) && formats == 1 && diags.n == 0);
+        assert(starts == (unsigned) service + dropin && formats == 1 && diags.n == 0);
         diags_done(&diags);
 }
 
+static void check_links(const Links *links, const char *name) {
+        char service[32], socket[32], timer[32];
+
+        snprintf(service, sizeof(service), "../%s.service", name);
+        snprintf(socket, sizeof(socket), "../%s.socket", name);
+        snprintf(timer, sizeof(timer), "../%s.timer", name);
+        for (size_t i = 0; i < links->n; i++) {
+                const Link *link = &links->list[i];
+                const char *slash = strchr(link->path, '/');
+
+                assert(link->path[0] != '/' && link->path[0] != '.' && (!slash || !strchr(slash + 1, '/')));
+                assert(streq(link->target, slash ? service : service + strlen("../")) ||
+                       (slash && (streq(link->target, socket) || streq(link->target, timer))));
+        }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        static const World world = { NULL, exists, foreign, take, machine };
+        static const World world = { NULL, exists, foreign, take, machine, template_read };
         _cleanup_free_ char *copy = malloc(size + 1);
         Fragment fragments[4] = { { .path = "/etc/berth/web@.berth" },
                                   { .path = "/etc/berth/web@.berth.d/1.conf" },
                                   { .path = "/etc/berth/web@.berth.d/2.conf" },
                                   { .path = "/etc/berth/web@.berth.d/3.conf" } };
+        /* What begins with a comment is an instance, for what templates cannot have. */
+        const char *name = size > 0 && data[0] == '#' ? "web@one" : "web@";
         size_t n = 0;
         char *at, *end;
         _cleanup_manifest_ Manifest m = { 0 };
         _cleanup_(service_done) Service service = { 0 };
+        Tested tested;
 
         assert(copy);
         if (size > 0)
@@ -120,21 +181,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                         break;
                 *end = '\0';
         }
-        assert(manifest_init(&m, "web@", "/etc/berth/web@.berth") == 0);
+        assert(manifest_init(&m, name, "/etc/berth/web@.berth") == 0);
         assert(manifest_parse(&m, fragments, n) == 0);
         assert(translate(&m, &world, &service) == 0);
         assert(strlen(service.text) == service.size);
-        for (size_t i = 0; i < service.links.n; i++) {
-                const Link *link = &service.links.list[i];
-                const char *slash = strchr(link->path, '/');
-
-                assert(link->path[0] != '/' && link->path[0] != '.' && (!slash || !strchr(slash + 1, '/')));
-                assert(streq(link->target, slash ? "../web@.service" : "web@.service") ||
-                       (slash &&
-                        (streq(link->target, "../web@.socket") || streq(link->target, "../web@.timer"))));
-        }
-        check_unit(service.text, service.size, m.diags.errors > 0);
+        check_links(&service.links, name);
+        tested = (Tested){ streq(name, "web@") ? "web@%i" : name, m.diags.errors > 0, boot_wanted(&m) };
+        check_unit(&tested, service.text, service.size);
         for (size_t i = 0; i < service.further.n; i++)
-                check_further(&service.further.list[i]);
+                check_further(&tested, &service.further.list[i]);
         return 0;
 }

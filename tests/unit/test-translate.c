@@ -23,7 +23,7 @@ static const char *machine(void *data _unused_, const char *name) {
         return streq(name, "twin@1") ? "twin-1" : NULL;
 }
 
-static const World world = { NULL, exists, foreign, take, machine };
+static const World world = { NULL, exists, foreign, take, machine, NULL };
 
 typedef struct Case {
         Manifest m;
