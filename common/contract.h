@@ -69,7 +69,9 @@
  *                                            manifest runs in the place of launch
  *   berth proxy --name=NAME --to=PORT        becomes systemd-socket-proxyd in the container's network, as nobody
  *   berth health --name=NAME [--interval=TIME] [--timeout=TIME] [--retries=N] [--start-period=TIME]
- *           [--on-failure=none|restart|stop] -- WORD...     one health check: what berth-health@NAME.service runs
+ *           [--notify=BOOL] [--on-failure=none|restart|stop] -- WORD...
+ *                                            one health check: what berth-health@NAME.service runs; notify: its first
+ *                                            success is the service's READY=1
  *   berth reload --name=NAME --signal=SIGNAL   ExecReload= with ReloadSignal=: sends it to the leader
  *   berth cleanup --name=NAME                ExecStopPost=: releases what lives outside of the leader
  */

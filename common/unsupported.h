@@ -13,7 +13,6 @@
         ROW(READ_PATH,           "Container", "ReadPath",         "",                  path) \
         ROW(WRITE_PATH,          "Container", "WritePath",        "",                  path) \
         ROW(SECRET,              "Container", "Secret",           "",                  text) \
-        ROW(NOTIFY,              "Container", "Notify",           "no",                notify) \
         ROW(APPARMOR_PROFILE,    "Container", "AppArmorProfile",  "",                  text) \
         ROW(SHARED_RUN,          "Container", "SharedRun",        "no",                boolean) \
         ROW(PID_NAMESPACE,       "Container", "PidNamespace",     "private",           namespace) \

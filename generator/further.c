@@ -147,6 +147,17 @@ static const char *health_text(const Manifest *m, const char *key, const char *o
         return text ? text : otherwise;
 }
 
+/* Notify=healthy: the service is started only when a check has succeeded, and so the check cannot be after it. */
+static bool waits_for_health(const Manifest *m) {
+        const char *notify = store_text(m->store, "Container", "Notify");
+
+        return notify && streq(notify, "healthy");
+}
+
+static const char *shorter(const char *a, const char *b) {
+        return strtoull(a, NULL, 10) < strtoull(b, NULL, 10) ? a : b;
+}
+
 static int build_health_timer(Build *b) {
         const char *interval = health_text(b->m, "Interval", "30000000");
         _cleanup_text_ Text text = { 0 };
@@ -158,9 +169,12 @@ static int build_health_timer(Build *b) {
                 return r;
         /* Ends with the service, whatever ended that; only the service starts it. */
         add_unit_name(&text, b->m, "BindsTo", "", ".service");
-        add_unit_name(&text, b->m, "After", "", ".service");
+        if (!waits_for_health(b->m))
+                add_unit_name(&text, b->m, "After", "", ".service");
         unit_section(&text, "Timer");
-        add_span(&text, "OnActiveSec=", interval, "\n");
+        /* The start waits for it. */
+        add_span(&text, "OnActiveSec=", waits_for_health(b->m) ? shorter(interval, "1000000") : interval,
+                 "\n");
         add_span(&text, "OnUnitInactiveSec=", interval, "\n");
         /* The default of a minute would be longer than most intervals. */
         text_add(&text,
@@ -182,6 +196,8 @@ static int build_health_command(Build *b, Text *text) {
         add_span(text, " \"--timeout=", health_text(b->m, "Timeout", "30000000"), "\"");
         text_addf(text, " \"--retries=%s\"", health_text(b->m, "Retries", "3"));
         add_span(text, " \"--start-period=", health_text(b->m, "StartPeriod", "0"), "\"");
+        if (waits_for_health(b->m))
+                text_add(text, " \"--notify=yes\"");
         text_addf(text, " \"--on-failure=%s\" --", health_text(b->m, "OnFailure", "none"));
         unit = unit_name(b->m, "", ".service");
         for (size_t i = 0; unit && words && words[i]; i++) {
@@ -215,7 +231,8 @@ static int build_health_service(Build *b) {
         r = pass_head(&pass, " health check (berth)");
         if (r < 0)
                 return r;
-        add_unit_name(&text, b->m, "After", "", ".service");
+        if (!waits_for_health(b->m))
+                add_unit_name(&text, b->m, "After", "", ".service");
         text_add(&text, "StartLimitIntervalSec=0\n"); /* an interval may be a second */
         unit_section(&text, "Service");
         /* A check that fails is a result, and one that is not made for want of a container is none: neither is a

@@ -57,15 +57,17 @@ static void check_root(Manifest *m) {
 }
 
 static void check_notify(Manifest *m) {
+        const char *users = store_text(m->store, "Container", "PrivateUsers");
         StoreValue v;
 
         if (!store_get(m->store, "Container", "Notify", 0, &v))
                 return;
-        if (streq(v.text, "yes") && is(m, "Container", "Init", "no") &&
-            is(m, "Container", "PrivateUsers", "no"))
+        if (streq(v.text, "yes") && is(m, "Container", "Init", "no") && users &&
+            (streq(users, "no") || streq(users, "identity") || startswith(users, "0:")))
                 diag_error(&m->diags, v.line, v.column,
-                           "Notify=yes with Init=no and PrivateUsers=no would let the container's root speak to "
-                           "systemd as the host's; leave one of the three out");
+                           "Notify=yes with Init=no and PrivateUsers=%s would let the container's root speak to "
+                           "systemd as the host's; leave one of the three out",
+                           DIAG_CLIP(users));
         if (streq(v.text, "healthy") && store_count(m->store, "Health", "Exec") == -ENOENT)
                 diag_error(&m->diags, v.line, v.column,
                            "Notify=healthy waits for a health check, but there is none; add Exec= in [Health]");

@@ -13,6 +13,7 @@
 #include "helper/bus.h"
 #include "helper/health-state.h"
 #include "helper/inventory.h"
+#include "helper/notify.h"
 #include "helper/verbs.h"
 
 /* berth health: one check of a container, by berth exec, and what follows from it. Called by the timer of a manifest
@@ -31,6 +32,7 @@ typedef struct Check { /* borrows from argv */
         char *const *command;
         uint64_t interval_usec, start_period_usec;
         uint32_t retries;
+        bool notify; /* systemd waits for the first success */
         Action action;
 } Check;
 
@@ -65,6 +67,10 @@ static int parse_option(Check *check, int option, const char *value) {
                                                          value);
         case HEALTH_START_PERIOD:
                 return parse_time(option, value, &check->start_period_usec);
+        case HEALTH_NOTIFY:
+                return parse_bool(value, &check->notify) >= 0
+                                       ? 0
+                                       : log_error_errno(EINVAL, "--notify=%s: expected yes or no", value);
         case HEALTH_ON_FAILURE:
                 for (size_t i = 0; i < _ACTION_MAX; i++)
                         if (streq(actions[i], value)) {
@@ -250,7 +256,7 @@ static void judge(const Check *check, const State *state, int status, Health *he
                 health->failures = 0;
                 return;
         }
-        if (age(state) < check->start_period_usec && health->status == HEALTH_STARTING)
+        if (health->status == HEALTH_STARTING && (check->notify || age(state) < check->start_period_usec))
                 return;
         if (health->failures < UINT32_MAX)
                 health->failures++;
@@ -279,6 +285,16 @@ static int act(const Check *check, const State *state) {
                      : 0;
 }
 
+/* Notify=healthy. systemd takes it as said by the leader (sd_pid_notify(3)). */
+static void tell_ready(const State *state) {
+        int r;
+
+        (void) setenv("NOTIFY_SOCKET", "/run/systemd/notify", /* overwrite= */ 0);
+        r = notify_send(state->pid, "READY=1");
+        if (r < 0)
+                log_warning_errno(r, "cannot tell systemd that '%s' is ready: %m", state->name);
+}
+
 static int check_container(const Check *check) {
         _cleanup_item_ Item item = {}, after = {};
         _cleanup_health_ Health health = {};
@@ -288,7 +304,8 @@ static int check_container(const Check *check) {
         if (r < 0)
                 return log_error_errno(r, "cannot look at container '%s': %m", check->name), EXIT_FAILED;
         /* A timer's first elapse can be that of the run before (systemd.timer(5), OnUnitInactiveSec=). */
-        if (item.condition != CONDITION_RUNNING || age(&item.state) < check->interval_usec)
+        if (item.condition != CONDITION_RUNNING ||
+            (!check->notify && age(&item.state) < check->interval_usec))
                 return EXIT_NOT_RUNNING;
         r = health_read(&item.state, &health);
         if (r < 0 && r != -ENOENT && r != -EBADMSG)
@@ -302,6 +319,8 @@ static int check_container(const Check *check) {
         if (status != 0 && (item_open(check->name, &after) < 0 || after.condition != CONDITION_RUNNING ||
                             after.state.pid != item.state.pid))
                 return EXIT_NOT_RUNNING;
+        if (status == 0 && health.status == HEALTH_STARTING && check->notify)
+                tell_ready(&item.state);
         judge(check, &item.state, status, &health);
         r = health_write(&item.state, &health);
         if (r < 0)

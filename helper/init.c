@@ -152,40 +152,54 @@ static int handle_watch(int watch_fd) {
         return n == 1 && byte == 'R' ? 1 : -EPIPE;
 }
 
-static int loop(pid_t pid, int stop_signal, InitStreams *streams, int *watch_fd, int signal_fd) {
+/* Adds what there is to wait for of the command's output. */
+static nfds_t add_streams(const InitStreams *streams, struct pollfd *fds) {
+        nfds_t n = 0;
+
+        for (size_t i = 0; i < 2; i++)
+                if (streams->from[i] >= 0) {
+                        bool ready = writable(STDOUT_FILENO + (int) i);
+
+                        /* either wait for something to read, or for room to write it to */
+                        fds[n++] = ready ? (struct pollfd){ .fd = streams->from[i], .events = POLLIN }
+                                         : (struct pollfd){ .fd = STDOUT_FILENO + (int) i,
+                                                            .events = POLLOUT };
+                }
+        return n;
+}
+
+static void copy_streams(InitStreams *streams) {
+        for (size_t i = 0; i < 2; i++)
+                if (streams->from[i] >= 0 && writable(STDOUT_FILENO + (int) i) &&
+                    copy_chunk(streams->from[i], STDOUT_FILENO + (int) i) < 0)
+                        streams->from[i] = close_fd(streams->from[i]);
+}
+
+static int loop(Init *init, int signal_fd) {
         for (;;) {
                 struct pollfd fds[6] = {
                         { .fd = signal_fd, .events = POLLIN },
-                        { .fd = *watch_fd, .events = POLLIN },
+                        { .fd = init->watch_fd, .events = POLLIN },
+                        { .fd = notify_relay_ready(&init->notify) ? init->notify.from_fd : -EBADF,
+                          .events = POLLIN },
                 };
-                nfds_t n = 2;
+                nfds_t n = 3;
                 int status;
 
-                for (size_t i = 0; i < 2; i++)
-                        if (streams->from[i] >= 0) {
-                                bool ready = writable(STDOUT_FILENO + (int) i);
-
-                                /* either wait for something to read, or for room to write it to */
-                                fds[n++] = ready ? (struct pollfd){ .fd = streams->from[i],
-                                                                    .events = POLLIN }
-                                                 : (struct pollfd){ .fd = STDOUT_FILENO + (int) i,
-                                                                    .events = POLLOUT };
-                        }
-                if (poll(fds, n, -1) < 0 && errno != EINTR)
+                n += add_streams(&init->streams, fds + n);
+                if (poll(fds, n, notify_relay_timeout(&init->notify)) < 0 && errno != EINTR)
                         return EXIT_BERTH;
-                for (size_t i = 0; i < 2; i++)
-                        if (streams->from[i] >= 0 && writable(STDOUT_FILENO + (int) i) &&
-                            copy_chunk(streams->from[i], STDOUT_FILENO + (int) i) < 0)
-                                streams->from[i] = close_fd(streams->from[i]);
-                if (*watch_fd >= 0 && fds[1].revents != 0) {
-                        int r = handle_watch(*watch_fd);
+                copy_streams(&init->streams);
+                notify_relay_run(&init->notify);
+                if (init->watch_fd >= 0 && fds[1].revents != 0) {
+                        int r = handle_watch(init->watch_fd);
 
                         if (r < 0)
                                 return EXIT_BERTH;
                         if (r > 0)
-                                *watch_fd = close_fd(*watch_fd);
+                                init->watch_fd = close_fd(init->watch_fd);
                 }
-                status = handle_signals(signal_fd, pid, stop_signal);
+                status = handle_signals(signal_fd, init->pid, init->stop_signal);
                 if (status >= 0)
                         return status;
         }
@@ -202,7 +216,7 @@ static void release_memory(void) {
         (void) madvise((void *) start, end - start, MADV_DONTNEED);
 }
 
-int init_run(pid_t pid, int stop_signal, InitStreams *streams, int watch_fd) {
+int init_run(Init *init) {
         _cleanup_close_ int signal_fd = -EBADF;
         sigset_t all;
         int status;
@@ -212,7 +226,8 @@ int init_run(pid_t pid, int stop_signal, InitStreams *streams, int watch_fd) {
         if (signal_fd < 0)
                 return EXIT_BERTH;
         release_memory();
-        status = loop(pid, stop_signal, streams, &watch_fd, signal_fd);
-        drain(streams);
+        status = loop(init, signal_fd);
+        notify_relay_run(&init->notify); /* its last words, such as ERRNO= */
+        drain(&init->streams);
         return status;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/base.h"
+#include "helper/notify-relay.h"
 #include "helper/user.h"
 
 /* The built-in init, PID 1 of the container: reaps, forwards signals, copies the output of the command so that
@@ -19,7 +20,14 @@ int init_open_streams(const User *user, InitStreams *ret);
 /* Blocks every signal; what arrives from here on waits for init_run(). */
 int init_block_signals(void);
 
-/* Runs until the command (pid; 0: there is none, an idle leader) has ended, and returns the container's exit status:
- * the command's own, or 128 + its signal. stop_signal: what a SIGTERM is passed on as (0: as it is). watch_fd: from the launcher, "R" once systemd knows that the start
- * succeeded; if it closes without, the launcher was killed and the container ends too (125). */
-int init_run(pid_t pid, int stop_signal, InitStreams *streams, int watch_fd);
+typedef struct Init {
+        pid_t pid;       /* the command; 0: there is none, an idle leader */
+        int stop_signal; /* what a SIGTERM is passed on as; 0: as it is */
+        InitStreams streams;
+        int watch_fd; /* from the launcher: "R" once the start has succeeded as far as it can tell */
+        NotifyRelay notify;
+} Init;
+
+/* Runs until the command has ended, and returns the container's exit status: the command's own, or 128 + its signal.
+ * If watch_fd closes without a word, the launcher was killed and the container ends too (125). */
+int init_run(Init *init);

@@ -84,6 +84,9 @@ static int run_leader(Launch *launch) {
                 .mount_fds = launch->mount_fds,
                 .etc = launch->etc,
                 .n_etc = launch->n_etc,
+                .notify = launch->notify_fd >= 0 || (launch->plan.init && leader->notify.to_fd >= 0 &&
+                                                     launch->plan.notify == NOTIFY_YES),
+                .notify_fd = launch->notify_fd,
                 .host_root = sees_host_root(&launch->plan),
                 .small = leader->own_users && launch->state.uid_count < 6,
                 .fd = -EBADF,
@@ -367,7 +370,7 @@ static void register_machine(const Launch *launch) {
 static int finish_service(const Launch *launch) {
         int r;
 
-        r = notify_send(launch->state.pid, "READY=1");
+        r = launch->plan.notify == NOTIFY_NO ? notify_send(launch->state.pid, "READY=1") : 0;
         if (r >= 0)
                 r = say(launch, 'R');
         if (r == -EPIPE || r == -ESRCH)
@@ -451,6 +454,11 @@ int verb_launch(int argc, char *argv[]) {
         }
         if (unsupported_refuse(&launch.plan) < 0)
                 return EXIT_BERTH;
+        if (launch.plan.notify == NOTIFY_YES && !launch.plan.init && sees_host_root(&launch.plan)) {
+                log_error("Notify=yes with Init=no and PrivateUsers=no or identity would let the container's root speak "
+                          "to systemd as the host's; leave one of them out");
+                return EXIT_BERTH;
+        }
         if (sees_host_root(&launch.plan)) {
                 r = selfexec_protect(argv);
                 if (r < 0) {

@@ -2,9 +2,11 @@
 #include "helper/leader.h"
 
 #include <grp.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -118,6 +120,24 @@ static int keep_only(int first, const int *keep, size_t n) {
         return close_range((unsigned) first, ~0U, 0) < 0 ? -errno : 0;
 }
 
+/* What the service manager tells a service whom it listens to, as the container counts. */
+static int set_notify(Leader *leader) {
+        char text[64];
+        int r;
+
+        if (!leader->root.notify)
+                return 0;
+        r = strv_env_set(&leader->env, "NOTIFY_SOCKET=" NOTIFY_PATH);
+        if (r < 0 || leader->watchdog_usec == 0)
+                return r;
+        snprintf(text, sizeof(text), "WATCHDOG_USEC=%" PRIu64, leader->watchdog_usec);
+        r = strv_env_set(&leader->env, text);
+        if (r < 0)
+                return r;
+        snprintf(text, sizeof(text), "WATCHDOG_PID=%d", getpid());
+        return strv_env_set(&leader->env, text);
+}
+
 /* The last steps of the process that becomes the command. */
 static int become_command(Leader *leader, const User *user) {
         const Confinement confinement = {
@@ -137,6 +157,8 @@ static int become_command(Leader *leader, const User *user) {
                 r = keep_only(STDERR_FILENO + 1 + (int) leader->sockets.n, &leader->report_fd, 1);
         if (r >= 0)
                 r = sockets_give(&leader->sockets, &leader->env);
+        if (r >= 0)
+                r = set_notify(leader);
         if (r >= 0)
                 r = confine_apply(&confinement);
         if (r < 0) {
@@ -198,28 +220,33 @@ static void rename_process(char **argv) {
 }
 
 static int become_init(Leader *leader, const User *user) {
-        InitStreams streams;
-        pid_t pid = 0;
+        Init init = { .stop_signal = leader->stop_signal,
+                      .watch_fd = leader->go_fd,
+                      .notify = leader->notify };
+        InitStreams *streams = &init.streams;
         int r;
 
         r = init_block_signals();
         if (r >= 0)
-                r = init_open_streams(user, &streams);
+                r = init_open_streams(user, streams);
         if (r < 0) {
                 log_error_errno(r, "Cannot prepare the init: %m");
                 return fail(leader, EXIT_BERTH);
         }
         if (leader->command[0]) {
-                pid = fork();
-                if (pid < 0) {
+                init.pid = fork();
+                if (init.pid < 0) {
                         log_error_errno(errno, "Cannot fork: %m");
                         return fail(leader, EXIT_BERTH);
                 }
-                if (pid == 0)
-                        return run_child(leader, user, &streams);
+                if (init.pid == 0)
+                        return run_child(leader, user, streams);
         }
-        r = keep_only(STDERR_FILENO + 1, (const int[]){ streams.from[0], streams.from[1], leader->go_fd },
-                      3);
+        init.notify.uid = user->uid;
+        r = keep_only(STDERR_FILENO + 1,
+                      (const int[]){ streams->from[0], streams->from[1], leader->go_fd, init.notify.from_fd,
+                                     init.notify.to_fd },
+                      5);
         if (r >= 0)
                 r = confine_init(UINT64_C(1) << CAP_KILL);
         if (r < 0) {
@@ -229,7 +256,7 @@ static int become_init(Leader *leader, const User *user) {
         if (leader->plan->foreground)
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         rename_process(leader->argv);
-        return init_run(pid, leader->stop_signal, &streams, leader->go_fd);
+        return init_run(&init);
 }
 
 static int build(Leader *leader, User *ret_user) {
@@ -264,7 +291,9 @@ int leader_run(Leader *leader) {
         (void) setsid();
         if (build(leader, &user) < 0)
                 return fail(leader, EXIT_BERTH);
-        if (leader->plan->init)
+        if (leader->plan->init) {
+                leader->notify.from_fd = leader->root.notify_fd;
                 return become_init(leader, &user);
+        }
         return fail(leader, become_command(leader, &user));
 }

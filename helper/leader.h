@@ -3,6 +3,7 @@
 
 #include "common/base.h"
 #include "helper/filter.h"
+#include "helper/notify-relay.h"
 #include "helper/plan.h"
 #include "helper/root.h"
 #include "helper/sockets.h"
@@ -27,6 +28,8 @@ typedef struct Leader { /* borrows */
         char **env;      /* its own copy after the clone */
         uint64_t capabilities;
         Filter filter;
+        NotifyRelay notify;              /* of the init */
+        uint64_t watchdog_usec;          /* how often systemd expects a sign of life; 0: never */
         Sockets sockets;                 /* that the command gets */
         bool own_users;                  /* has a user namespace */
         bool own_network;                /* has a network namespace */

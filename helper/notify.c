@@ -6,10 +6,41 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+static int find_socket(struct sockaddr_un *address, socklen_t *ret) {
+        const char *path = getenv("NOTIFY_SOCKET");
+        size_t n;
+
+        if (!path || (path[0] != '/' && path[0] != '@'))
+                return -ENOENT;
+        n = strlen(path);
+        if (n >= sizeof(address->sun_path))
+                return -ENAMETOOLONG;
+        *address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+        memcpy(address->sun_path, path, n);
+        if (path[0] == '@')
+                address->sun_path[0] = '\0'; /* unix(7): the abstract namespace */
+        *ret = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + n);
+        return 0;
+}
+
+int notify_connect(void) {
+        _cleanup_close_ int fd = -EBADF;
+        struct sockaddr_un address;
+        socklen_t size;
+        int r;
+
+        r = find_socket(&address, &size);
+        if (r < 0)
+                return r;
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || connect(fd, (const struct sockaddr *) &address, size) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
 /* Sends text with the credentials of pid and with fd, where they are given. */
 static int send_datagram(pid_t pid, int fd, const char *text) {
-        const char *path = getenv("NOTIFY_SOCKET");
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct sockaddr_un address;
         union {
                 struct cmsghdr header;
                 char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
@@ -18,17 +49,11 @@ static int send_datagram(pid_t pid, int fd, const char *text) {
         struct msghdr message = { .msg_name = &address, .msg_iov = &text_iov, .msg_iovlen = 1 };
         _cleanup_close_ int socket_fd = -EBADF;
         struct cmsghdr *header;
-        size_t n;
+        int r;
 
-        if (!path || (path[0] != '/' && path[0] != '@'))
-                return -ENOENT;
-        n = strlen(path);
-        if (n >= sizeof(address.sun_path))
-                return -ENAMETOOLONG;
-        memcpy(address.sun_path, path, n);
-        if (path[0] == '@')
-                address.sun_path[0] = '\0'; /* unix(7): the abstract namespace */
-        message.msg_namelen = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + n);
+        r = find_socket(&address, &message.msg_namelen);
+        if (r < 0)
+                return r;
 
         message.msg_control = &control;
         message.msg_controllen = sizeof(control);

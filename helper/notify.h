@@ -10,5 +10,8 @@
  * -ENOENT if NOTIFY_SOCKET is not set. */
 int notify_send(pid_t pid, const char *text);
 
+/* A socket that is connected to $NOTIFY_SOCKET, or -ENOENT if that is not set. */
+int notify_connect(void);
+
 /* sd_notify_barrier(3): returns when systemd has read all that was sent before; -ETIMEDOUT after timeout_ms. */
 int notify_barrier(int timeout_ms);

@@ -84,6 +84,8 @@ void plan_print(FILE *f, const Plan *plan) {
         if (plan->timezone)
                 plan_print_value(f, "Timezone", plan->timezone);
         plan_print_value(f, "Init", plan->init ? "yes" : "no");
+        if (plan->notify != NOTIFY_NO)
+                plan_print_value(f, "Notify", plan->notify == NOTIFY_YES ? "yes" : "healthy");
         plan_print_value(f, "ReadOnly", plan->read_only ? "yes" : "no");
         plan_print_value(f, "Ephemeral", plan->ephemeral ? "yes" : "no");
         if (plan->private_users == PRIVATE_USERS_RANGE)

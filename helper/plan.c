@@ -19,6 +19,12 @@ static const char *const resolv_confs[] = {
         [RESOLV_CONF_COPY_HOST] = "copy-host",
 };
 
+static const char *const notify_modes[] = {
+        [NOTIFY_NO] = "no",
+        [NOTIFY_YES] = "yes",
+        [NOTIFY_HEALTHY] = "healthy",
+};
+
 static const char *const network_modes[] = {
         [NETWORK_PRIVATE] = "private",
         [NETWORK_NONE] = "none",
@@ -278,6 +284,10 @@ static int set_parsed(Plan *plan, int option, const char *value) {
                 return parse_size(value, &plan->shm_size) < 0 || plan->shm_size == 0
                                        ? wrong_value("shm-size", value, "a size above 0")
                                        : 0;
+        case LAUNCH_NOTIFY:
+                r = word_index(notify_modes, ARRAY_LEN(notify_modes), value);
+                plan->notify = (NotifyMode) r;
+                return r < 0 ? wrong_value("notify", value, "yes, no or healthy") : 0;
         case LAUNCH_SECCOMP_PROFILE:
                 plan->seccomp_profile = value;
                 return value[0] == '/' ? 0 : wrong_value("seccomp-profile", value, "an absolute path");

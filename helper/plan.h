@@ -58,6 +58,14 @@ typedef enum NetworkMode {
         _NETWORK_MODE_INVALID = -EINVAL,
 } NetworkMode;
 
+typedef enum NotifyMode {
+        NOTIFY_NO,      /* the service is started once the command executes */
+        NOTIFY_YES,     /* when the application says so */
+        NOTIFY_HEALTHY, /* when a health check says so, which tells systemd itself */
+        _NOTIFY_MODE_MAX,
+        _NOTIFY_MODE_INVALID = -EINVAL,
+} NotifyMode;
+
 typedef enum ResolvConf {
         RESOLV_CONF_AUTO, /* what the network has: with NETWORK_HOST a copy of the host's, else none is made */
         RESOLV_CONF_OFF, /* the image's stays */
@@ -92,6 +100,7 @@ typedef struct Plan { /* strings borrow from argv; vectors and mounts are its ow
         char **env;
         char **env_files;
         bool init;
+        NotifyMode notify;
         bool read_only;
         bool ephemeral;
         PrivateUsers private_users;

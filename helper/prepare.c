@@ -22,6 +22,7 @@
 #include "helper/layer.h"
 #include "helper/machine-id.h"
 #include "helper/mount.h"
+#include "helper/notify.h"
 #include "helper/range.h"
 #include "helper/volume.h"
 
@@ -34,6 +35,8 @@ Launch prepare_empty(void) {
                 .device_fd = -EBADF,
                 .sys_fd = -EBADF,
                 .cgroup_fd = -EBADF,
+                .notify_fd = -EBADF,
+                .leader.notify = NOTIFY_RELAY_NONE,
                 .payload_fd = -EBADF,
                 .pidfd = -EBADF,
                 .go_fd = -EBADF,
@@ -52,6 +55,8 @@ void prepare_done(Launch *launch) {
         close_fd(launch->device_fd);
         close_fd(launch->sys_fd);
         close_fd(launch->cgroup_fd);
+        close_fd(launch->notify_fd);
+        close_fd(launch->leader.notify.to_fd);
         close_fd(launch->payload_fd);
         close_fd(launch->pidfd);
         close_fd(launch->go_fd);
@@ -431,6 +436,45 @@ static int open_pipes(Launch *launch) {
         return 0;
 }
 
+/* systemd.service(5): both variables are for the process that WATCHDOG_PID= names, us. */
+static uint64_t watchdog_interval(void) {
+        const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+        uint64_t value;
+        uint32_t whose;
+
+        return usec && pid && parse_uint64(usec, &value) >= 0 && parse_uint32(pid, &whose) >= 0 &&
+                                               whose == (uint32_t) getpid()
+                               ? value
+                               : 0;
+}
+
+/* How the leader speaks to systemd. Without a word of the application the init itself gives the signs of life. */
+static int prepare_notify(Launch *launch) {
+        const Plan *plan = &launch->plan;
+        NotifyRelay *relay = &launch->leader.notify;
+        const char *path = getenv("NOTIFY_SOCKET");
+        uint64_t watchdog = watchdog_interval();
+
+        if (plan->foreground || !path)
+                return 0; /* nobody waits for it */
+        launch->leader.watchdog_usec = watchdog;
+        if (plan->notify == NOTIFY_YES && !plan->init) {
+                int r = launch->notify_fd = mount_clone(AT_FDCWD, path);
+
+                if (r >= 0)
+                        r = mount_set(launch->notify_fd,
+                                      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+                return r < 0 ? log_error_errno(r, "'%s' cannot be bound: %m", path) : 0;
+        }
+        if (!plan->init || (plan->notify != NOTIFY_YES && watchdog == 0))
+                return 0;
+        relay->watchdog_usec = plan->notify == NOTIFY_YES ? 0 : watchdog;
+        relay->to_fd = notify_connect();
+        return relay->to_fd < 0
+                               ? log_error_errno(relay->to_fd, "Cannot connect to systemd at '%s': %m", path)
+                               : 0;
+}
+
 int prepare_launch(Launch *launch) {
         int r;
 
@@ -459,6 +503,8 @@ int prepare_launch(Launch *launch) {
                 r = open_roots(launch);
         if (r >= 0)
                 r = prepare_cgroup(launch);
+        if (r >= 0)
+                r = prepare_notify(launch);
         if (r >= 0)
                 r = open_pipes(launch);
         return r;

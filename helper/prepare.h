@@ -27,6 +27,7 @@ typedef struct Launch {
         int image_fd, layer_fd, device_fd, sys_fd;
         int lock_fd; /* the layer as it is on disk: nobody exchanges it before we are known to run */
         int cgroup_fd, payload_fd;
+        int notify_fd; /* Init=no and Notify=yes: detached clone of systemd's socket */
         int pidfd;
         int go_fd;     /* our end: writing */
         int report_fd; /* our end: reading */

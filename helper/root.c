@@ -15,6 +15,7 @@
 #include "common/strv.h"
 #include "helper/cover.h"
 #include "helper/mount.h"
+#include "helper/notify-relay.h"
 
 #define API_ATTRIBUTES (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
@@ -200,6 +201,20 @@ static int fill_sys(Root *root) {
         return mount_at(root, fd, "fs/cgroup", "cgroup2", NULL, API_ATTRIBUTES | MOUNT_ATTR_RDONLY, NULL);
 }
 
+/* The init listens at a socket of its own; a command that is the leader itself speaks to systemd's. */
+static int fill_notify(Root *root) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        if (root->plan->init)
+                r = root->notify_fd = notify_relay_bind(root->device_fd);
+        else {
+                fd = openat(root->device_fd, "notify", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+                r = fd < 0 ? -errno : attach(root, root->notify_fd, fd);
+        }
+        return r < 0 ? log_error_errno(r, "Cannot make " NOTIFY_PATH " in the container: %m") : 0;
+}
+
 static int fill_dev(Root *root) {
         char size[32];
         const char *const shm[] = { "mode=1777", size, NULL };
@@ -218,7 +233,7 @@ static int fill_dev(Root *root) {
                 r = mount_at(root, root->device_fd, "shm", "tmpfs", shm, API_ATTRIBUTES, NULL);
         if (r >= 0)
                 r = mount_at(root, root->device_fd, "mqueue", "mqueue", NULL, API_ATTRIBUTES, NULL);
-        return r;
+        return r >= 0 && root->notify ? fill_notify(root) : r;
 }
 
 /* A read-only root still needs a place for sockets and scratch files. */

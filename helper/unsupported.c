@@ -45,11 +45,6 @@ static const char *form_profile(const char *value) {
                           "minimal, standard or full");
 }
 
-static const char *form_notify(const char *value) {
-        return form_words(value, (const char *const[]){ "yes", "no", "healthy", NULL },
-                          "yes, no or healthy");
-}
-
 static const char *form_namespace(const char *value) {
         return form_words(value, (const char *const[]){ "private", "host", NULL }, "private or host");
 }

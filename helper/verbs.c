@@ -95,6 +95,7 @@ const Option health_options[] = {
         [HEALTH_TIMEOUT]      = { "timeout", 0, "TIME", "End the command after this time" },
         [HEALTH_RETRIES]      = { "retries", 0, "N", "Failures in a row that make it unhealthy" },
         [HEALTH_START_PERIOD] = { "start-period", 0, "TIME", "Failures do not count until this long after the start" },
+        [HEALTH_NOTIFY]       = { "notify", 0, "BOOL", "Whether the first success is when systemd takes it for started" },
         [HEALTH_ON_FAILURE]   = { "on-failure", 0, "ACTION", "What to do when it is: none, restart or stop" },
         [_HEALTH_MAX]         = {},
 };

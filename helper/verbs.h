@@ -180,6 +180,7 @@ typedef enum HealthOption {
         HEALTH_TIMEOUT,
         HEALTH_RETRIES,
         HEALTH_START_PERIOD,
+        HEALTH_NOTIFY,
         HEALTH_ON_FAILURE,
         _HEALTH_MAX,
 } HealthOption;
