@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common/json-text.h"
 
+static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 /* The letter behind a backslash, or 0 where there is none. DEL needs no escape, but a terminal obeys it. */
 static char short_escape(char c) {
         switch (c) {
@@ -47,7 +49,6 @@ size_t json_text(const char *s, size_t n, char *ret) {
 }
 
 size_t json_base64(const char *s, size_t n, char *ret) {
-        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         char *p = ret;
 
         *p++ = '"';
@@ -64,4 +65,24 @@ size_t json_base64(const char *s, size_t n, char *ret) {
         }
         *p++ = '"';
         return (size_t) (p - ret);
+}
+
+size_t json_unbase64(const char *s, size_t n, char *ret) {
+        uint32_t bits = 0;
+        unsigned held = 0;
+        size_t size = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                const char *at = s[i] == '\0' ? NULL : strchr(letters, s[i]);
+
+                if (!at)
+                        break;
+                bits = bits << 6 | (uint32_t) (at - letters);
+                held += 6;
+                if (held >= 8) {
+                        held -= 8;
+                        ret[size++] = (char) (bits >> held);
+                }
+        }
+        return size;
 }

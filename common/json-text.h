@@ -15,3 +15,6 @@ size_t json_text(const char *s, size_t n, char *ret);
 
 /* The same in base64 (RFC 4648, section 4), for what is no UTF-8. */
 size_t json_base64(const char *s, size_t n, char *ret);
+
+/* The bytes of n characters of base64, without quotes, up to the first that is none; at most n. Returns how many. */
+size_t json_unbase64(const char *s, size_t n, char *ret);

@@ -18,6 +18,10 @@ _berth_images() {
     berth image list --no-legend 2>/dev/null | while read -r name _; do echo "$name"; done
 }
 
+_berth_jobs() {
+    berth job list --no-legend 2>/dev/null | while read -r name _; do echo "$name"; done
+}
+
 _berth() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
     local table line options='' subverbs='' takes_value=''
@@ -68,6 +72,10 @@ _berth() {
         mapfile -t COMPREPLY < <(compgen -f -W "$(_berth_manifests)" -- "$word")
     elif [[ $verb == @(diff|enable|disable) ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_manifests)" -- "$word")
+    elif [[ $verb == 'job list' ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_berth_names)" -- "$word")
+    elif [[ $verb == 'job '* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_berth_jobs)" -- "$word")
     elif [[ $verb == 'image '@(inspect|verify|remove) ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_images)" -- "$word")
     elif [[ $verb == @(convert|image import) ]]; then

@@ -113,6 +113,22 @@ int bus_get_unit(sd_bus *bus, const char *unit, UnitStatus *ret) {
         return 0;
 }
 
+int bus_get_unit_slice(sd_bus *bus, const char *unit, char **ret) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_reply_ sd_bus_message *reply = NULL;
+        const char *path;
+        int r;
+
+        r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "LoadUnit", &error, &reply,
+                               "s", unit);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "o", &path);
+        if (r >= 0)
+                r = sd_bus_get_property_string(bus, SYSTEMD_BUS, path, SERVICE_INTERFACE, "Slice", &error,
+                                               ret);
+        return r < 0 ? map_error(&error, r) : 0;
+}
+
 bool unit_status_busy(const UnitStatus *status) {
         return status->active && !streq(status->active, "inactive") && !streq(status->active, "failed");
 }

@@ -23,6 +23,9 @@ void unit_status_done(UnitStatus *status);
 
 int bus_get_unit(sd_bus *bus, const char *unit, UnitStatus *ret);
 
+/* The slice that a service is in. */
+int bus_get_unit_slice(sd_bus *bus, const char *unit, char **ret);
+
 /* Is the unit under way or running? false where nobody knows. */
 bool unit_status_busy(const UnitStatus *status);
 

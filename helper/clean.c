@@ -14,6 +14,7 @@
 #include "helper/data.h"
 #include "helper/enter.h"
 #include "helper/inventory.h"
+#include "helper/job.h"
 #include "helper/layer.h"
 #include "helper/machine.h"
 #include "helper/range.h"
@@ -202,6 +203,7 @@ int verb_clean(int argc _unused_, char *argv[]) {
                 }
         }
         cleaning.bus = bus = bus_open();
+        jobs_clean(bus);
         clean_machines(&cleaning);
         clean_directory(&cleaning, BERTH_DATA_DIR "/layers", clean_layer);
         sweep(&cleaning, "layers");

@@ -8,9 +8,11 @@
 #include "common/utf8.h"
 
 #define READ_SIZE 16384
+/* A line of it, every byte escaped, is less than what the journal takes for one (journald.conf(5), LineMax=). */
+#define TELL_SIZE 4096
 /* poll(2) says that a pipe takes PIPE_BUF bytes without blocking, no more. */
 #define WRITE_SIZE 4096
-#define LINE_SIZE  (sizeof("{\"stdout\":,\"encoding\":\"base64\"}\n") + JSON_TEXT_MAX(READ_SIZE + 4))
+#define LINE_SIZE  (sizeof("{\"stdout\":,\"encoding\":\"base64\"}\n") + JSON_TEXT_MAX(TELL_SIZE + 4))
 
 void collect_done(Collect *collect) {
         for (size_t i = 0; i < COLLECT_STREAMS; i++) {
@@ -69,7 +71,7 @@ static size_t unfinished(const char *s, size_t n) {
 static void make_line(Collect *collect, size_t i, const char *data, size_t size, bool last) {
         static const char *const begin[] = { "{\"stdout\":", "{\"stderr\":" };
         CollectStream *stream = &collect->streams[i];
-        char text[READ_SIZE + sizeof(stream->rest)], *p = collect->line;
+        char text[TELL_SIZE + sizeof(stream->rest)], *p = collect->line;
         const char *end = "}\n";
         size_t n = stream->n_rest + size;
 
@@ -92,13 +94,13 @@ static void make_line(Collect *collect, size_t i, const char *data, size_t size,
         collect->end = (size_t) (p - collect->line);
 }
 
-/* Up to max bytes, at most READ_SIZE; returns how many there were. */
+/* Up to max bytes; returns how many there were. */
 static size_t read_some(Collect *collect, size_t i, size_t max) {
         CollectStream *stream = &collect->streams[i];
         char data[READ_SIZE];
         ssize_t n;
 
-        n = read(stream->fd, data, MIN(max, sizeof(data)));
+        n = read(stream->fd, data, MIN(max, (size_t) (collect->tell ? TELL_SIZE : READ_SIZE)));
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
         if (n <= 0)

@@ -17,6 +17,12 @@ static bool key_valid(const char *line, size_t n) {
         return n > 0 && strchr(letters, line[0]) && strspn(line, rest) >= n;
 }
 
+bool environment_name_valid(const char *assignment) {
+        size_t n = strcspn(assignment, "=");
+
+        return key_valid(assignment, n);
+}
+
 int environment_load(const char *path, char ***env) {
         _cleanup_free_ char *text = NULL;
         char *rest, *line;

@@ -10,7 +10,7 @@
 #include "common/strv.h"
 #include "helper/attend.h"
 #include "helper/cgroup.h"
-#include "helper/environment.h"
+#include "helper/detach.h"
 #include "helper/messages.h"
 #include "helper/request.h"
 #include "helper/result.h"
@@ -96,17 +96,12 @@ static const char *terminal_type(void) {
         return type;
 }
 
-/* Adds to the leader's: files, --env, what passwd gives, TERM. */
-static int make_env(const Request *request, const User *user, bool tty, char ***env) {
+/* Adds to the leader's: what is asked for, what passwd gives, TERM. */
+static int make_env(char *const *asked, const User *user, bool tty, char ***env) {
         int r = 0;
 
-        for (size_t i = 0; request->env_files && request->env_files[i]; i++) {
-                r = environment_load(request->env_files[i], env);
-                if (r < 0)
-                        return r;
-        }
-        for (size_t i = 0; r >= 0 && request->env && request->env[i]; i++)
-                r = strv_env_set(env, request->env[i]);
+        for (; r >= 0 && asked && *asked; asked++)
+                r = strv_env_set(env, *asked);
         if (r >= 0)
                 r = user_fill_env(user, env);
         if (r >= 0 && tty && !strv_env_get(*env, "TERM"))
@@ -282,6 +277,7 @@ static void plan_spawn(Exec *exec) {
 
 static int run(Exec *exec, char *argv[]) {
         const Request *request = exec->request;
+        _cleanup_strv_ char **env = NULL;
         Enter *enter = &exec->enter;
         bool tty = request_wants_tty(request);
         int r;
@@ -298,7 +294,11 @@ static int run(Exec *exec, char *argv[]) {
         r = check_capabilities(request, &enter->state);
         if (r < 0)
                 return fail(exec, "capabilities", r);
-        r = make_env(request, &exec->user, tty, &enter->state.env);
+        r = request_environment(request, &env);
+        if (r >= 0 && request->detach)
+                return fail(exec, "detach", detach_execute(request, env)); /* all that can be told now was */
+        if (r >= 0)
+                r = make_env(env, &exec->user, tty, &enter->state.env);
         if (r >= 0 && !request->command)
                 r = login_words(exec->user.shell, &exec->login);
         if (r < 0)

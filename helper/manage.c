@@ -17,6 +17,8 @@ static const ProgramVerb functions[] = {
         { "thaw",               verb_thaw },
         { "clean",              verb_clean },
         { "remove",             verb_remove },
+        { "job",                verb_job },
+        { "job-start",          verb_job_start },
         { "health",             verb_health },
         { "proxy",              verb_proxy },
         { "machine-register",   verb_machine_register },

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/parse.h"
 #include "common/strv.h"
+#include "helper/environment.h"
 #include "helper/verbs.h"
 
 #define MAX_OUTPUT_DEFAULT (256 * 1024)
@@ -19,7 +20,7 @@ static int add_env(Request *request, const char *value) {
         const char *own;
         int r;
 
-        if (*value == '\0' || *value == '=')
+        if (!environment_name_valid(value))
                 return log_error_errno(EINVAL,
                                        "--env=%s: expected NAME=VALUE, or NAME for the caller's value",
                                        value);
@@ -99,6 +100,9 @@ static int parse_option(Request *request, int option, const char *value) {
                                                value);
                 request->max_output_given = true;
                 break;
+        case EXEC_DETACH:
+                request->detach = true;
+                break;
         case EXEC_TTY:
                 request->tty = TTY_YES;
                 break;
@@ -121,6 +125,12 @@ static int check(const Request *request, bool shell) {
         if (request->json != JSON_NO && request->tty == TTY_YES)
                 return log_error_errno(EINVAL,
                                        "--tty: a terminal mixes the streams that --json keeps apart");
+        if (request->detach && (request->json != JSON_NO || request->tty == TTY_YES))
+                return log_error_errno(EINVAL,
+                                       "--detach: takes neither --json nor --tty, see berth job logs");
+        if (request->detach && request->input && streq(request->input, "-"))
+                return log_error_errno(EINVAL, "--detach: a job has no standard input of the caller's; "
+                                               "--input=FILE gives it a file");
         if (request->json == JSON_NO && request->max_output_given)
                 return log_error_errno(EINVAL,
                                        "--max-output: only --json keeps output, without it all passes");
@@ -161,6 +171,22 @@ int request_parse(char *argv[], bool shell, Request *request) {
         }
         request->command = !shell && parser.rest[0] ? parser.rest : NULL;
         return check(request, shell);
+}
+
+int request_environment(const Request *request, char ***ret) {
+        _cleanup_strv_ char **env = NULL;
+
+        for (size_t i = 0; request->env_files && request->env_files[i]; i++) {
+                int r = environment_load(request->env_files[i], &env);
+
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; request->env && request->env[i]; i++)
+                if (strv_env_set(&env, request->env[i]) < 0)
+                        return log_oom();
+        *ret = TAKE_PTR(env);
+        return 0;
 }
 
 bool request_wants_tty(const Request *request) {

@@ -24,6 +24,7 @@ typedef struct Request { /* strings borrow from argv, vectors are its own */
         struct winsize size;
         uint64_t timeout_usec; /* 0: none */
         uint64_t capabilities; /* more of them, a bit each */
+        bool detach;
         JsonMode json;
         bool max_output_given;
         uint64_t max_output; /* bytes of each stream */
@@ -34,6 +35,9 @@ void request_done(Request *request);
 
 /* 0, 1 after --help, or -EINVAL, logged; what was read until then stands in *ret all the same, for its json. */
 int request_parse(char *argv[], bool shell, Request *ret);
+
+/* The variables that are asked for, files first, as a vector of the caller's. Logs. */
+int request_environment(const Request *request, char ***ret);
 
 /* Does the command get a terminal? */
 bool request_wants_tty(const Request *request);

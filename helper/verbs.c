@@ -122,12 +122,19 @@ const Option exec_options[] = {
         [EXEC_INPUT]      = { "input", 0, "FILE", "A file of the host as standard input, or -" },
         [EXEC_JSON]       = { "json", 0, "[=stream]", "Tell of it as a JSON object; with =stream its output before" },
         [EXEC_MAX_OUTPUT] = { "max-output", 0, "BYTES", "With --json, what is kept of each stream; default: 256K" },
+        [EXEC_DETACH]     = { "detach", 0, NULL, "Do not wait for it; prints the name of a job, see berth job" },
         [_EXEC_MAX]       = {},
 };
 
 const Option shell_options[] = {
         EXEC_COMMON,
         [EXEC_CAP_ADD + 1] = {},
+};
+
+const Option job_start_options[] = {
+        [JOB_START_NAME] = { "name", 0, "NAME", "The container's name" },
+        [JOB_START_ID]   = { "id", 0, "ID", "What tells its jobs apart" },
+        [_JOB_START_MAX] = {},
 };
 
 const Option list_options[] = {
@@ -190,6 +197,8 @@ const Verb verbs[] = {
           VERB_BERTH, .container = true, .options = exec_options },
         { "shell", "NAME [OPTION...]", "Open a login shell in a running container",
           VERB_BERTH, .container = true, .options = shell_options },
+        { "job", "VERB [ARGUMENT...]", "Commands that exec --detach has started",
+          VERB_MANAGE, .options = job_options, .subverbs = job_subverbs },
         { "list", "[OPTION...]", "List running containers", VERB_MANAGE, .options = list_options },
         { "status", "NAME [OPTION...]", "Show a container", VERB_MANAGE, .options = status_options },
         { "inspect", "NAME [OPTION...]", "Show all of a container, and what it can do", VERB_MANAGE, .options = inspect_options },
@@ -219,6 +228,8 @@ const Verb verbs[] = {
           VERB_BERTH, .internal = true, .options = reload_options },
         { "cleanup", "--name=NAME", "Release what lives outside of the leader",
           VERB_BERTH, .internal = true, .options = cleanup_options },
+        { "job-start", "--name=NAME --id=ID -- COMMAND [WORD...]", "Start a job: what exec --detach executes",
+          VERB_MANAGE, .internal = true, .container = true, .options = job_start_options },
         { "health", "--name=NAME [OPTION...] -- COMMAND [WORD...]", "Check the health of a container once",
           VERB_MANAGE, .internal = true, .options = health_options },
         { "proxy", "--name=NAME --to=PORT", "Forward the sockets that systemd passes into a container",

@@ -69,6 +69,8 @@ int verb_freeze(int argc, char *argv[]);
 int verb_thaw(int argc, char *argv[]);
 int verb_clean(int argc, char *argv[]);
 int verb_remove(int argc, char *argv[]);
+int verb_job(int argc, char *argv[]);
+int verb_job_start(int argc, char *argv[]);
 int verb_proxy(int argc, char *argv[]);
 int verb_health(int argc, char *argv[]);
 int verb_file(int argc, char *argv[]);
@@ -170,9 +172,17 @@ typedef enum ExecOption {
         EXEC_INPUT,
         EXEC_JSON,
         EXEC_MAX_OUTPUT,
+        EXEC_DETACH,
         _EXEC_MAX,
 } ExecOption;
 extern const Option exec_options[], shell_options[];
+
+typedef enum JobStartOption { JOB_START_NAME, JOB_START_ID, _JOB_START_MAX } JobStartOption;
+extern const Option job_start_options[];
+
+typedef enum JobOption { JOB_SINCE_CURSOR, JOB_JSON, JOB_NO_LEGEND, _JOB_MAX } JobOption;
+extern const Option job_options[];
+extern const Subverb job_subverbs[];
 
 typedef enum HealthOption {
         HEALTH_NAME,

@@ -50,6 +50,8 @@ static void test_base64(void **state) {
 
                 ROW(i, "length", n == strlen(rows[i][1]));
                 ROW(i, "text", memcmp(text, rows[i][1], n) == 0);
+                n = json_unbase64(rows[i][1] + 1, n - 2, text);
+                ROW(i, "back", n == strlen(rows[i][0]) && memcmp(text, rows[i][0], n) == 0);
                 free(text);
         }
 }

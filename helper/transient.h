@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "common/base.h"
+
+/* Units that are nobody's file: the manager makes them on a call and forgets them when they are over (StartTransientUnit,
+ * org.freedesktop.systemd1(5)). A property is named and typed as there. Nothing here logs. */
+
+typedef struct Transient {
+        sd_bus_message *message;
+        char *unit;
+} Transient;
+
+void transient_done(Transient *transient);
+#define _cleanup_transient_ _cleanup_(transient_done)
+
+/* Begins a unit of that name; properties follow. */
+int transient_begin(sd_bus *bus, const char *unit, Transient *ret);
+
+/* type: a basic one, and the value as sd_bus_message_append(3) takes it. */
+int transient_add(Transient *transient, const char *property, const char *type, ...);
+int transient_add_strv(Transient *transient, const char *property, char *const *values);
+
+/* "ExecStartEx" or another of a service, whose words are taken as they are; argv[0] is the path as well. */
+int transient_add_command(Transient *transient, const char *property, char *const *argv);
+
+/* Calls, and waits for the start job's end. 0, -ECANCELED where it failed, or negative errno; *error, if it is not NULL,
+ * gets what the manager said, owned. */
+int transient_start(sd_bus *bus, Transient *transient, char **ret_error);
