@@ -13,6 +13,7 @@ static const ProgramVerb functions[] = {
         { "stats",              verb_stats },
         { "top",                verb_top },
         { "kill",               verb_kill },
+        { "logs",               verb_logs },
         { "freeze",             verb_freeze },
         { "thaw",               verb_thaw },
         { "clean",              verb_clean },

@@ -167,6 +167,15 @@ const Option top_options[] = {
         [_TOP_MAX]      = {},
 };
 
+const Option logs_options[] = {
+        [LOGS_LINES]      = { "lines", 'n', "N", "The newest N, or all; with --follow 10 without this" },
+        [LOGS_FOLLOW]     = { "follow", 'f', NULL, "Go on with what comes" },
+        [LOGS_SINCE]      = { "since", 'S', "TIME", "From that time on, like '5min ago' or yesterday" },
+        [LOGS_INVOCATION] = { "invocation", 'I', NULL, "Only of the latest start" },
+        [LOGS_JSON]       = { "json", 0, NULL, "As JSON, an object a line" },
+        [_LOGS_MAX]       = {},
+};
+
 const Option kill_options[] = {
         [KILL_SIGNAL] = { "signal", 's', "SIGNAL", "Which one; default: TERM" },
         [_KILL_MAX]   = {},
@@ -206,6 +215,7 @@ const Verb verbs[] = {
         { "top", "NAME [OPTION...]", "List the processes of a container", VERB_MANAGE, .options = top_options },
         { "kill", "NAME [PID] [OPTION...]", "Send a signal to the leader of a container, or to one of its processes",
           VERB_MANAGE, .options = kill_options },
+        { "logs", "NAME [OPTION...]", "Show what the journal has of a container", VERB_MANAGE, .options = logs_options },
         { "freeze", "NAME", "Hold all processes of a container", VERB_MANAGE },
         { "thaw", "NAME", "Let them go on", VERB_MANAGE },
         { "clean", "[OPTION...]", "Remove what no running container owns", VERB_MANAGE, .options = clean_options },

@@ -65,6 +65,7 @@ int verb_inspect(int argc, char *argv[]);
 int verb_stats(int argc, char *argv[]);
 int verb_top(int argc, char *argv[]);
 int verb_kill(int argc, char *argv[]);
+int verb_logs(int argc, char *argv[]);
 int verb_freeze(int argc, char *argv[]);
 int verb_thaw(int argc, char *argv[]);
 int verb_clean(int argc, char *argv[]);
@@ -213,6 +214,16 @@ extern const Option stats_options[];
 
 typedef enum TopOption { TOP_JSON, TOP_NO_LEGEND, _TOP_MAX } TopOption;
 extern const Option top_options[];
+
+typedef enum LogsOption {
+        LOGS_LINES,
+        LOGS_FOLLOW,
+        LOGS_SINCE,
+        LOGS_INVOCATION,
+        LOGS_JSON,
+        _LOGS_MAX,
+} LogsOption;
+extern const Option logs_options[];
 
 typedef enum KillOption { KILL_SIGNAL, _KILL_MAX } KillOption;
 extern const Option kill_options[];

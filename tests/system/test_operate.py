@@ -212,3 +212,61 @@ def test_a_runtime_limit_that_ended_it_is_told(s: System) -> None:
     s.wait_state("brief.service", "failed", timeout=30)
     result = s.run("berth", "status", "brief", "--json", check=False)
     assert (result.rc, result.json()["result"], result.json()["limits_hit"]) == (4, "timeout", ["runtime"])
+
+
+def messages(s: System, *options: str) -> list[str]:
+    return [json.loads(line)["message"] for line in s.run("berth", "logs", "talk", "--json", *options).lines]
+
+
+def test_logs(s: System) -> None:
+    s.manifest("talk", """
+        [Container]
+        Image=base
+        Exec=bash -c 'echo one; printf "a\\\\\\\\033[2Jb\\\\\\\\303\\\\\\\\244\\\\\\\\n"; printf "x\\\\\\\\377y\\\\\\\\n"; echo "<3>err" >&2; exec sleep 1000'
+        KillSignal=SIGKILL
+        [Network]
+        Mode=none
+    """)
+    s.reload()
+    s.start("talk")
+    own = ["one", "a\x1b[2Jbä", "eP95", "err"]
+    s.wait_for(lambda: "err" in messages(s), "its lines")
+    assert sorted(message for message in messages(s) if message in own) == sorted(own)
+    entries = [json.loads(line) for line in s.run("berth", "logs", "talk", "--json").lines]
+    assert next(e["encoding"] for e in entries if e["message"] == "eP95") == "base64"
+    assert next(e["priority"] for e in entries if e["message"] == "err") == 3
+    assert any(e["message"].startswith("Started talk.service") and e["pid"] == 1 for e in entries)
+    assert [e["realtime_usec"] for e in entries] == sorted(e["realtime_usec"] for e in entries)
+    text = s.run("berth", "logs", "talk").out
+    assert "]: a?[2Jbä\n" in text and "]: x?y\n" in text and "\x1b" not in text
+    # the latest start alone
+    s.restart("talk")
+    s.wait_for(lambda: messages(s).count("err") == 2, "its lines again")
+    latest = messages(s, "-I")
+    assert latest.count("one") == 1 and latest[0].startswith("Starting talk.service")
+    everything = messages(s)
+    assert messages(s, "-n2") == everything[-2:] and messages(s, "--lines=0") == []
+    assert messages(s, "--lines=all") == messages(s, "--since=-1h") == messages(s, "--since=today") == everything
+    assert messages(s, "--since=@9999999999") == []
+    # what is of others is not his, whatever it calls itself
+    s.run("logger", "UNIT=talk.service", "-t", "talk", "forged")
+    s.sh("printf 'MESSAGE=forged\\nUNIT=talk.service\\n' | logger --journald")
+    s.run("journalctl", "--sync")
+    assert "forged" not in messages(s)
+    s.stop("talk")
+    assert "one" in messages(s)  # also when it has ended
+    assert s.run("berth", "logs", "nobody", check=False).rc == 3
+    for wrong, message in (("--since=then", "--since=then: expected a time, like '2026-11-23 04:05:06', yesterday, "
+                                            "'5min ago' or -5min"),
+                           ("--lines=-1", "--lines=-1: expected a number, or all")):
+        result = s.run("berth", "logs", "talk", wrong, check=False)
+        assert (result.rc, result.err) == (2, message + "\n")
+
+
+def test_logs_go_on(s: System) -> None:
+    before = s.run("berth", "logs", "one").lines
+    first = s.sh("(berth logs -f -n1 one || true) | head -n1").lines
+    assert first == before[-1:]
+    # what comes later: the stop of the unit
+    out = s.sh("(berth logs -f -n1 one || true) | (read -r line; systemctl stop one; read -r line; echo \"$line\")").out
+    assert out.endswith("]: Stopping one.service - one (berth)...\n")
