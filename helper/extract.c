@@ -296,9 +296,15 @@ static int set_attributes(Extract *x, int fd, const ExtractEntry *entry) {
                         x->count.attributes++;
                         continue;
                 }
-                if (fsetxattr(fd, attribute->name, attribute->value, attribute->size, 0) < 0)
+                if (fsetxattr(fd, attribute->name, attribute->value, attribute->size, 0) < 0) {
+                        /* a right that the extracting process does not have over anyone is not for the file */
+                        if (errno == EPERM && streq(attribute->name, "security.capability")) {
+                                x->count.attributes++;
+                                continue;
+                        }
                         return log_error_errno(errno, "%s: '%s': cannot set attribute '%s': %m", source(x),
                                                shown(x->path).text, shown(attribute->name).text);
+                }
         }
         return 0;
 }

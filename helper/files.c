@@ -12,6 +12,7 @@
 
 /* clang-format off */
 static const ProgramVerb functions[] = {
+        { "cp",   verb_cp },
         { "file", verb_file },
 };
 /* clang-format on */

@@ -193,6 +193,12 @@ const Option remove_options[] = {
         [_REMOVE_MAX]  = {},
 };
 
+const Option cp_options[] = {
+        [CP_OWNER]    = { "owner", 0, "UID[:GID]", "Who owns what arrives; default: the same numbers" },
+        [CP_MAX_SIZE] = { "max-size", 0, "BYTES", "Refuse to copy more; default: 64G" },
+        [_CP_MAX]     = {},
+};
+
 #define MANIFEST_ROW(name, argument, help) { name, 0, argument, help },
 
 static const Option check_options[] = { MANIFEST_OPTIONS_CHECK(MANIFEST_ROW) {} };
@@ -220,6 +226,8 @@ const Verb verbs[] = {
         { "thaw", "NAME", "Let them go on", VERB_MANAGE },
         { "clean", "[OPTION...]", "Remove what no running container owns", VERB_MANAGE, .options = clean_options },
         { "remove", "NAME [OPTION...]", "Remove what a container has left", VERB_MANAGE, .options = remove_options },
+        { "cp", "[NAME:]SOURCE [NAME:]TARGET", "Copy files and trees into and out of a container",
+          VERB_FILES, .options = cp_options },
         { "file", "VERB NAME [ARGUMENT...]", "Read, edit, search, list, copy and move files of a container",
           VERB_FILES, .options = file_options, .subverbs = file_subverbs },
         { "image", "VERB [ARGUMENT...]", "Import, list, inspect, verify, remove and prune images",

@@ -74,6 +74,7 @@ int verb_job(int argc, char *argv[]);
 int verb_job_start(int argc, char *argv[]);
 int verb_proxy(int argc, char *argv[]);
 int verb_health(int argc, char *argv[]);
+int verb_cp(int argc, char *argv[]);
 int verb_file(int argc, char *argv[]);
 int verb_machine_register(int argc, char *argv[]);
 int verb_machine_unregister(int argc, char *argv[]);
@@ -247,6 +248,9 @@ typedef enum ImageOption { /* not every verb of image takes all of them */
 } ImageOption;
 extern const Option image_options[];
 extern const Subverb image_subverbs[];
+
+typedef enum CpOption { CP_OWNER, CP_MAX_SIZE, _CP_MAX } CpOption;
+extern const Option cp_options[];
 
 typedef enum FileOption { /* not every verb of file takes all of them */
                           FILE_LINES,
