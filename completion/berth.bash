@@ -79,6 +79,8 @@ _berth() {
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_names)" -- "$word")
     elif [[ $verb == 'job '* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_jobs)" -- "$word")
+    elif [[ $verb == 'snapshot '* && $COMP_CWORD -eq 3 ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_berth_names)" -- "$word")
     elif [[ $verb == 'image '@(inspect|verify|remove) ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_images)" -- "$word")
     elif [[ $verb == @(convert|image import) ]]; then

@@ -18,6 +18,7 @@
 #include "helper/layer.h"
 #include "helper/machine.h"
 #include "helper/range.h"
+#include "helper/snapshot-store.h"
 #include "helper/store.h"
 #include "helper/verbs.h"
 
@@ -207,6 +208,8 @@ int verb_clean(int argc _unused_, char *argv[]) {
         clean_machines(&cleaning);
         clean_directory(&cleaning, BERTH_DATA_DIR "/layers", clean_layer);
         sweep(&cleaning, "layers");
+        if (snapshot_sweep() < 0)
+                cleaning.failed = true;
         sweep(&cleaning, "snapshots");
         sweep(&cleaning, "volumes");
         clean_directory(&cleaning, BERTH_RUNTIME_DIR "/ranges", clean_range);

@@ -12,6 +12,7 @@
 #include "helper/inventory.h"
 #include "helper/layer.h"
 #include "helper/range.h"
+#include "helper/snapshot-store.h"
 #include "helper/verbs.h"
 
 /* berth remove: what a container leaves, and with --layer or --all also what it keeps. */
@@ -100,6 +101,16 @@ static void remove_data(Removal *removal, const char *directory, const char *wha
         report(removal, fd < 0 ? fd : aside_remove(fd, removal->name), what);
 }
 
+/* Whoever makes or restores one holds the directory. */
+static void remove_snapshots(Removal *removal) {
+        _cleanup_close_ int parent_fd = data_open("snapshots"), fd = -EBADF;
+
+        if (!is_there(BERTH_DATA_DIR "/snapshots", removal->name))
+                return;
+        fd = parent_fd < 0 ? parent_fd : snapshot_lock(removal->name);
+        report(removal, fd < 0 ? fd : aside_remove(parent_fd, removal->name), "the snapshots");
+}
+
 /* A start that is under way holds the layer. */
 static void remove_layer(Removal *removal) {
         _cleanup_close_ int layers_fd = data_open("layers"), fd = -EBADF;
@@ -135,7 +146,7 @@ static int remove_container(Removal *removal) {
         if (removal->layer || removal->all)
                 remove_layer(removal);
         if (removal->all) {
-                remove_data(removal, "snapshots", "the snapshots");
+                remove_snapshots(removal);
                 remove_data(removal, "volumes", "the volumes");
         }
         if (removal->failed)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/image-verbs.h"
 #include "helper/program.h"
+#include "helper/snapshot-verbs.h"
 
 /* berth-storage: images, volumes and snapshots, apart from what must start fast and from what may not load libraries.
  * "berth image" and the like execute it. */
@@ -15,12 +16,24 @@ static const SubverbFunction image_functions[] = {
         { "prune",   image_prune },
 };
 
+static const SubverbFunction snapshot_functions[] = {
+        { "create",  snapshot_verb_create },
+        { "list",    snapshot_verb_list },
+        { "restore", snapshot_verb_restore },
+        { "remove",  snapshot_verb_remove },
+};
+
 static int verb_image(int argc _unused_, char *argv[]) {
         return subverbs_run(verb_find("image"), argv, image_functions, ARRAY_LEN(image_functions));
 }
 
+static int verb_snapshot(int argc _unused_, char *argv[]) {
+        return subverbs_run(verb_find("snapshot"), argv, snapshot_functions, ARRAY_LEN(snapshot_functions));
+}
+
 static const ProgramVerb functions[] = {
-        { "image", verb_image },
+        { "image",    verb_image },
+        { "snapshot", verb_snapshot },
 };
 /* clang-format on */
 

@@ -230,6 +230,8 @@ const Verb verbs[] = {
           VERB_FILES, .options = cp_options },
         { "file", "VERB NAME [ARGUMENT...]", "Read, edit, search, list, copy and move files of a container",
           VERB_FILES, .options = file_options, .subverbs = file_subverbs },
+        { "snapshot", "VERB [ARGUMENT...]", "Create, list, restore and remove snapshots of kept layers",
+          VERB_STORAGE, .options = snapshot_options, .subverbs = snapshot_subverbs },
         { "image", "VERB [ARGUMENT...]", "Import, list, inspect, verify, remove and prune images",
           VERB_STORAGE, .options = image_options, .subverbs = image_subverbs },
         { "check", "[OPTION...] [NAME|FILE...]", "Check manifests", VERB_MANIFEST, .options = check_options },

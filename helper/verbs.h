@@ -235,6 +235,15 @@ extern const Option clean_options[];
 typedef enum RemoveOption { REMOVE_FORCE, REMOVE_LAYER, REMOVE_ALL, _REMOVE_MAX } RemoveOption;
 extern const Option remove_options[];
 
+typedef enum SnapshotOption {
+        SNAPSHOT_JSON,
+        SNAPSHOT_NO_LEGEND,
+        SNAPSHOT_ALL,
+        _SNAPSHOT_MAX
+} SnapshotOption;
+extern const Option snapshot_options[];
+extern const Subverb snapshot_subverbs[];
+
 typedef enum ImageOption { /* not every verb of image takes all of them */
                            IMAGE_NAME,
                            IMAGE_TAG,

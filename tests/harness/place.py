@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 
@@ -26,8 +28,8 @@ class Place:
         return ["nsenter", f"--mount=/proc/{self.keeper.pid}/ns/mnt", "--"]
 
     def run(self, program: str, *words: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*self.prefix(), str(self.helper / program), *map(str, words)], check=False, stdin=subprocess.DEVNULL, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        return subprocess.run([*self.prefix(), str(self.helper / program), *map(str, words)], check=False, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
 
     def launch(self, *words: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         return self.run("berth", "launch", "--foreground", "--name=web", "--network=none", *options, "--", *words)
@@ -35,7 +37,17 @@ class Place:
     def close(self) -> None:
         self.keeper.kill()
         self.keeper.communicate()
-        shutil.rmtree(self.top)
+        subprocess.run(["rm", "-rf", self.top], check=True)  # deeper than python goes
+
+
+def quick_directory() -> str:
+    """Where nothing waits for a disk, if such files can be there."""
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as probe:
+        try:
+            os.setxattr(probe.name, "user.probe", b"")  # tmpfs has had them since Linux 6.6
+        except OSError:
+            return "/var/tmp"
+    return "/dev/shm" if shutil.disk_usage("/dev/shm").free > 4 << 30 else "/var/tmp"
 
 
 def make_tree(path: Path) -> Path:

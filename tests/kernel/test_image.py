@@ -23,6 +23,7 @@ from typing import Callable, Iterator
 import pytest
 
 from harness import roots
+from harness.place import quick_directory
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
@@ -150,16 +151,6 @@ def snapshot(root: Path, skip: Callable[[os.stat_result], bool] = lambda st: Fal
 
 def is_device(st: os.stat_result) -> bool:
     return stat.S_ISCHR(st.st_mode) or stat.S_ISBLK(st.st_mode)
-
-
-def quick_directory() -> str:
-    """Where nothing waits for a disk, if such files can be there."""
-    with tempfile.NamedTemporaryFile(dir="/dev/shm") as probe:
-        try:
-            os.setxattr(probe.name, "user.probe", b"")  # tmpfs has had them since Linux 6.6
-        except OSError:
-            return "/var/tmp"
-    return "/dev/shm" if shutil.disk_usage("/dev/shm").free > 4 << 30 else "/var/tmp"
 
 
 @pytest.fixture(scope="module")

@@ -139,3 +139,29 @@ def test_a_unit_runs_from_a_disk_image_and_leaves_no_loop_device(own: System) ->
     own.wait_for(lambda: "/images/.store/" not in own.run("sh", "-c", backing, check=False).out, "no loop device")
     own.start("web")
     own.run("berth", "exec", "web", "--", "cat", "/kept")
+
+
+def test_a_snapshot_of_a_unit_freezes_it_for_as_long_as_it_is_copied(own: System) -> None:
+    own.manifest("web", KEPT.replace("sleep 1000", "sh -c 'i=0; while :; do i=$((i+1)); echo $i >>/count; done'"))
+    own.reload()
+    own.start("web")
+    told = own.run("berth", "snapshot", "create", "web", "one", "--json").json()
+    assert (told["tag"], told["digest"], told["image"]) == ("one", digest(own), "own")
+    assert own.unit("web.service", "FreezerState") == "running"
+    size = int(own.run("stat", "-c", "%s", "/var/lib/berth/layers/web/up/count").out)
+    own.wait_for(lambda: int(own.run("stat", "-c", "%s", "/var/lib/berth/layers/web/up/count").out) > size, "it goes on")
+    own.run("berth", "freeze", "web")
+    own.run("berth", "snapshot", "create", "web", "two")
+    assert own.unit("web.service", "FreezerState") == "frozen"  # somebody else's doing stays
+    own.stop("web")
+    own.run("berth", "snapshot", "restore", "web", "one")
+    lines = own.run("cat", "/var/lib/berth/layers/web/up/count").lines
+    assert lines[:-1] == [str(i + 1) for i in range(len(lines) - 1)]
+    own.start("web")
+    change_image(own)
+    own.stop("web")
+    own.run("berth", "snapshot", "restore", "web", "two")
+    assert own.run("systemctl", "start", "web", check=False).rc == 1
+    assert "the kept layer /var/lib/berth/layers/web belongs to image" in own.journal("web")
+    own.run("systemctl", "reset-failed", "web")
+    own.run("berth", "remove", "web", "--all")

@@ -1,0 +1,270 @@
+"""berth snapshot, as root on the running kernel: what is copied, what is restored, and what a kill leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from harness.container import cgroup2, wait_for
+from harness.place import Place, make_tree, quick_directory
+
+pytestmark = pytest.mark.kernel
+needs_berth = True
+
+FILL = r"""
+mkdir -p /data/deep/er && echo one >/data/one && ln /data/one /data/deep/again && ln -s ../one /data/deep/link
+echo x >/data/owned && chown 1000:1000 /data/owned && chmod 4751 /data/owned
+dd if=/dev/zero of=/data/sparse bs=1 count=1 seek=5000000 2>/dev/null
+mkfifo /data/fifo; rm /etc/gone; rm -r /old && mkdir /old && echo new >/old/new; sync
+"""
+LOOK = r"""
+cat /data/one /data/deep/link; stat -c '%h %i' /data/one /data/deep/again | sort -u | wc -l
+stat -c '%u:%g %a' /data/owned; stat -c '%s' /data/sparse; ls /etc; ls /old; [ -p /data/fifo ] && echo fifo
+"""
+SEEN = "one\none\n1\n1000:1000 4751\n5000001\nhostname\nhosts\nresolv.conf\nnew\nfifo\n"
+
+
+@pytest.fixture
+def place(pytestconfig: pytest.Config) -> Iterator[Place]:
+    """With a container 'web' that has kept something over an image."""
+    top = Path(tempfile.mkdtemp(prefix="berth-snapshots.", dir=quick_directory()))
+    place = Place(Path(pytestconfig.getoption("--berth-build")).resolve(), top)
+    tree = make_tree(top / "tree")
+    for tool in ("sort", "wc"):
+        (tree / "bin" / tool).symlink_to("busybox")
+    (tree / "etc/gone").write_text("of the image\n")
+    (tree / "etc/resolv.conf").write_text("\n")
+    (tree / "old").mkdir()
+    (tree / "old/old").write_text("of the image\n")
+    yield place
+    place.close()
+
+
+def options(place: Place) -> tuple[str, ...]:
+    return (f"--image={place.top / 'tree'}", "--ephemeral=no")
+
+
+def inside(place: Place, script: str) -> str:
+    done = place.launch("/bin/sh", "-c", script, options=options(place))
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.replace("machine-id\n", "")
+
+
+def snapshot(place: Place, *words: object) -> subprocess.CompletedProcess[str]:
+    return place.run("berth-storage", "snapshot", *words)
+
+
+def ok(place: Place, *words: object) -> str:
+    done = snapshot(place, *words)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+def everything(path: Path) -> dict[str, tuple]:
+    """All there is to know of a layer, but for the numbers of its inodes."""
+    found: dict[str, tuple] = {}
+    first: dict[int, str] = {}
+    for name in sorted(str(entry.relative_to(path)) for entry in [path, *path.rglob("*")]):
+        file = path / name
+        st = file.lstat()
+        content: object = None
+        if stat.S_ISREG(st.st_mode):
+            content = (file.read_bytes(), first.setdefault(st.st_ino, name), st.st_blocks < 100)
+        elif stat.S_ISLNK(st.st_mode):
+            content = os.readlink(file)
+        attributes = {} if stat.S_ISLNK(st.st_mode) else {
+            key: os.getxattr(file, key, follow_symlinks=False) for key in os.listxattr(file, follow_symlinks=False)}
+        found[name] = (st.st_mode, st.st_uid, st.st_gid, st.st_rdev, st.st_mtime_ns, content, attributes)
+    return found
+
+
+def left(place: Place) -> list[str]:
+    """What no snapshot and no layer is."""
+    return subprocess.run(["find", place.lib / "berth", "-name", ".new-*", "-o", "-name", ".dead-*"], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout.split()
+
+
+def test_a_snapshot_is_the_layer_and_becomes_it_again(place: Place) -> None:
+    inside(place, FILL)
+    assert inside(place, LOOK) == SEEN
+    layer = place.lib / "berth/layers/web"
+    before = everything(layer / "up")
+    assert any(stat.S_ISCHR(entry[0]) for entry in before.values())  # a whiteout
+    assert any("user.overlay.opaque" in entry[6] for entry in before.values())
+    told = json.loads(ok(place, "create", "web", "first", "--json"))
+    assert (told["container"], told["tag"], told["digest"]) == ("web", "first", None)
+    assert everything(place.lib / "berth/snapshots/web/first/up") == before
+    inside(place, "rm -r /data; rm /old/new; echo again >/etc/gone")
+    assert ok(place, "restore", "web", "first") == "web: restored first\n"
+    assert everything(layer / "up") == before
+    assert inside(place, LOOK) == SEEN
+    assert left(place) == []
+
+
+def test_list_remove_and_what_is_wrong(place: Place) -> None:
+    assert snapshot(place, "create", "web").returncode == 3
+    inside(place, "echo x >/x")
+    ok(place, "create", "web", "a")
+    inside(place, "echo y >/x")
+    (tag,) = [word for word in ok(place, "create", "web").split() if word[0].isdigit()][:1]
+    tag = tag.rstrip(",")
+    twice = snapshot(place, "create", "web", "a")
+    assert (twice.returncode, twice.stderr) == (1, "container 'web' has a snapshot 'a' already\n")
+    assert {row["tag"] for row in json.loads(ok(place, "list", "--json"))} == {"a", tag}
+    assert [line.split()[:2] for line in ok(place, "list", "web", "--no-legend").splitlines()] == \
+        sorted([["web", "a"], ["web", tag]], key=lambda row: row[1])
+    assert ok(place, "list", "other", "--no-legend") == ""
+    for words, status, message in ((["restore", "web", "b"], 3, "container 'web' has no snapshot 'b', see berth snapshot "
+                                                                "list web\n"),
+                                   (["remove", "web", "b"], 3, "has no snapshot 'b'"),
+                                   (["remove", "other", "b"], 3, "container 'other' has no snapshot 'b'"),
+                                   (["restore", "other"], 3, "container 'other' has no snapshots\n"),
+                                   (["remove", "web"], 2, "either a tag or --all"),
+                                   (["remove", "web", "a", "--all"], 2, "either a tag or --all"),
+                                   (["create", "web", "../x"], 2, "'../x' cannot be a tag"),
+                                   (["create", "web", ".new-x"], 2, "'.new-x' cannot be a tag"),
+                                   (["create", "../x", "a"], 3, "is no name of a container"),
+                                   (["create"], 2, "needs NAME")):
+        done = snapshot(place, *words)
+        assert done.returncode == status and message in done.stderr, (words, done)
+    ok(place, "remove", "web", "a")
+    ok(place, "restore", "web")  # the newest
+    assert inside(place, "cat /x") == "y\n"
+    ok(place, "remove", "web", "--all")
+    assert snapshot(place, "restore", "web").returncode == 3
+    assert left(place) == []
+
+
+def test_a_layer_that_was_removed_comes_back(place: Place) -> None:
+    inside(place, "echo x >/x")
+    ok(place, "create", "web", "a")
+    assert place.run("berth-manage", "remove", "web", "--layer").returncode == 0
+    ok(place, "restore", "web")
+    assert inside(place, "cat /x") == "x\n"
+    assert place.run("berth-manage", "remove", "web", "--all").returncode == 0
+    assert json.loads(ok(place, "list", "--json")) == []
+
+
+@pytest.fixture
+def running(place: Place) -> Iterator[subprocess.Popen[bytes]]:
+    """'web', which counts into a file of its layer all the time."""
+    group = cgroup2() / f"test-snapshot-{os.getpid()}"
+    group.mkdir()
+    process = subprocess.Popen(
+        [*place.prefix(), place.helper / "berth", "launch", "--foreground", "--name=web", "--network=none",
+         *options(place), "--", "/bin/sh", "-c", "i=0; while :; do i=$((i+1)); echo $i >>/count; done"],
+        stdin=subprocess.DEVNULL, preexec_fn=lambda: (group / "cgroup.procs").write_text("0"))
+    count = place.lib / "berth/layers/web/up/count"
+    wait_for(lambda: (place.runtime / "containers/web/state").exists() and count.exists() and count.stat().st_size > 1000)
+    yield process
+    for path in group.rglob("cgroup.freeze"):
+        path.write_text("0")
+    (group / "cgroup.kill").write_text("1")
+    process.wait(10)
+    place.run("berth", "cleanup", "--name=web")
+    wait_for(lambda: "populated 0" in (group / "cgroup.events").read_text())
+    for path in sorted([group, *(path for path in group.rglob("*") if path.is_dir())], reverse=True):
+        path.rmdir()
+
+
+def grows(count: Path) -> bool:
+    size = count.stat().st_size
+    wait_for(lambda: count.stat().st_size > size)
+    return True
+
+
+def test_a_running_container_stands_still_and_goes_on(place: Place, running: subprocess.Popen[bytes]) -> None:
+    count = place.lib / "berth/layers/web/up/count"
+    ok(place, "create", "web", "a")
+    assert grows(count)
+    lines = (place.lib / "berth/snapshots/web/a/up/count").read_text().splitlines()
+    assert lines == [str(i + 1) for i in range(len(lines))] or lines[:-1] == [str(i + 1) for i in range(len(lines) - 1)]
+    refused = snapshot(place, "restore", "web", "a")
+    assert (refused.returncode, refused.stderr) == (1, "container 'web' runs; stop it first\n")
+    assert running.poll() is None
+
+
+def test_killed_while_it_copies_the_container_goes_on(place: Place, running: subprocess.Popen[bytes]) -> None:
+    count = place.lib / "berth/layers/web/up/count"
+    command = [*place.prefix(), place.helper / "berth-storage", "snapshot", "create", "web", "killed"]
+    for i in range(12):
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.003 * i)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert grows(count)
+        snapshot(place, "remove", "web", "--all")
+    ok(place, "create", "web", "whole")
+    assert left(place) == []
+
+
+@pytest.mark.parametrize("rounds", [pytest.param(20, id="some"), pytest.param(400, id="many", marks=pytest.mark.long)])
+@pytest.mark.parametrize("verb", ["create", "restore"])
+def test_killed_at_any_moment_nothing_is_lost_and_nothing_is_left(place: Place, verb: str, rounds: int) -> None:
+    inside(place, FILL + "i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo $i >/data/deep/$i; done")
+    layer = place.lib / "berth/layers/web"
+    before = everything(layer / "up")
+    ok(place, "create", "web", "kept")
+    command = [*place.prefix(), place.helper / "berth-storage", "snapshot", verb, "web",
+               "kept" if verb == "restore" else "new"]
+    started = time.monotonic()
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    whole = time.monotonic() - started
+    for i in range(rounds):
+        if verb == "create":
+            snapshot(place, "remove", "web", "new")
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(whole * i / rounds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert everything(layer / "up") == before
+        assert everything(place.lib / "berth/snapshots/web/kept/up") == before
+        for row in json.loads(ok(place, "list", "--json")):
+            assert everything(place.lib / "berth/snapshots/web" / row["tag"] / "up") == before
+    assert place.run("berth-manage", "clean", "--all").returncode == 0
+    assert left(place) == []
+    assert sorted(os.listdir(place.lib / "berth/layers")) == ["web"]
+
+
+def test_what_a_container_made_leads_the_copy_nowhere(place: Place) -> None:
+    """Links to outside, devices of a container with the host's ids, directories without end."""
+    canary = place.top / "canary"
+    canary.write_text("alive\n")
+    inside(place, f"ln -s {canary} /link; ln -s / /root-link; mkdir -p /a; cd /a; "
+           "i=0; while [ $i -lt 1100 ]; do i=$((i+1)); mkdir d && cd d || exit 1; done")
+    done = snapshot(place, "create", "web", "deep")
+    assert done.returncode == 1 and "cannot go deeper: Too many levels of symbolic links" in done.stderr
+    assert left(place) == [] and json.loads(ok(place, "list", "--json")) == []
+    inside(place, "rm -r /a")
+    ok(place, "create", "web", "flat")
+    up = place.lib / "berth/snapshots/web/flat/up"
+    assert os.readlink(up / "link") == str(canary) and os.readlink(up / "root-link") == "/"
+    assert canary.read_text() == "alive\n"
+
+
+def test_a_full_disk_leaves_the_container_as_it_was(place: Place) -> None:
+    """On a small file system of its own: ENOSPC while it copies."""
+    if not shutil.which("mkfs.ext4") or not os.path.exists("/dev/loop-control"):
+        pytest.skip("needs mkfs.ext4 and loop devices")
+    inside(place, "dd if=/dev/urandom of=/big bs=1k count=3000 2>/dev/null")
+    disk = place.top / "disk"
+    subprocess.run(["truncate", "-s", "5M", disk], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", disk], check=True)
+    (place.lib / "berth/snapshots").mkdir()
+    subprocess.run([*place.prefix(), "mount", "-o", "loop", disk, place.lib / "berth/snapshots"], check=True)
+    subprocess.run([*place.prefix(), "mount", "--bind", place.lib / "berth/snapshots", "/var/lib/berth/snapshots"], check=True)
+    ok(place, "create", "web", "one")
+    full = snapshot(place, "create", "web", "two")
+    assert full.returncode == 1 and "cannot write its copy: No space left on device" in full.stderr
+    assert [row["tag"] for row in json.loads(ok(place, "list", "--json"))] == ["one"]
+    assert inside(place, "stat -c %s /big") == "3072000\n"
