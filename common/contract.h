@@ -68,6 +68,7 @@
  *   berth refuse --name=NAME -- MESSAGE...   logs each message as an error and exits 125: what the unit of a bad
  *                                            manifest runs in the place of launch
  *   berth proxy --name=NAME --to=PORT        becomes systemd-socket-proxyd in the container's network, as nobody
+ *   berth dns --name=NAME [--allow-domain=[*.]NAME...] [--dns=ADDR...]   what berth-dns@NAME.service runs
  *   berth health --name=NAME [--interval=TIME] [--timeout=TIME] [--retries=N] [--start-period=TIME]
  *           [--notify=BOOL] [--on-failure=none|restart|stop] -- WORD...
  *                                            one health check: what berth-health@NAME.service runs; notify: its first

@@ -312,6 +312,73 @@ static int build_proxies(Build *b) {
         return r;
 }
 
+/* Where a slip is all that was said of domains, there is a unit as well, which nothing starts: what runs of it ends
+ * with the service. */
+static bool has_dns(const Manifest *m, bool *ret_domains) {
+        int n = store_count(m->store, "Network", "AllowDomain");
+
+        *ret_domains = n > 0;
+        return n > 0 || (n == 0 && m->diags.errors > 0);
+}
+
+/* Adds OPTION=WORD for each word of a key's values, which moves to another unit. */
+static int add_bound_words(Build *b, const char *key, const char *option, Text *text) {
+        _cleanup_free_ char *unit = unit_name(b->m, "", ".service");
+        StoreValue v;
+        int r = unit ? 0 : -ENOMEM;
+
+        for (unsigned i = 0; r >= 0 && store_get(b->m->store, "Network", key, i, &v); i++) {
+                _cleanup_strv_ char **words = NULL;
+                WordsError error;
+
+                r = words_split(v.text, &words, &error);
+                for (size_t j = 0; r >= 0 && words && words[j]; j++) {
+                        _cleanup_free_ char *word = NULL;
+
+                        r = specifier_bind(words[j], unit, &word);
+                        if (r < 0)
+                                break;
+                        text_add(text, " ");
+                        unit_option(text, option, word);
+                }
+        }
+        return r;
+}
+
+/* What answers the container's questions, and lets it reach the addresses of the answers. There before the first
+ * question, gone with the container, and never by itself. It has two rights, and no way to get others: it reads what
+ * comes from anywhere. */
+static int build_dns(Build *b) {
+        _cleanup_text_ Text text = { 0 };
+        Pass pass = { b->m, b->world, &text };
+        int r;
+
+        r = pass_head(&pass, " DNS (berth)");
+        if (r < 0)
+                return r;
+        add_unit_name(&text, b->m, "BindsTo", "", ".service");
+        add_unit_name(&text, b->m, "PartOf", "", ".service");
+        add_unit_name(&text, b->m, "Before", "", ".service");
+        text_add(&text, "RefuseManualStart=yes\n");
+        unit_section(&text, "Service");
+        text_add(&text,
+                 "Type=exec\nRestart=on-failure\nSlice=machine.slice\nDynamicUser=yes\n"
+                 "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_BIND_SERVICE\n"
+                 "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE\n"
+                 "NoNewPrivileges=yes\nProtectSystem=strict\nProtectHome=yes\nPrivateTmp=yes\nPrivateDevices=yes\n"
+                 "ProtectKernelTunables=yes\nProtectControlGroups=yes\nRestrictNamespaces=yes\n"
+                 "RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX\n"
+                 "MemoryDenyWriteExecute=yes\nSystemCallFilter=@system-service\n"
+                 "SystemCallArchitectures=native\nTasksMax=8\nMemoryMax=64M\n");
+        pass_name(&text, b->m, "SyslogIdentifier=", "\n");
+        pass_name(&text, b->m, "ExecStart=:" PROGRAM " dns \"--name=", "\"");
+        r = add_bound_words(b, "AllowDomain", "--allow-domain=", &text);
+        if (r >= 0)
+                r = add_bound_words(b, "DNS", "--dns=", &text);
+        text_add(&text, "\n");
+        return r < 0 ? r : finish(b, unit_name(b->m, "berth-dns", ".service"), &text);
+}
+
 int further_build(Manifest *m, const World *world, Further *ret) {
         _cleanup_(further_done) Further further = { 0 };
         Build b = { m, world, &further };
@@ -327,6 +394,8 @@ int further_build(Manifest *m, const World *world, Further *ret) {
                 r = build_health_service(&b);
         if (r >= 0)
                 r = build_proxies(&b);
+        if (r >= 0 && has_dns(m, &further.dns))
+                r = build_dns(&b);
         if (r < 0)
                 return r;
         *ret = further;
@@ -337,6 +406,11 @@ int further_build(Manifest *m, const World *world, Further *ret) {
 void further_dependencies(const Further *f, const Manifest *m, Text *text) {
         if (f->health)
                 add_unit_name(text, m, "Wants", "berth-health", ".timer");
+        /* Without it nothing is let through that it would have to let through: launch says so, not a dependency. */
+        if (f->dns) {
+                add_unit_name(text, m, "Wants", "berth-dns", ".service");
+                add_unit_name(text, m, "After", "berth-dns", ".service");
+        }
         /* A port that is taken fails the start: nothing is published by half. A proxy ends with the container, whatever
          * ended that: the next one has another network. */
         for (size_t i = 0; f->proxies && f->proxies[i]; i++)

@@ -5,7 +5,7 @@
 #include "generator/text.h"
 #include "generator/world.h"
 
-/* The units that a manifest has beside its service: socket, timer, health check. Knows what each looks like and how
+/* The units that a manifest has beside its service: socket, timer, health check, proxies, DNS. Knows what each looks like and how
  * the service is tied to it. */
 
 typedef struct FurtherUnit { /* owns both */
@@ -17,7 +17,7 @@ typedef struct FurtherUnit { /* owns both */
 typedef struct Further {
         FurtherUnit *list;
         size_t n;
-        bool socket, timer, health; /* which there are */
+        bool socket, timer, health, dns; /* which the service needs */
         char **proxies; /* names, without suffix, of socket and service of each published port, as others name them; owned */
 } Further;
 

@@ -21,6 +21,7 @@ static const ProgramVerb functions[] = {
         { "job",                verb_job },
         { "job-start",          verb_job_start },
         { "health",             verb_health },
+        { "dns",                verb_dns },
         { "proxy",              verb_proxy },
         { "machine-register",   verb_machine_register },
         { "machine-unregister", verb_machine_unregister },

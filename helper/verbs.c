@@ -83,6 +83,13 @@ const Option cleanup_options[] = {
         [_CLEANUP_MAX] = {},
 };
 
+const Option dns_options[] = {
+        [DNS_NAME]         = { "name", 0, "NAME", "The container's name" },
+        [DNS_ALLOW_DOMAIN] = { "allow-domain", 0, "NAME", "NAME or *.NAME that it may ask for, repeatable" },
+        [DNS_DNS]          = { "dns", 0, "ADDR", "A resolver to ask, repeatable" },
+        [_DNS_MAX]         = {},
+};
+
 const Option proxy_options[] = {
         [PROXY_NAME] = { "name", 0, "NAME", "The container's name" },
         [PROXY_TO]   = { "to", 0, "PORT", "The port inside" },
@@ -252,6 +259,8 @@ const Verb verbs[] = {
           VERB_MANAGE, .internal = true, .container = true, .options = job_start_options },
         { "health", "--name=NAME [OPTION...] -- COMMAND [WORD...]", "Check the health of a container once",
           VERB_MANAGE, .internal = true, .options = health_options },
+        { "dns", "--name=NAME [OPTION...]", "Answer a container's questions for allowed domains",
+          VERB_MANAGE, .internal = true, .options = dns_options },
         { "proxy", "--name=NAME --to=PORT", "Forward the sockets that systemd passes into a container",
           VERB_MANAGE, .internal = true, .options = proxy_options },
         { "machine-register", "NAME", "Enter a running container into systemd-machined", VERB_MANAGE, .internal = true },

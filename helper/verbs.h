@@ -72,6 +72,7 @@ int verb_clean(int argc, char *argv[]);
 int verb_remove(int argc, char *argv[]);
 int verb_job(int argc, char *argv[]);
 int verb_job_start(int argc, char *argv[]);
+int verb_dns(int argc, char *argv[]);
 int verb_proxy(int argc, char *argv[]);
 int verb_health(int argc, char *argv[]);
 int verb_cp(int argc, char *argv[]);
@@ -197,6 +198,9 @@ typedef enum HealthOption {
         _HEALTH_MAX,
 } HealthOption;
 extern const Option health_options[];
+
+typedef enum DnsOption { DNS_NAME, DNS_ALLOW_DOMAIN, DNS_DNS, _DNS_MAX } DnsOption;
+extern const Option dns_options[];
 
 typedef enum ProxyOption { PROXY_NAME, PROXY_TO, _PROXY_MAX } ProxyOption;
 extern const Option proxy_options[];

@@ -60,7 +60,7 @@ def check(berth, arguments):
     verb = arguments[0]
     if verb == b"launch":
         arguments = [verb, b"--dry-run", *arguments[1:]]
-    elif verb in (b"health", b"proxy"):
+    elif verb in (b"health", b"proxy", b"dns"):
         return unknown_options(berth, arguments)
     elif verb in (b"cleanup", b"reload", b"exec"):
         arguments = [verb, b"--help"]  # what it would do, it would do to the machine of the test

@@ -82,7 +82,13 @@ static void check_unit(const Tested *t, char *text, size_t size) {
                 }
                 stops = streq(line.key, "ExecStopPost") ? stops + 1 : stops;
                 if (starts > 0) /* nothing passes behind our commands */
-                        assert(streq(line.key, "ExecStart") || streq(line.key, "ExecStopPost"));
+                        assert(streq(line.key, "ExecStart") || streq(line.key, "ExecReload") ||
+                               streq(line.key, "ExecStopPost"));
+                if (streq(line.key, "ExecReload"))
+                        assert(t->bad ? is_ours(t, line.value, "refuse")
+                                      : is_ours(t, line.value, "reload") ||
+                                                               startswith(line.value, ":" BERTH_BINDIR
+                                                                                      "/berth exec \""));
                 assert(!streq(line.key, "User") && !streq(line.key, "PrivateUsers"));
         }
         assert(starts == 1 && (t->boot || stops >= 1) && formats == 1 && diags.n == 0);
@@ -100,7 +106,8 @@ static void check_command(const Tested *t, const Line *line, bool dropin, unsign
                                                           "\"--") != NULL);
         } else if (!dropin && startswith(line->key, "Exec")) {
                 assert((*starts)++ == 0);
-                assert(is_ours(t, line->value, "health") || is_ours(t, line->value, "proxy"));
+                assert(is_ours(t, line->value, "health") || is_ours(t, line->value, "proxy") ||
+                       is_ours(t, line->value, "dns"));
         }
 }
 
