@@ -12,7 +12,6 @@
         ROW(PROFILE,             "Container", "Profile",          "",                  profile) \
         ROW(READ_PATH,           "Container", "ReadPath",         "",                  path) \
         ROW(WRITE_PATH,          "Container", "WritePath",        "",                  path) \
-        ROW(SECRET,              "Container", "Secret",           "",                  text) \
         ROW(APPARMOR_PROFILE,    "Container", "AppArmorProfile",  "",                  text) \
         ROW(SHARED_RUN,          "Container", "SharedRun",        "no",                boolean) \
         ROW(PID_NAMESPACE,       "Container", "PidNamespace",     "private",           namespace) \

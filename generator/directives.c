@@ -99,3 +99,31 @@ void directives_success(const Manifest *m, Text *text) {
                 text_addf(text, " %d %s", EXIT_SIGNAL_BASE + number, name);
         text_add(text, "\n");
 }
+
+/* Does [Service] say where the credential of that name, n bytes, comes from? */
+static bool is_credential(const Store *s, const char *name, size_t n) {
+        static const char *const directives[] = { "LoadCredential=", "LoadCredentialEncrypted=",
+                                                  "SetCredential=", "SetCredentialEncrypted=" };
+        StoreValue v;
+
+        for (unsigned i = 0; store_get(s, "Service", "*", i, &v); i++)
+                for (size_t j = 0; j < ARRAY_LEN(directives); j++) {
+                        const char *value = startswith(v.text, directives[j]);
+
+                        if (value && strncmp(value, name, n) == 0 && (value[n] == ':' || value[n] == '\0'))
+                                return true;
+                }
+        return false;
+}
+
+void directives_credentials(const Manifest *m, Text *text) {
+        StoreValue v;
+
+        for (unsigned i = 0; store_get(m->store, "Container", "Secret", i, &v); i++)
+                for (const char *word = v.text; *word; word += strcspn(word, " "), word += *word == ' ') {
+                        size_t n = strcspn(word, ": ");
+
+                        if (!is_credential(m->store, word, n))
+                                text_addf(text, "LoadCredential=%.*s\n", (int) n, word);
+                }
+}

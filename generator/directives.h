@@ -12,3 +12,6 @@ void directives_add(const Manifest *m, Text *text);
 
 /* What ExecStart= adds to the statuses that count as success: "143 130", and those of KillSignal=. */
 void directives_success(const Manifest *m, Text *text);
+
+/* Has systemd look for the credentials of Secret= that [Service] does not define (LoadCredential=NAME). */
+void directives_credentials(const Manifest *m, Text *text);

@@ -127,6 +127,7 @@ static int add_service_section(Translation *t) {
         if (r < 0)
                 return r;
         directives_add(t->m, &t->text);
+        directives_credentials(t->m, &t->text);
         if (needs_loop(t))
                 text_add(&t->text, "DeviceAllow=/dev/loop-control rw\nDeviceAllow=block-loop r\n");
         return 0;

@@ -87,6 +87,7 @@ static int run_leader(Launch *launch) {
                 .notify = launch->notify_fd >= 0 || (launch->plan.init && leader->notify.to_fd >= 0 &&
                                                      launch->plan.notify == NOTIFY_YES),
                 .notify_fd = launch->notify_fd,
+                .secrets_fd = launch->secrets.fd,
                 .host_root = sees_host_root(&launch->plan),
                 .small = leader->own_users && launch->state.uid_count < 6,
                 .fd = -EBADF,
@@ -339,6 +340,9 @@ static int set_off(Launch *launch) {
                 r = receive_user(launch);
         for (size_t i = 0; r >= 0 && i < launch->plan.n_mounts; i++)
                 r = map_mount(launch, i, userns_fd);
+        if (r >= 0)
+                r = secrets_fill(&launch->secrets, launch->state.uid_base + launch->state.uid,
+                                 launch->state.uid_base + launch->state.gid);
         if (r >= 0)
                 r = sysctls_write(launch->pidfd, launch->state.uid_base, launch->plan.sysctls,
                                   launch->plan.network == NETWORK_PRIVATE ||

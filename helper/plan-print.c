@@ -79,6 +79,7 @@ void plan_print(FILE *f, const Plan *plan) {
         plan_print_value(f, "WorkingDirectory", plan->working_directory ? plan->working_directory : "/");
         print_vector(f, "Environment", plan->env);
         print_vector(f, "EnvironmentFile", plan->env_files);
+        print_vector(f, "Secret", plan->secrets);
         if (plan->hostname)
                 plan_print_value(f, "Hostname", plan->hostname);
         if (plan->timezone)

@@ -10,6 +10,7 @@
 #include "common/sysctl.h"
 #include "helper/options.h"
 #include "helper/plan-mount.h"
+#include "helper/secrets.h"
 #include "helper/unsupported.h"
 #include "helper/verbs.h"
 
@@ -42,6 +43,7 @@ void plan_done(Plan *plan) {
         strv_free(plan->entrypoint);
         strv_free(plan->env);
         strv_free(plan->env_files);
+        strv_free(plan->secrets);
         strv_free(plan->controllers);
         strv_free(plan->groups);
         strv_free(plan->system_call_filters);
@@ -184,6 +186,15 @@ static int add_device(Plan *plan, const char *value) {
         return 0;
 }
 
+static int add_secret(Plan *plan, const char *value) {
+        Secrets secrets = SECRETS_NONE;
+        int r = secrets_add(&secrets, value);
+
+        secrets_done(&secrets);
+        return r == -EINVAL ? wrong_value("secret", value, "NAME or NAME:env=VARIABLE")
+                            : add_string(&plan->secrets, value);
+}
+
 static int add_sysctl(Plan *plan, const char *value) {
         _cleanup_free_ char *key = strndup(value, strcspn(value, "="));
         SysctlScope scope;
@@ -234,6 +245,8 @@ static int set_listed(Plan *plan, int option, const char *value) {
                 return value[0] == '\0' || strchr(value, '\n')
                                        ? wrong_value("system-call-filter", value, "names of system calls")
                                        : add_string(&plan->system_call_filters, value);
+        case LAUNCH_SECRET:
+                return add_secret(plan, value);
         case LAUNCH_DEVICE:
                 return add_device(plan, value);
         case LAUNCH_SYSCTL:

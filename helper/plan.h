@@ -99,6 +99,7 @@ typedef struct Plan { /* strings borrow from argv; vectors and mounts are its ow
         const char *hostname;
         char **env;
         char **env_files;
+        char **secrets; /* NAME or NAME:env=VARIABLE */
         bool init;
         NotifyMode notify;
         bool read_only;

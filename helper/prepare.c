@@ -37,6 +37,7 @@ Launch prepare_empty(void) {
                 .cgroup_fd = -EBADF,
                 .notify_fd = -EBADF,
                 .leader.notify = NOTIFY_RELAY_NONE,
+                .secrets = SECRETS_NONE,
                 .payload_fd = -EBADF,
                 .pidfd = -EBADF,
                 .go_fd = -EBADF,
@@ -56,6 +57,7 @@ void prepare_done(Launch *launch) {
         close_fd(launch->sys_fd);
         close_fd(launch->cgroup_fd);
         close_fd(launch->notify_fd);
+        secrets_done(&launch->secrets);
         close_fd(launch->leader.notify.to_fd);
         close_fd(launch->payload_fd);
         close_fd(launch->pidfd);
@@ -475,6 +477,25 @@ static int prepare_notify(Launch *launch) {
                                : 0;
 }
 
+/* Their directory is for exec as well; what they are is in the command's environment alone, and not in the state. */
+static int prepare_secrets(Launch *launch) {
+        char *const *secrets = launch->plan.secrets;
+        int r;
+
+        if (!secrets)
+                return 0;
+        for (size_t i = 0; secrets[i]; i++)
+                if (secrets_add(&launch->secrets, secrets[i]) < 0)
+                        return log_oom();
+        r = secrets_read(&launch->secrets);
+        if (r < 0)
+                return r;
+        if (strv_env_set(&launch->env, "CREDENTIALS_DIRECTORY=" SECRETS_PATH) < 0 ||
+            strv_env_set(&launch->state.env, "CREDENTIALS_DIRECTORY=" SECRETS_PATH) < 0)
+                return log_oom();
+        return secrets_set(&launch->secrets, &launch->env);
+}
+
 int prepare_launch(Launch *launch) {
         int r;
 
@@ -491,6 +512,8 @@ int prepare_launch(Launch *launch) {
                 r = prepare_command(launch);
         if (r >= 0)
                 r = fill_state(launch);
+        if (r >= 0)
+                r = prepare_secrets(launch);
         if (r >= 0)
                 r = filter_own_prepare(&launch->plan, &launch->state);
         if (r >= 0)

@@ -6,6 +6,7 @@
 #include "helper/leader.h"
 #include "helper/machine-id.h"
 #include "helper/plan.h"
+#include "helper/secrets.h"
 #include "helper/state.h"
 
 /* The first half of a launch: everything checked and opened, nothing done yet that a container could see. */
@@ -27,6 +28,7 @@ typedef struct Launch {
         int image_fd, layer_fd, device_fd, sys_fd;
         int lock_fd; /* the layer as it is on disk: nobody exchanges it before we are known to run */
         int cgroup_fd, payload_fd;
+        Secrets secrets;
         int notify_fd; /* Init=no and Notify=yes: detached clone of systemd's socket */
         int pidfd;
         int go_fd;     /* our end: writing */

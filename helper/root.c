@@ -16,6 +16,7 @@
 #include "helper/cover.h"
 #include "helper/mount.h"
 #include "helper/notify-relay.h"
+#include "helper/secrets.h"
 
 #define API_ATTRIBUTES (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
@@ -354,6 +355,14 @@ static int fill_mount(Root *root, const MountSpec *mount, int fd) {
         return r < 0 ? log_error_errno(r, "mount '%s': cannot be attached: %m", mount->target) : 0;
 }
 
+/* Behind the mounts, which may have made another directory of /run. */
+static int fill_secrets(Root *root) {
+        _cleanup_close_ int target_fd = open_target(root, SECRETS_PATH, true);
+        int r = target_fd < 0 ? target_fd : attach(root, root->secrets_fd, target_fd);
+
+        return r < 0 ? log_error_errno(r, "Cannot mount " SECRETS_PATH " in the container: %m") : 0;
+}
+
 int root_fill(Root *root) {
         int r;
 
@@ -371,6 +380,8 @@ int root_fill(Root *root) {
                 r = fill_etc(root);
         for (size_t i = 0; r >= 0 && i < root->plan->n_mounts; i++)
                 r = fill_mount(root, &root->plan->mounts[i], root->mount_fds[i]);
+        if (r >= 0 && root->secrets_fd >= 0)
+                r = fill_secrets(root);
         return r < 0 ? r : cover_paths(root);
 }
 

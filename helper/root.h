@@ -17,7 +17,8 @@ typedef struct Root { /* borrows; the descriptors are the helper's */
         int *mount_fds; /* one per plan->mounts, detached, ids mapped; negative for a tmpfs */
         const EtcFile *etc; /* files of /etc that are made for it */
         size_t n_etc;
-        bool notify; /* the command may speak to systemd, at NOTIFY_PATH */
+        bool notify;    /* the command may speak to systemd, at NOTIFY_PATH */
+        int secrets_fd; /* detached tmpfs for SECRETS_PATH, or negative */
         int notify_fd; /* Init=no: detached clone of systemd's own socket; else, once root_fill() has run, ours */
         bool host_root;    /* the host's uid 0 is in the container: kernel files must be closed to it */
         bool small;        /* fewer than 6 ids: no group tty inside */

@@ -446,7 +446,7 @@ def test_limits_of_each_process_are_those_of_systemd(m: Machine) -> None:
 
 
 @pytest.mark.parametrize("section, key, value", [
-    ("Container", "Secret", "db"),
+    ("Container", "AppArmorProfile", "db"),
     ("Container", "SharedRun", "yes"), ("Network", "Publish", "80:80"), ("Network", "AllowDomain", "example.com"),
     ("Limits", "Disk", "1G"), ("Hooks", "NetworkUp", "/bin/true"), ("Setup", "Exec", "true"),
 ])

@@ -138,7 +138,7 @@ static void directives_that_would_break_a_container_are_refused(void **state _un
                 { IMAGE "[Service]\nDelegate=no\n", 4, "Delegate= may not be set" },
                 { IMAGE "[Service]\nDelegateSubgroup=x\n", 4, "DelegateSubgroup= may not be set" },
                 { IMAGE "[Service]\nKillMode=process\n", 4, "KillMode= may not be set" },
-                { IMAGE "[Service]\nLoadCredential=a:/b\n", 4, "LoadCredential= may not be set" },
+                { IMAGE "[Service]\nSecureBits=keep-caps\n", 4, "SecureBits= may not be set" },
                 { IMAGE "[Unit]\nJoinsNamespaceOf=x.service\n", 4,
                   "JoinsNamespaceOf= may not be set in [Unit]" },
                 { IMAGE "[Unit]\nSourcePath=/x\n", 4, "SourcePath= may not be set in [Unit]" },
