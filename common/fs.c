@@ -70,6 +70,12 @@ int make_path(int dir_fd, const char *path, mode_t mode) {
         _cleanup_close_ int at = -EBADF;
         char name[NAME_MAX + 1];
 
+        /* As a rule all of it is there, and one call does. */
+        if (!strstr(path, "..")) {
+                at = open_resolved(dir_fd, path, O_RDONLY | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+                if (at >= 0)
+                        return TAKE_FD(at);
+        }
         at = openat(dir_fd, path[0] == '/' ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (at < 0)
                 return -errno;
@@ -198,10 +204,10 @@ int write_file_at(int dir_fd, const char *path, const void *data, size_t size, m
 
         if (asprintf(&temporary, "%s.%d.tmp", path, getpid()) < 0)
                 return -ENOMEM;
-        /* A leftover of a killed process that had our pid is ours to replace. */
-        if (unlinkat(dir_fd, temporary, 0) < 0 && errno != ENOENT)
-                return -errno;
         fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+        /* A leftover of a killed process that had our pid is ours to replace. */
+        if (fd < 0 && errno == EEXIST && unlinkat(dir_fd, temporary, 0) == 0)
+                fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
         if (fd < 0)
                 return -errno;
         r = write_fd(fd, data, size);
@@ -240,6 +246,8 @@ static int remove_directory(Removal *removal, int dir_fd, const char *name, unsi
                 } while (r == -EEXIST);
                 return r;
         }
+        if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0)
+                return 0;
         fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -86,32 +87,30 @@ void cgroup_count_children(int cgroup_fd) {
                 (void) write_string_at(cgroup_fd, "cgroup.subtree_control", controllers[i]);
 }
 
-/* A file that one of the two does not have is of a controller that nobody asked for: systemd has enabled it for the
- * unit, we have not for its child. */
-int cgroup_remove(const char *path) {
-        _cleanup_close_ int mount_fd = -EBADF;
-        int fd, r = 0;
+int cgroup_remove(int cgroup_fd, const char *name) {
+        char self[NAME_MAX + sizeof("../")];
+        int fd;
         DIR *dir;
 
-        fd = cgroup_open(path);
-        if (fd < 0)
-                return fd;
-        dir = fdopendir(fd);
+        snprintf(self, sizeof(self), "../%s", name);
+        (void) unlinkat(cgroup_fd, CGROUP_PAYLOAD, AT_REMOVEDIR);
+        if (unlinkat(cgroup_fd, self, AT_REMOVEDIR) == 0)
+                return 0;
+        fd = openat(cgroup_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        dir = fd < 0 ? NULL : fdopendir(fd);
         if (!dir) {
-                r = -errno;
                 close_fd(fd);
-                return r;
+                return -errno;
         }
         for (struct dirent *entry; (entry = readdir(dir));)
                 if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
                         (void) unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
         closedir(dir);
-        mount_fd = cgroup_open_mount();
-        if (mount_fd < 0)
-                return mount_fd;
-        return unlinkat(mount_fd, path + strspn(path, "/"), AT_REMOVEDIR) < 0 ? -errno : 0;
+        return unlinkat(cgroup_fd, self, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
+/* A file that one of the two does not have is of a controller that nobody asked for: systemd has enabled it for the
+ * unit, we have not for its child. */
 static int copy_setting(int from_fd, int to_fd, const char *file) {
         _cleanup_free_ char *value = NULL;
         int r;

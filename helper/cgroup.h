@@ -26,8 +26,8 @@ int cgroup_make(int cgroup_fd, const char *name);
 /* Has the kernel count memory, tasks and io for each child apart, as far as it can here. */
 void cgroup_count_children(int cgroup_fd);
 
-/* Removes a cgroup and those right below it, where nothing lives in them any more. */
-int cgroup_remove(const char *path);
+/* Removes the cgroup that is open, whose name that is, and those right below it, where nothing lives in them any more. */
+int cgroup_remove(int cgroup_fd, const char *name);
 
 /* Hands the controllers to the children of cgroup_fd and repeats its limits on child_fd, so that a program inside
  * reads its own memory.max, cpu.max and pids.max. Moves the calling process into the child named aside, as a cgroup

@@ -104,7 +104,7 @@ static void clean_range(Cleaning *cleaning, int dir_fd, const char *entry) {
                 return;
         name[n] = '\0';
         if (is_remnant(cleaning, dir_fd, entry, name))
-                report(cleaning, range_release(name), "the user ids", name);
+                report(cleaning, range_release(name, 0), "the user ids", name);
 }
 
 /* The empty control groups of finished execs. */

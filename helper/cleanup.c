@@ -34,12 +34,14 @@ static int parse_name(char *argv[], const char **ret_name) {
         return 0;
 }
 
-static bool runs(const char *name) {
+/* Sets *ret_base to the first of its user ids, if that is known. */
+static bool runs(const char *name, uint32_t *ret_base) {
         _cleanup_state_ State state = {};
         _cleanup_close_ int leader_fd = -EBADF;
 
         if (state_read(name, &state) < 0)
                 return false;
+        *ret_base = state.uid_base;
         leader_fd = state_open_leader(&state);
         if (leader_fd >= 0)
                 log_error("container '%s' is running (leader %d); stop it first", name, state.pid);
@@ -62,17 +64,18 @@ static int unregister(const char *name) {
 
 int verb_cleanup(int argc, char *argv[]) {
         const char *name = NULL;
+        uint32_t base = 0;
         int r, k;
 
         (void) argc;
         r = parse_name(argv, &name);
         if (r != 0)
                 return r < 0 ? EXIT_USAGE : EXIT_DONE;
-        if (runs(name))
+        if (runs(name, &base))
                 return EXIT_FAILED;
         /* All of it, even if a part fails. */
         r = layer_remove_ephemeral(name);
-        k = range_release(name);
+        k = range_release(name, base);
         if (k < 0)
                 r = log_error_errno(k, "Cannot release the user ids of '%s': %m", name);
         k = state_remove(name);

@@ -290,9 +290,7 @@ static int save_state(Launch *launch) {
         if (r >= 0)
                 r = state_namespace(state->pid, "user", &state->user_ns);
         if (r >= 0)
-                r = state_write_launch(state->name, launch->argv);
-        if (r >= 0)
-                r = state_write(state);
+                r = state_write(state, launch->argv);
         return r < 0 ? log_error_errno(r, "Cannot write '%s/%s': %m", BERTH_CONTAINER_DIR, state->name) : 0;
 }
 
@@ -401,11 +399,11 @@ static void release(Launch *launch) {
         char *slash = launch->state.cgroup ? strrchr(launch->state.cgroup, '/') : NULL;
 
         (void) layer_remove_ephemeral(launch->plan.name);
-        (void) range_release(launch->plan.name);
+        (void) range_release(launch->plan.name, launch->state.uid_base);
         (void) state_remove(launch->plan.name);
         if (slash) {
                 *slash = '\0'; /* payload's parent is what we have made */
-                (void) cgroup_remove(launch->state.cgroup);
+                (void) cgroup_remove(launch->cgroup_fd, strrchr(launch->state.cgroup, '/') + 1);
         }
 }
 

@@ -132,22 +132,32 @@ int range_pick(const char *name, uint32_t *ret_base) {
                                RANGE_SIZE, RESERVATIONS);
 }
 
-int range_release(const char *name) {
+/* 1: it was the reservation of name, and is given back. */
+static int release(int dir_fd, const char *link, const char *name) {
         char owner[256];
+        ssize_t n = readlinkat(dir_fd, link, owner, sizeof(owner) - 1);
+
+        if (n < 0)
+                return 0;
+        owner[n] = '\0';
+        if (!streq(owner, name))
+                return 0;
+        return unlinkat(dir_fd, link, 0) < 0 && errno != ENOENT ? -errno : 1;
+}
+
+int range_release(const char *name, uint32_t base) {
+        char link[16];
         int r = 0;
         DIR *dir = opendir(RESERVATIONS);
 
         if (!dir)
                 return errno == ENOENT ? 0 : -errno;
-        for (struct dirent *entry; (entry = readdir(dir));) {
-                ssize_t n = readlinkat(dirfd(dir), entry->d_name, owner, sizeof(owner) - 1);
-
-                if (n < 0)
-                        continue;
-                owner[n] = '\0';
-                if (streq(owner, name) && unlinkat(dirfd(dir), entry->d_name, 0) < 0 && errno != ENOENT)
-                        r = -errno;
-        }
+        snprintf(link, sizeof(link), "%u", base);
+        if (base > 0)
+                r = release(dirfd(dir), link, name);
+        if (r == 0)
+                for (struct dirent *entry; (entry = readdir(dir));)
+                        r = MIN(r, release(dirfd(dir), entry->d_name, name));
         closedir(dir);
-        return r;
+        return MIN(r, 0);
 }

@@ -13,5 +13,6 @@
  * machines, and no other container's reservation. Logs. */
 int range_pick(const char *name, uint32_t *ret_base);
 
-/* Gives the reservation back; nothing to do if there is none. */
-int range_release(const char *name);
+/* Gives the reservation back; nothing to do if there is none. Where base is known the others need not be looked at; 0: it
+ * is not. */
+int range_release(const char *name, uint32_t base);

@@ -128,7 +128,7 @@ static void remove_remnants(Removal *removal) {
         snprintf(layer, sizeof(layer), "%s.ephemeral", name);
         if (is_there(BERTH_DATA_DIR "/layers", layer))
                 report(removal, layer_remove_ephemeral(name) < 0 ? -EIO : 1, "the ephemeral layer");
-        r = range_release(name);
+        r = range_release(name, 0);
         if (r < 0)
                 report(removal, r, "the user ids");
         if (is_there(BERTH_CONTAINER_DIR, name)) {

@@ -42,7 +42,7 @@ void state_done(State *state) {
 
 int state_open_directory(const char *name) {
         char path[sizeof(BERTH_CONTAINER_DIR) + NAME_LENGTH_MAX + 2];
-        _cleanup_close_ int all_fd = -EBADF, fd = -EBADF;
+        _cleanup_close_ int all_fd = -EBADF;
 
         assert(name_valid(name, false));
         /* /run/berth is for everyone to see, containers/NAME for root alone (SURFACE: 0755, 0700) */
@@ -50,8 +50,7 @@ int state_open_directory(const char *name) {
         if (all_fd < 0)
                 return all_fd;
         snprintf(path, sizeof(path), "%s", name);
-        fd = make_path(all_fd, path, 0700);
-        return fd < 0 ? fd : TAKE_FD(fd);
+        return make_path(all_fd, path, 0700);
 }
 
 /* One row per line of the file: it is written and read by the same table. */
@@ -174,6 +173,15 @@ static int read_field(const struct Field *field, const char *value, State *state
         return -EINVAL;
 }
 
+/* Not by a file that is renamed: what is written here nobody reads before state_publish(), as until then "state" is not
+ * there, or is of a leader that has ended. */
+static int write_plain(int dir_fd, const char *file, const char *data, size_t size) {
+        _cleanup_close_ int fd =
+                        openat(dir_fd, file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+        return fd < 0 ? -errno : write_fd(fd, data, size);
+}
+
 static int write_vector(int dir_fd, const char *file, char *const *v) {
         _cleanup_free_ char *data = NULL;
         size_t size = 0;
@@ -186,7 +194,7 @@ static int write_vector(int dir_fd, const char *file, char *const *v) {
                 return -ENOMEM;
         for (size_t i = 0; v && v[i]; i++)
                 to = stpcpy(to, v[i]) + 1;
-        return write_file_at(dir_fd, file, data, size, 0600);
+        return write_plain(dir_fd, file, data, size);
 }
 
 static int read_vector(int dir_fd, const char *file, char ***ret) {
@@ -207,7 +215,7 @@ static int read_vector(int dir_fd, const char *file, char ***ret) {
         return 0;
 }
 
-int state_write(const State *state) {
+int state_write(const State *state, char *const *launch) {
         _cleanup_free_ char *text = NULL;
         _cleanup_close_ int dir_fd = -EBADF;
         size_t size;
@@ -236,10 +244,12 @@ int state_write(const State *state) {
         r = write_vector(dir_fd, "env", state->env);
         if (r >= 0)
                 r = write_vector(dir_fd, "argv", state->argv);
+        if (r >= 0 && launch)
+                r = write_vector(dir_fd, "launch", launch);
         if (r >= 0 && state->filter)
-                r = write_file_at(dir_fd, "filter", state->filter, state->filter_size, 0600);
+                r = write_plain(dir_fd, "filter", state->filter, state->filter_size);
         if (r >= 0)
-                r = write_file_at(dir_fd, UNPUBLISHED, text, size, 0600);
+                r = write_plain(dir_fd, UNPUBLISHED, text, size);
         return r;
 }
 
@@ -251,12 +261,6 @@ int state_publish(const char *name) {
                 return -ENOMEM;
         dir_fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         return dir_fd < 0 || renameat(dir_fd, UNPUBLISHED, dir_fd, "state") < 0 ? -errno : 0;
-}
-
-int state_write_launch(const char *name, char *const *argv) {
-        _cleanup_close_ int dir_fd = state_open_directory(name);
-
-        return dir_fd < 0 ? dir_fd : write_vector(dir_fd, "launch", argv);
 }
 
 int state_read_launch(const char *name, char ***ret) {

@@ -46,6 +46,7 @@ void state_done(State *state);
 /* Opens (and makes) /run/berth/containers/NAME, 0700. */
 int state_open_directory(const char *name);
 
+<<<<<<< HEAD
 /* Writes the files, the state under a name that nobody reads: until its root is its own, who enters the container
  * enters the host. */
 int state_write(const State *state);
@@ -58,6 +59,13 @@ int state_publish(const char *name);
 int state_write_launch(const char *name, char *const *argv);
 
 /* Reads it. */
+=======
+/* Writes the files, "state" last: its presence says that the others are whole. launch is the command line that systemd
+ * gave, for "berth diff" to compare with the manifest's; NULL leaves it as it is. */
+int state_write(const State *state, char *const *launch);
+
+/* Reads that command line. */
+>>>>>>> b3e9547 (helper: fewer calls to find what is there, and to write down and take back what is known)
 int state_read_launch(const char *name, char ***ret);
 
 /* Removes the directory of container name. */

@@ -77,7 +77,7 @@ static void what_is_written_is_read(void **state _unused_) {
         _cleanup_strv_ char **names = NULL;
 
         make_state(&written, getpid());
-        assert_int_equal(state_write(&written), 0);
+        assert_int_equal(state_write(&written, NULL), 0);
         assert_int_equal(state_read(written.name, &read), -ENOENT);
         assert_int_equal(state_publish(written.name), 0);
         assert_int_equal(state_read(written.name, &read), 0);
@@ -169,7 +169,7 @@ static void damaged_files_are_not_believed(void **state _unused_) {
                 char *at;
 
                 make_state(&written, getpid());
-                assert_int_equal(state_write(&written), 0);
+                assert_int_equal(state_write(&written, NULL), 0);
                 assert_int_equal(state_publish(written.name), 0);
                 directory = directory_of(written.name);
                 fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -191,7 +191,7 @@ static void a_half_written_one_is_none(void **state _unused_) {
         _cleanup_free_ char *directory = NULL, *path = NULL;
 
         make_state(&written, getpid());
-        assert_int_equal(state_write(&written), 0);
+        assert_int_equal(state_write(&written, NULL), 0);
         assert_int_equal(state_publish(written.name), 0);
         directory = directory_of(written.name);
         assert_true(asprintf(&path, "%s/state", directory) > 0);
