@@ -2,6 +2,7 @@
 #include "helper/etc.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -72,41 +73,66 @@ static int open_place(int etc_fd, const char *name) {
         return fd < 0 ? -errno : fd;
 }
 
-static int fill_file(int etc_fd, int tmpfs_fd, const EtcFile *file) {
-        _cleanup_close_ int fd = -EBADF, tree_fd = -EBADF, place_fd = -EBADF;
+static int make_file(int etc_fd, const EtcFile *file) {
+        _cleanup_close_ int fd = -EBADF;
+
+        fd = openat(etc_fd, file->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        return fd < 0 ? -errno : write_fd(fd, file->text, file->size > 0 ? file->size : strlen(file->text));
+}
+
+int etc_make(const EtcFile *files, size_t n_files) {
+        static const char *const options[] = { "mode=0755", "size=1M", "nr_inodes=24", NULL };
+        _cleanup_close_ int tmpfs_fd = -EBADF, etc_fd = -EBADF;
         int r;
 
-        fd = openat(tmpfs_fd, file->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (fd < 0)
-                return -errno;
-        r = write_fd(fd, file->text, file->size > 0 ? file->size : strlen(file->text));
-        if (r < 0)
-                return r;
-        tree_fd = mount_clone(tmpfs_fd, file->name);
+        tmpfs_fd = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        etc_fd = tmpfs_fd < 0 ? tmpfs_fd : make_path(tmpfs_fd, "etc", 0755);
+        if (etc_fd < 0)
+                return log_error_errno(etc_fd, "Cannot make a tmpfs for files of /etc: %m");
+        for (size_t i = 0; i < n_files; i++) {
+                r = make_file(etc_fd, &files[i]);
+                if (r < 0)
+                        return log_error_errno(r, "Cannot make /etc/%s of the container: %m", files[i].name);
+        }
+        return TAKE_FD(tmpfs_fd);
+}
+
+static int place_file(int etc_fd, int tmpfs_fd, const char *name) {
+        _cleanup_close_ int source_fd = -EBADF, tree_fd = -EBADF, place_fd = -EBADF;
+
+        source_fd = open_beneath(tmpfs_fd, "etc", O_PATH | O_DIRECTORY);
+        tree_fd = source_fd < 0 ? source_fd : mount_clone(source_fd, name);
         if (tree_fd < 0)
                 return tree_fd;
-        place_fd = open_place(etc_fd, file->name);
+        place_fd = open_place(etc_fd, name);
         return place_fd < 0 ? place_fd : mount_attach(tree_fd, place_fd);
 }
 
-int etc_fill(int root_fd, const EtcFile *files, size_t n_files, unsigned *ret_mounts) {
-        static const char *const options[] = { "mode=0755", "size=1M", "nr_inodes=16", NULL };
-        _cleanup_close_ int etc_fd = -EBADF, tmpfs_fd = -EBADF;
+int etc_place(int root_fd, int tmpfs_fd, const EtcFile *files, size_t n_files) {
+        _cleanup_close_ int etc_fd = -EBADF;
         int r;
 
         etc_fd = make_path(root_fd, "etc", 0755);
         if (etc_fd < 0)
                 return log_error_errno(etc_fd, "Cannot open /etc of the container: %m");
-        tmpfs_fd = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-        /* Attached for as long as its files are cloned: of a detached mount nothing can be (before Linux 6.15). */
-        r = tmpfs_fd < 0 ? tmpfs_fd : mount_attach(tmpfs_fd, etc_fd);
-        if (r < 0)
-                return log_error_errno(r, "Cannot make a tmpfs for files of /etc: %m");
         for (size_t i = 0; i < n_files; i++) {
-                r = fill_file(etc_fd, tmpfs_fd, &files[i]);
+                r = place_file(etc_fd, tmpfs_fd, files[i].name);
                 if (r < 0)
-                        return log_error_errno(r, "Cannot make /etc/%s of the container: %m", files[i].name);
+                        return log_error_errno(r, "Cannot mount /etc/%s of the container: %m",
+                                               files[i].name);
         }
-        *ret_mounts = (unsigned) n_files;
-        return mount_detach(tmpfs_fd);
+        return 0;
+}
+
+bool etc_has_places(int image_fd, const EtcFile *files, size_t n_files) {
+        for (size_t i = 0; i < n_files; i++) {
+                char path[NAME_MAX + sizeof("etc/")];
+                struct stat st;
+
+                snprintf(path, sizeof(path), "etc/%s", files[i].name);
+                if (fstatat(image_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ? errno != ENOENT
+                                                                          : !S_ISREG(st.st_mode))
+                        return false;
+        }
+        return true;
 }

@@ -18,5 +18,13 @@ int etc_hosts(const char *hostname, char *const *more, char **ret);
 /* Reads the host's time zone of that name, or its own ("local"). Logs. */
 int etc_localtime(const char *zone, char **ret, size_t *ret_size);
 
-/* Makes files below the /etc of root_fd, and *ret_mounts mounts. Logs. */
-int etc_fill(int root_fd, const EtcFile *files, size_t n_files, unsigned *ret_mounts);
+/* Makes a tmpfs, detached, with files in its directory etc. Logs. */
+int etc_make(const EtcFile *files, size_t n_files);
+
+/* Mounts the files of that tmpfs, which is attached somewhere by now (of a detached mount nothing can be cloned before
+ * Linux 6.15), below the /etc of root_fd: as many mounts as files. Logs. */
+int etc_place(int root_fd, int tmpfs_fd, const EtcFile *files, size_t n_files);
+
+/* Can the files be mounted over those of the image as it is? What is missing there shows through from the tmpfs; a link
+ * in the way cannot be replaced where nothing can be written. */
+bool etc_has_places(int image_fd, const EtcFile *files, size_t n_files);

@@ -91,6 +91,7 @@ static int run_leader(Launch *launch) {
                 .host_root = sees_host_root(&launch->plan),
                 .small = leader->own_users && launch->state.uid_count < 6,
                 .fd = -EBADF,
+                .etc_fd = -EBADF,
                 .proc_fd = -EBADF,
         };
         return leader_run(leader);
@@ -204,7 +205,7 @@ static int map_roots(const Launch *launch, int userns_fd) {
         r = mount_map_ids(launch->image_fd, userns_fd);
         if (r < 0)
                 return map_failed(launch, r, launch->image_fd, false, "image", launch->plan.image);
-        r = mount_map_ids(launch->layer_fd, userns_fd);
+        r = launch->layer_fd < 0 ? 0 : mount_map_ids(launch->layer_fd, userns_fd);
         return r < 0 ? map_failed(launch, r, launch->layer_fd, false, "layer directory",
                                   BERTH_DATA_DIR "/layers")
                      : 0;

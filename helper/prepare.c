@@ -6,6 +6,7 @@
 #include <linux/mount.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "common/fs.h"
@@ -363,6 +364,41 @@ static int prepare_etc(Launch *launch) {
         return r;
 }
 
+/* A root that nobody may write to needs no layer on disk, if all that is mounted in it has its place in the image. */
+static bool needs_layer(const Launch *launch) {
+        const Plan *plan = &launch->plan;
+
+        if (!plan->read_only || !plan->ephemeral ||
+            !etc_has_places(launch->image.fd, launch->etc, launch->n_etc))
+                return true;
+        for (size_t i = 0; i < plan->n_mounts; i++) {
+                bool directory = true;
+                _cleanup_close_ int fd = open_in_root(launch->image.fd, plan->mounts[i].target, O_PATH);
+                struct stat st;
+
+                if (launch->mount_fds[i] >= 0) {
+                        if (fstat(launch->mount_fds[i], &st) < 0)
+                                return true;
+                        directory = S_ISDIR(st.st_mode);
+                }
+                if (fd < 0 || fstat(fd, &st) < 0 || S_ISDIR(st.st_mode) != directory)
+                        return true;
+        }
+        return false;
+}
+
+static int open_layer(Launch *launch) {
+        const Plan *plan = &launch->plan;
+
+        if (!needs_layer(launch))
+                return 0;
+        launch->lock_fd = layer_open(plan->name, plan->ephemeral, &launch->state, launch->image.fd);
+        if (launch->lock_fd < 0)
+                return launch->lock_fd;
+        launch->layer_fd = mount_clone(launch->lock_fd, "");
+        return launch->layer_fd < 0 ? log_error_errno(launch->layer_fd, "The layer cannot be bound: %m") : 0;
+}
+
 /* Everything that a mount is made of, opened while we still are the host's root in the host's namespaces. */
 static int open_roots(Launch *launch) {
         const Plan *plan = &launch->plan;
@@ -376,12 +412,6 @@ static int open_roots(Launch *launch) {
                 launch->image_fd = mount_clone(image_fd, "");
         if (launch->image_fd < 0)
                 return log_error_errno(launch->image_fd, "image '%s': cannot be bound: %m", plan->image);
-        launch->lock_fd = layer_open(plan->name, plan->ephemeral, &launch->state, image_fd);
-        if (launch->lock_fd < 0)
-                return launch->lock_fd;
-        launch->layer_fd = mount_clone(launch->lock_fd, "");
-        if (launch->layer_fd < 0)
-                return log_error_errno(launch->layer_fd, "The layer cannot be bound: %m");
         launch->device_fd = device_tmpfs(launch->state.uid_base, launch->state.uid_base, plan->devices,
                                          plan->n_devices);
         if (launch->device_fd < 0)
@@ -407,7 +437,7 @@ static int open_roots(Launch *launch) {
                 if (launch->mount_fds[i] < 0)
                         return launch->mount_fds[i];
         }
-        return 0;
+        return open_layer(launch);
 }
 
 /* A descriptor for each mount: as many as the host lets us have. The command gets back what we were given. */

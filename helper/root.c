@@ -78,11 +78,26 @@ static int mount_at(Root *root, int dir_fd, const char *name, const char *type, 
         return 0;
 }
 
-static int stack(Root *root) {
+/* Attaches a mount where it has to be for as long as it is put to use, in a directory of the host's root that every host
+ * has. It goes with that root, and costs no detaching of its own, each of which waits for the kernel's readers. Not
+ * on "/": the last step of root_enter() detaches only the top of a stack (tried). */
+static int set_aside(int mount_fd) {
+        return move_mount(mount_fd, "", AT_FDCWD, "/usr", MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+static int stack(const Root *root) {
         char lower[64], upper[64], work[64];
         const char *const options[] = { lower, upper, work, "userxattr", NULL };
+        /* An overlay without an upper layer has two lower ones at least, and can never be written. The tmpfs's files
+         * are the places for mounts that the image does not have. xino: one device number for all. */
+        const char *const bare[] = { lower, "xino=on", "userxattr", NULL };
 
         /* By descriptor: no path of the host ends up in the container's mountinfo, and none is looked up twice. */
+        if (root->layer_fd < 0) {
+                snprintf(lower, sizeof(lower), "lowerdir=/proc/self/fd/%d:/proc/self/fd/%d", root->image_fd,
+                         root->etc_fd);
+                return mount_new("overlay", bare, MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY);
+        }
         snprintf(lower, sizeof(lower), "lowerdir=/proc/self/fd/%d", root->image_fd);
         snprintf(upper, sizeof(upper), "upperdir=/proc/self/fd/%d/up", root->layer_fd);
         snprintf(work, sizeof(work), "workdir=/proc/self/fd/%d/work", root->layer_fd);
@@ -90,30 +105,27 @@ static int stack(Root *root) {
 }
 
 int root_overlay(Root *root) {
-        int r, fd;
+        int r;
 
         /* Private first: what is mounted from here on must not travel back to the host. */
         if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
                 return log_error_errno(errno, "Cannot make the mounts private: %m");
+        root->etc_fd = r = etc_make(root->etc, root->n_etc);
+        if (r < 0)
+                return r;
         /* Before Linux 6.6 or so overlayfs refuses layers that are attached nowhere (tried on 6.1). */
-        r = move_mount(root->image_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
-        if (r >= 0 && move_mount(root->layer_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-                r = -errno;
+        r = set_aside(root->image_fd);
+        if (r >= 0 && root->layer_fd >= 0)
+                r = set_aside(root->layer_fd);
+        if (r >= 0)
+                r = set_aside(root->etc_fd);
         if (r < 0)
                 return log_error_errno(r, "Cannot attach image and layer: %m");
-        fd = stack(root);
-        if (fd < 0)
-                return log_error_errno(fd, "Cannot stack the writable layer over the image: %m");
-        root->fd = fd;
-        /* Gone again before the root changes: stacked on "/", they would keep the host's root alive below them,
-         * because the last step of root_enter() detaches only the top of a stack (tried). */
-        r = mount_detach(root->layer_fd);
-        if (r >= 0)
-                r = mount_detach(root->image_fd);
-        if (r >= 0 && move_mount(root->fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-                r = -errno;
+        root->fd = r = stack(root);
         if (r < 0)
-                return log_error_errno(r, "Cannot attach the root: %m");
+                return log_error_errno(r, "Cannot stack the writable layer over the image: %m");
+        if (move_mount(root->fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                return log_error_errno(errno, "Cannot attach the root: %m");
         root->attached = 1;
         return 0;
 }
@@ -251,12 +263,8 @@ static int fill_scratch(Root *root) {
 }
 
 static int fill_etc(Root *root) {
-        unsigned mounts = 0;
-        int r;
-
-        r = etc_fill(root->fd, root->etc, root->n_etc, &mounts);
-        root->attached += mounts;
-        return r;
+        root->attached += (unsigned) root->n_etc;
+        return etc_place(root->fd, root->etc_fd, root->etc, root->n_etc);
 }
 
 /* Makes and opens the parent of a target; its last component goes to *ret_name. */
@@ -412,6 +420,8 @@ int root_enter(Root *root) {
         r = check_mounts(root);
         if (r < 0)
                 return r;
+        if (root->layer_fd < 0)
+                return 0;
         /* An overlay whose layer cannot be written comes up read-only without a word (tried). */
         if (fstatfs(root->fd, &fs) < 0)
                 return log_error_errno(errno, "Cannot examine the root: %m");

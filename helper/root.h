@@ -11,7 +11,7 @@
 typedef struct Root { /* borrows; the descriptors are the helper's */
         const Plan *plan;
         int image_fd;   /* detached clone, ids mapped */
-        int layer_fd;   /* detached clone of a directory holding up/ and work/, ids mapped */
+        int layer_fd;   /* detached clone of a directory holding up/ and work/, ids mapped; negative: none */
         int device_fd;  /* detached tmpfs for /dev */
         int sys_fd;     /* detached read-only clone of the host's /sys, or negative: a sysfs of its own */
         int *mount_fds; /* one per plan->mounts, detached, ids mapped; negative for a tmpfs */
@@ -24,10 +24,12 @@ typedef struct Root { /* borrows; the descriptors are the helper's */
         bool small;        /* fewer than 6 ids: no group tty inside */
         unsigned attached; /* mounts made so far */
         int fd;            /* the new root, once root_overlay() has made it */
+        int etc_fd;        /* the tmpfs of etc, likewise */
         int proc_fd;       /* its /proc, once root_fill() has mounted it */
 } Root;
 
-/* Stacks the layer over the image and attaches that above the old root; root->fd is it from then on. */
+/* Stacks the layer over the image and attaches that above the old root; root->fd is it from then on. Without a layer the
+ * root cannot be written, by whatever capability. */
 int root_overlay(Root *root);
 
 /* Mounts /dev, /proc, /sys, cgroup and the plan's mounts below it. */

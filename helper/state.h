@@ -46,26 +46,15 @@ void state_done(State *state);
 /* Opens (and makes) /run/berth/containers/NAME, 0700. */
 int state_open_directory(const char *name);
 
-<<<<<<< HEAD
 /* Writes the files, the state under a name that nobody reads: until its root is its own, who enters the container
- * enters the host. */
-int state_write(const State *state);
+ * enters the host. launch is the command line that systemd gave, for "berth diff" to compare with the manifest's; NULL
+ * leaves it as it is. */
+int state_write(const State *state, char *const *launch);
 
 /* Makes it known to everyone else, and with it that the others are whole. -ENOENT: it has been removed meanwhile. */
 int state_publish(const char *name);
 
-/* Writes the command line of the launch, as systemd gave it: "berth diff" compares it with the manifest's. Before
- * state_write(). */
-int state_write_launch(const char *name, char *const *argv);
-
-/* Reads it. */
-=======
-/* Writes the files, "state" last: its presence says that the others are whole. launch is the command line that systemd
- * gave, for "berth diff" to compare with the manifest's; NULL leaves it as it is. */
-int state_write(const State *state, char *const *launch);
-
 /* Reads that command line. */
->>>>>>> b3e9547 (helper: fewer calls to find what is there, and to write down and take back what is known)
 int state_read_launch(const char *name, char ***ret);
 
 /* Removes the directory of container name. */
