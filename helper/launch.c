@@ -199,6 +199,16 @@ static int map_mount(const Launch *launch, size_t i, int userns_fd) {
         return r < 0 ? map_failed(launch, r, launch->mount_fds[i], own_fd >= 0, "mount", mount->source) : 0;
 }
 
+/* Those that are to be the user's can be mapped when it is known who that is. */
+static int map_mounts(const Launch *launch, int userns_fd, bool automatic) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < launch->plan.n_mounts; i++)
+                if (launch->plan.mounts[i].id_auto == automatic)
+                        r = map_mount(launch, i, userns_fd);
+        return r;
+}
+
 static int map_roots(const Launch *launch, int userns_fd) {
         int r;
 
@@ -332,13 +342,15 @@ static int set_off(Launch *launch) {
                 if (r < 0)
                         return r;
         }
-        r = introduce(launch);
+        r = map_mounts(launch, userns_fd, /* automatic= */ false);
+        if (r >= 0)
+                r = introduce(launch);
         if (r >= 0)
                 r = say(launch, 'G');
         if (r >= 0)
                 r = receive_user(launch);
-        for (size_t i = 0; r >= 0 && i < launch->plan.n_mounts; i++)
-                r = map_mount(launch, i, userns_fd);
+        if (r >= 0)
+                r = map_mounts(launch, userns_fd, /* automatic= */ true);
         if (r >= 0)
                 r = secrets_fill(&launch->secrets, launch->state.uid_base + launch->state.uid,
                                  launch->state.uid_base + launch->state.gid);

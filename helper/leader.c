@@ -259,8 +259,17 @@ static int become_init(Leader *leader, const User *user) {
         return init_run(&init);
 }
 
+/* Does the launcher have to know the user before the mounts are ready? */
+static bool needs_user_for_mounts(const Plan *plan) {
+        for (size_t i = 0; i < plan->n_mounts; i++)
+                if (plan->mounts[i].id_auto)
+                        return true;
+        return false;
+}
+
 static int build(Leader *leader, User *ret_user) {
         Root *root = &leader->root;
+        bool waits = needs_user_for_mounts(leader->plan);
         int r;
 
         r = become_root(leader);
@@ -270,7 +279,7 @@ static int build(Leader *leader, User *ret_user) {
                 r = resolve_user(leader, ret_user);
         if (r >= 0)
                 r = report_user(leader, ret_user);
-        if (r >= 0)
+        if (r >= 0 && waits)
                 r = wait_for(leader, 'M');
         if (r >= 0)
                 r = set_hostname(leader);
@@ -280,6 +289,9 @@ static int build(Leader *leader, User *ret_user) {
                 r = root_fill(root);
         if (r >= 0)
                 r = root_enter(root);
+        /* Not before all is written down that others have to know does the command run. */
+        if (r >= 0 && !waits)
+                r = wait_for(leader, 'M');
         return r;
 }
 
