@@ -8,6 +8,8 @@ never a test: the exit status says only whether it ran. What is not installed is
     default    the same as a manifest that says nothing has it: a writable layer, and an init
     host-root  as launch, but root inside is the host's root: PrivateUsers=no
     exec       /bin/true in a running container
+    start      systemctl start of a contained program that waits, and of the same unit uncontained
+    many       500 containers one by one and at once, what they take; 10 000 execs
     calls      system calls of these, by strace
     memory     what stays of Berth beside a command, from smaps_rollup
 
@@ -114,6 +116,44 @@ def bundle(m, name, users, read_only):
     return path
 
 
+# Runs in the machine: times "systemctl start" of each unit in turn, and prints a line of milliseconds for each round.
+STARTS = """
+import subprocess, sys, time
+rounds, units = int(sys.argv[1]), sys.argv[2:]
+for _ in range(rounds):
+    times = []
+    for unit in units:
+        begin = time.perf_counter()
+        subprocess.run(["systemctl", "start", unit], check=True)
+        times.append((time.perf_counter() - begin) * 1000)
+        subprocess.run(["systemctl", "stop", unit], check=True)
+    print(*times)
+"""
+
+# Likewise: starts instances one by one, then all at once; a line of milliseconds for each.
+MANY = """
+import subprocess, sys, time
+units = [f"bench-many@{i}.service" for i in range(int(sys.argv[1]))]
+def timed(*words):
+    begin = time.perf_counter()
+    subprocess.run(["systemctl", *words], check=True)
+    return (time.perf_counter() - begin) * 1000
+print(*(timed("start", unit) for unit in units))
+pids = [int(open(f"/sys/fs/cgroup{group}/payload/cgroup.procs").readline()) for group in subprocess.run(
+    ["systemctl", "show", "--value", "-p", "ControlGroup", *units], stdout=subprocess.PIPE, text=True).stdout.split()]
+def sizes(name):
+    found = []
+    for pid in pids:
+        text = open(f"/proc/{pid}/smaps_rollup").read()
+        found.append(int(text.split(f"{name}:")[1].split()[0]))
+    return found
+print(*sizes("Pss"))
+timed("stop", *units)
+print(timed("start", *units))
+timed("stop", *units)
+"""
+
+
 class Bench:
     def __init__(self, m, arguments):
         self.m, self.arguments = m, arguments
@@ -175,7 +215,7 @@ class Bench:
     def running(self):
         """A container to execute in, of Berth and of crun and runc."""
         m = self.m
-        m.run("cp", f"{TOOLS}/sleep", f"{ROOT}/bin/sleep")
+        self.furnish_sleep()
         m.manifest("bench", f"[Container]\nImage={ROOT}\nExec=/bin/sleep\n[Network]\nMode=none\n")
         m.reload()
         m.start("bench")
@@ -204,6 +244,49 @@ class Bench:
                 commands[name] = [f"{TOOLS}/{name}", "exec", "bench", "/bin/true"]
         return commands
 
+    def furnish_sleep(self):
+        self.m.run("cp", f"{TOOLS}/sleep", f"{ROOT}/bin/sleep")
+
+    def starts(self):
+        """Of a contained program, and of one that is not."""
+        m = self.m
+        self.furnish_sleep()
+        if self.arguments.fifo:
+            m.run("chrt", "--fifo", "--pid", "5", "1")  # inherited by what it starts
+        text = f"[Container]\nImage={ROOT}\nExec=/bin/sleep\n[Network]\nMode=none\n"
+        m.manifest("bench", text)
+        m.write("/run/systemd/system/bench-plain.service",
+                f"[Service]\nType=exec\nSlice=machine.slice\nExecStart={TOOLS}/sleep\n")
+        m.write("/run/bench-starts.py", STARTS)
+        m.reload()
+        names = ["bench-plain", "bench"]
+        lines = m.run(*self.prefix, "python3", "/run/bench-starts.py", self.arguments.blocks * self.arguments.rounds, *names,
+                      timeout=600).lines
+        columns = zip(*(map(float, line.split()) for line in lines))
+        return {name: {"min": round(min(column), 2), "median": round(statistics.median(column), 2)}
+                for name, column in zip(names, columns)}
+
+    def many(self, count, execs):
+        m = self.m
+        self.furnish_sleep()
+        m.manifest("bench-many@", f"[Container]\nImage={ROOT}\nExec=/bin/sleep\n[Network]\nMode=none\n")
+        m.manifest("bench", f"[Container]\nImage={ROOT}\nExec=/bin/sleep\n[Network]\nMode=none\n")
+        m.write("/run/bench-many.py", MANY)
+        m.reload()
+        each, memory, together = (list(map(float, line.split())) for line in
+                                  m.run("python3", "/run/bench-many.py", count, timeout=1800).lines)
+        m.start("bench")
+        lines = m.run(f"{TOOLS}/turns", self.group("berth"), execs, "/usr/bin/berth", "exec", "bench", "--", "/bin/true",
+                      timeout=1800).lines
+        m.stop("bench")
+        wall = [float(line.split()[0]) / 1000 for line in lines]
+        tenth, tenth_of_execs = count // 10, execs // 10
+        return {"containers": count, "first": round(statistics.median(each[:tenth]), 2),
+                "last": round(statistics.median(each[-tenth:]), 2), "together": round(together[0], 0),
+                "pss_of_an_init": round(statistics.median(memory), 1), "execs": execs,
+                "first_execs": round(statistics.median(wall[:tenth_of_execs]), 3),
+                "last_execs": round(statistics.median(wall[-tenth_of_execs:]), 3)}
+
     def calls(self, commands):
         """System calls of each, and of which kinds most."""
         counts = {}
@@ -224,7 +307,7 @@ def measure(m, arguments):
     furnish(m, arguments.image)
     result = {"image": arguments.image, "rounds": arguments.blocks * arguments.rounds, "fifo": arguments.fifo,
               "cpus": len(os.sched_getaffinity(0)), "kernel": os.uname().release}
-    what = arguments.what or [*LAUNCHES, "exec", "calls", "memory"]
+    what = arguments.what or [*LAUNCHES, "exec", "start", "many", "calls", "memory"]
     result["calls"] = {}
     for kind, settings in LAUNCHES.items():
         if kind in what:
@@ -239,6 +322,10 @@ def measure(m, arguments):
                 result["exec"] = bench.turns(bench.execs(leader))
             if "calls" in what:
                 result["calls"]["exec"] = bench.calls(bench.execs(leader))
+    if "many" in what:
+        result["many"] = bench.many(arguments.containers, arguments.execs)
+    if "start" in what:
+        result["start"] = bench.starts()
     return result
 
 
@@ -261,6 +348,16 @@ def show(result):
     for kind, rows in result.get("calls", {}).items():
         print(f"system calls, {kind}: " + ", ".join(f"{name} {sum(n for call, n in calls.items() if call != 'total')}"
                                                     for name, calls in rows.items()))
+    if "start" in result:
+        plain = result["start"]["bench-plain"]
+        print("start, by systemctl:", ", ".join(
+            f"{name} {row['min']} {row['median']} ({row['min'] / plain['min']:.2f} {row['median'] / plain['median']:.2f})"
+            for name, row in result["start"].items()))
+    if "many" in result:
+        row = result["many"]
+        print(f"{row['containers']} containers one by one: median of the first tenth {row['first']}, of the last {row['last']}; "
+              f"at once: {row['together']:.0f} in all; an init takes {row['pss_of_an_init']} KiB (PSS, median)\n"
+              f"{row['execs']} execs: median of the first tenth {row['first_execs']}, of the last {row['last_execs']}")
     if "memory" in result:
         print("memory of the init, KiB:", " ".join(f"{name} {kib}" for name, kib in result["memory"].items()))
 
@@ -268,10 +365,12 @@ def show(result):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", help="a built meson build directory")
-    parser.add_argument("what", nargs="*", help="of launch, default, host-root, exec, calls, memory (all)")
+    parser.add_argument("what", nargs="*", help="of launch, default, host-root, exec, start, many, calls, memory (all)")
     parser.add_argument("--blocks", type=int, default=10, help="how often all take their turn (%(default)s)")
     parser.add_argument("--rounds", type=int, default=10, help="how often each runs in a turn (%(default)s)")
     parser.add_argument("--image", default="tiny", help="tiny, with a payload of one system call, or one of the tests', like base")
+    parser.add_argument("--containers", type=int, default=500, help="for many (%(default)s)")
+    parser.add_argument("--execs", type=int, default=10000, help="for many (%(default)s)")
     parser.add_argument("--fifo", action="store_true", help="run what is measured with real-time priority")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
