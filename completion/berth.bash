@@ -58,6 +58,7 @@ _berth() {
     case $takes_value in
         --env-file | --input) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return 0 ;;
         --root | --output) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return 0 ;;
+        --image) mapfile -t COMPREPLY < <(compgen -W "$(_berth_images)" -- "$word") && return 0 ;;
         --env) mapfile -t COMPREPLY < <(compgen -v -- "$word") && return 0 ;;
         --*) return 0 ;;
     esac
@@ -83,7 +84,7 @@ _berth() {
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_names)" -- "$word")
     elif [[ $verb == 'image '@(inspect|verify|remove) ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_images)" -- "$word")
-    elif [[ $verb == @(convert|image import) ]]; then
+    elif [[ $verb == @(convert|run|image import) ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
     fi
     return 0

@@ -18,6 +18,8 @@
 #include "helper/layer.h"
 #include "helper/machine.h"
 #include "helper/range.h"
+#include "helper/run-remove.h"
+#include "helper/run.h"
 #include "helper/snapshot-store.h"
 #include "helper/store.h"
 #include "helper/verbs.h"
@@ -118,6 +120,11 @@ static void clean_cgroups(const Item *item) {
                 (void) unlinkat(fd, ENTER_GUARD, AT_REMOVEDIR);
 }
 
+static void clean_run(Cleaning *cleaning, int dir_fd, const char *entry) {
+        if (is_remnant(cleaning, dir_fd, entry, entry))
+                report(cleaning, run_remove(entry), "the unit", entry);
+}
+
 static void clean_state(Cleaning *cleaning, int dir_fd, const char *entry) {
         _cleanup_item_ Item item = {};
 
@@ -215,6 +222,7 @@ int verb_clean(int argc _unused_, char *argv[]) {
         clean_directory(&cleaning, BERTH_RUNTIME_DIR "/ranges", clean_range);
         if (store_clean() < 0)
                 cleaning.failed = true;
+        clean_directory(&cleaning, RUN_DIR, clean_run);
         clean_directory(&cleaning, BERTH_CONTAINER_DIR, clean_state); /* last: what the others look at */
         return cleaning.failed ? EXIT_FAILED : EXIT_DONE;
 }

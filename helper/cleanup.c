@@ -10,6 +10,7 @@
 #include "helper/layer.h"
 #include "helper/options.h"
 #include "helper/range.h"
+#include "helper/run-remove.h"
 #include "helper/state.h"
 #include "helper/verbs.h"
 
@@ -78,6 +79,9 @@ int verb_cleanup(int argc, char *argv[]) {
         k = range_release(name, base);
         if (k < 0)
                 r = log_error_errno(k, "Cannot release the user ids of '%s': %m", name);
+        k = run_remove(name);
+        if (k < 0)
+                r = log_error_errno(k, "Cannot remove what berth run has made for '%s': %m", name);
         k = state_remove(name);
         if (k < 0)
                 r = log_error_errno(k, "Cannot remove '%s/%s': %m", BERTH_CONTAINER_DIR, name);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <json-c/json.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <systemd/sd-journal.h>
 
 #include "common/contract.h"
@@ -10,9 +8,8 @@
 #include "common/log.h"
 #include "common/utf8.h"
 #include "helper/job.h"
+#include "helper/journal.h"
 #include "helper/print.h"
-
-#define SYNCHRONIZE_SECONDS 10
 
 /* A job's entries of the journal: the lines of exec --json=stream, and what berth itself has logged. */
 
@@ -23,27 +20,6 @@ typedef struct Logs {
 
 static void logs_done(Logs *logs) {
         sd_journal_close(logs->journal);
-}
-
-/* Has journald take in what was written until now (systemd.journal's Synchronize(), as "journalctl --sync" calls it):
- * a job that has ended must not look as if it had written less. Without an answer there is what there is. */
-static void synchronize(void) {
-        static const char call[] =
-                        "{\"method\":\"io.systemd.Journal.Synchronize\"}"; /* and the NUL that ends it */
-        struct sockaddr_un address = { .sun_family = AF_UNIX,
-                                       .sun_path = "/run/systemd/journal/io.systemd.journal" };
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        struct timeval timeout = { .tv_sec = SYNCHRONIZE_SECONDS };
-        char answer[256];
-        ssize_t n;
-
-        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
-            connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0 ||
-            send(fd, call, sizeof(call), MSG_NOSIGNAL) != (ssize_t) sizeof(call))
-                return;
-        do
-                n = read(fd, answer, sizeof(answer));
-        while (n > 0 && answer[n - 1] != '\0');
 }
 
 /* -EINVAL: since is no cursor. */
@@ -178,7 +154,7 @@ int job_print_logs(const char *unit, const char *since, bool json) {
                 log_error("--since-cursor=%s: not a cursor", since);
                 return EXIT_USAGE;
         }
-        synchronize();
+        journal_synchronize();
         r = open_logs(unit, since, &logs);
         if (r == -EINVAL && since) {
                 log_error("--since-cursor=%s: not a cursor", since);

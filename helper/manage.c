@@ -19,6 +19,7 @@ static const ProgramVerb functions[] = {
         { "clean",              verb_clean },
         { "remove",             verb_remove },
         { "job",                verb_job },
+        { "run",                verb_run },
         { "job-start",          verb_job_start },
         { "health",             verb_health },
         { "dns",                verb_dns },

@@ -76,14 +76,16 @@ void messages_end(Messages *messages, char **ret_error) {
                 (void) read_fd(messages->file_fd, TEXT_MAX, &text, NULL);
         messages_done(messages);
         for (rest = text; (line = strsep(&rest, "\n"));) {
-                int level;
+                /* as log.c writes it for the journal: "<3>text"; a program of ours that writes plain lines writes
+                 * errors */
+                bool own = line[0] == '<' && line[1] >= '0' && line[1] <= '7' && line[2] == '>';
+                int level = own ? line[1] - '0' : LOG_ERR;
 
-                /* as log.c writes it where standard error is no terminal: "<3>text" */
-                if (line[0] != '<' || line[1] < '0' || line[1] > '7' || line[2] != '>')
+                line += own ? 3 : 0;
+                if (*line == '\0')
                         continue;
-                level = line[1] - '0';
-                (void) log_full(level, 0, "%s", line + 3);
+                (void) log_full(level, 0, "%s", line);
                 if (level <= LOG_ERR && ret_error && !*ret_error)
-                        *ret_error = strdup(line + 3);
+                        *ret_error = strdup(line);
         }
 }

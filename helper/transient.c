@@ -120,7 +120,8 @@ static int wait_for_job(sd_bus *bus, Wait *wait) {
         return wait->done ? 0 : -ECANCELED;
 }
 
-int transient_start(sd_bus *bus, Transient *transient, char **ret_error) {
+/* Calls what makes a job, and waits for that one's end. */
+static int call_and_wait(sd_bus *bus, sd_bus_message *call, char **ret_error) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
@@ -134,16 +135,43 @@ int transient_start(sd_bus *bus, Transient *transient, char **ret_error) {
                 (void) sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "Subscribe",
                                           NULL, NULL, NULL);
         if (r >= 0)
-                r = sd_bus_message_close_container(transient->message);
-        if (r >= 0)
-                r = sd_bus_message_append(transient->message, "a(sa(sv))", 0);
-        if (r >= 0)
-                r = sd_bus_call(bus, transient->message, 0, &error, &reply);
+                r = sd_bus_call(bus, call, 0, &error, &reply);
         if (r >= 0)
                 r = sd_bus_message_read(reply, "o", &wait.job);
         if (r >= 0)
-                r = wait_for_job(bus, &wait);
-        if (r < 0 && ret_error && sd_bus_error_is_set(&error))
+                return wait_for_job(bus, &wait);
+        if (sd_bus_error_has_name(&error, "org.freedesktop.systemd1.NoSuchUnit"))
+                r = -ENOENT;
+        if (ret_error && sd_bus_error_is_set(&error))
                 *ret_error = strdup(error.message);
         return r;
+}
+
+int transient_start(sd_bus *bus, Transient *transient, char **ret_error) {
+        int r;
+
+        r = sd_bus_message_close_container(transient->message);
+        if (r >= 0)
+                r = sd_bus_message_append(transient->message, "a(sa(sv))", 0);
+        return r < 0 ? r : call_and_wait(bus, transient->message, ret_error);
+}
+
+static int unit_job(sd_bus *bus, const char *method, const char *unit, const char *mode, char **ret_error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, method);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "ss", unit, mode);
+        return r < 0 ? r : call_and_wait(bus, call, ret_error);
+}
+
+int transient_start_unit(sd_bus *bus, const char *unit, char **ret_error) {
+        return unit_job(bus, "StartUnit", unit, "fail", ret_error);
+}
+
+int transient_stop(sd_bus *bus, const char *unit, char **ret_error) {
+        int r = unit_job(bus, "StopUnit", unit, "replace", ret_error);
+
+        return r == -ENOENT ? 0 : r;
 }

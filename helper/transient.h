@@ -29,3 +29,7 @@ int transient_add_command(Transient *transient, const char *property, char *cons
 /* Calls, and waits for the start job's end. 0, -ECANCELED where it failed, or negative errno; *error, if it is not NULL,
  * gets what the manager said, owned. */
 int transient_start(sd_bus *bus, Transient *transient, char **ret_error);
+
+/* The same of a unit that has a file; and the other way. A unit that is not loaded is stopped. */
+int transient_start_unit(sd_bus *bus, const char *unit, char **ret_error);
+int transient_stop(sd_bus *bus, const char *unit, char **ret_error);

@@ -70,6 +70,7 @@ int verb_freeze(int argc, char *argv[]);
 int verb_thaw(int argc, char *argv[]);
 int verb_clean(int argc, char *argv[]);
 int verb_remove(int argc, char *argv[]);
+int verb_run(int argc, char *argv[]);
 int verb_job(int argc, char *argv[]);
 int verb_job_start(int argc, char *argv[]);
 int verb_dns(int argc, char *argv[]);
@@ -179,6 +180,37 @@ typedef enum ExecOption {
         _EXEC_MAX,
 } ExecOption;
 extern const Option exec_options[], shell_options[];
+
+typedef enum RunOption {
+        RUN_NAME, /* what a manifest would say */
+        RUN_IMAGE,
+        RUN_PROFILE,
+        RUN_MEMORY,
+        RUN_CPUS,
+        RUN_TASKS,
+        RUN_NETWORK,
+        RUN_PUBLISH,
+        RUN_VOLUME,
+        RUN_BIND,
+        RUN_READ_ONLY,
+        RUN_CAPABILITY,
+        RUN_SET,
+        RUN_DETACH,
+        RUN_REPLACE,
+        RUN_USER, /* from here on as of exec */
+        RUN_WORKDIR,
+        RUN_ENV,
+        RUN_ENV_FILE,
+        RUN_TIMEOUT,
+        RUN_TTY,
+        RUN_NO_TTY,
+        RUN_TTY_SIZE,
+        RUN_INPUT,
+        RUN_JSON,
+        RUN_MAX_OUTPUT,
+        _RUN_MAX,
+} RunOption;
+extern const Option run_options[];
 
 typedef enum JobStartOption { JOB_START_NAME, JOB_START_ID, _JOB_START_MAX } JobStartOption;
 extern const Option job_start_options[];
