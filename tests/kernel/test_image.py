@@ -836,7 +836,7 @@ def test_a_configuration_that_no_container_could_start_with_is_refused(box: Box,
     done = box.call("import", source, "--name=it")
     assert done.returncode == 1
     first, second = done.err.splitlines()
-    assert first.endswith("/config.json: member 'Cmd' is not an array of strings")
+    assert first == "its configuration: member 'Cmd' is not an array of strings"
     assert second == f"{source}: no container could start from an image that says this of itself"
     box.nothing_left()
 

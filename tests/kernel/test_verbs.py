@@ -65,8 +65,8 @@ def test_the_manual_page_names_every_verb_and_option(verbs: dict) -> None:
     assert set(re.findall(r"(?<![-\w])--[a-z][-a-z]+", general)) <= known
     for verb, options in verbs.items():
         own = SOURCE / f"man/berth-{verb.split()[0]}.1.scd"
-        page = own.read_text() if " " in verb and own.exists() else general
-        assert f"*{verb.split()[-1]}*" in page
+        page, name = (own.read_text(), verb.split()[-1]) if " " in verb and own.exists() else (general, verb)
+        assert re.search(rf"\*{name}[* ]", page), verb
         for option, (letter, _) in options.items():
             assert f"*{option}*" in page, f"{verb} {option}"
             assert not letter or f"*-{letter}*, *{option}*" in page
