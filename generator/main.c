@@ -66,24 +66,32 @@ static void log_diags(Run *run, const Manifest *m) {
         }
 }
 
-static int run_one(Run *run, Set *set, const Source *source, Output *output) {
-        _cleanup_manifest_ Manifest m = { 0 };
-        _cleanup_(service_done) Service service = { 0 };
+/* Tells why a manifest gets no unit, if it gets none. */
+static int run_unwanted(Run *run, Set *set, const Source *source, Output *output) {
         _cleanup_free_ char *error = NULL;
         char unit[NAME_LENGTH_MAX + sizeof(".service")];
         int r;
 
         r = set_wanted(set, source, &error);
-        if (r < 0)
-                return log_oom();
-        if (r == 0) {
-                if (error && run_may_log(run))
-                        log_error("%s: %s", source->path, error);
-                if (!set_masks_instance(set, source))
-                        return 0;
-                snprintf(unit, sizeof(unit), "%s.service", source->name);
-                return output_mask(output, unit);
-        }
+        if (r != 0)
+                return r < 0 ? log_oom() : 0;
+        if (error && run_may_log(run))
+                log_error("%s: %s", source->path, error);
+        if (!set_masks_instance(set, source))
+                return 0;
+        snprintf(unit, sizeof(unit), "%s.service", source->name);
+        return output_mask(output, unit);
+}
+
+static int run_wanted(Run *run, Set *set, const Source *source, Output *output) {
+        _cleanup_manifest_ Manifest m = { 0 };
+        _cleanup_(service_done) Service service = { 0 };
+        _cleanup_free_ char *error = NULL;
+        int r;
+
+        r = set_wanted(set, source, &error);
+        if (r <= 0)
+                return r < 0 ? log_oom() : 0;
         r = set_compile(set, source, source->name, NULL, &m, &service);
         if (r < 0)
                 return log_error_errno(r, "%s: %m", source->path);
@@ -106,7 +114,7 @@ static bool shift_begin(void *data) {
 }
 
 /* Writes one service, if there is nothing to say about it and nothing to remember for those behind it. The rest is
- * left to run_one(): what comes out is the same, whoever did it. */
+ * left to run_rest(): what comes out is the same, whoever did it. */
 static bool shift_item(void *data, size_t i) {
         Shift *shift = data;
         const Source *source = &set_lookup(shift->set)->list[i];
@@ -119,12 +127,29 @@ static bool shift_item(void *data, size_t i) {
                !set_remembers(shift->set) && output_write(&shift->output, &service) >= 0;
 }
 
+/* What no worker did. First those without a unit: the log is the only place where they are told, and the kernel may
+ * drop what comes behind ten records in five seconds (printk_ratelimit). All others say it again when started. */
+static int run_rest(Run *run, Set *set, const bool *done, Output *output) {
+        static int (*const rounds[])(Run *, Set *, const Source *, Output *) = { run_unwanted, run_wanted };
+        int r = 0;
+
+        for (size_t round = 0; round < ARRAY_LEN(rounds); round++)
+                for (size_t i = 0; i < set_lookup(set)->n; i++) {
+                        int k = done && done[i] ? 0
+                                                : rounds[round](run, set, &set_lookup(set)->list[i], output);
+
+                        if (k < 0)
+                                r = k;
+                }
+        return r;
+}
+
 static int run_all(Run *run) {
         _cleanup_set_ Set *set = NULL;
         _cleanup_output_ Output output = { .dir_fd = -EBADF, .links_fd = -EBADF };
         _cleanup_workers_ Workers workers = { 0 };
         Shift shift = { .run = run };
-        int r;
+        int r, k;
 
         r = set_open(&run->set, &set);
         if (r >= 0)
@@ -133,14 +158,9 @@ static int run_all(Run *run) {
                 return r;
         shift.set = set;
         r = workers_run(&(WorkersJob){ &shift, shift_begin, shift_item }, set_lookup(set)->n, &workers);
-        for (size_t i = 0; i < set_lookup(set)->n; i++) {
-                int k = workers.done && workers.done[i]
-                                        ? 0
-                                        : run_one(run, set, &set_lookup(set)->list[i], &output);
-
-                if (k < 0)
-                        r = k;
-        }
+        k = run_rest(run, set, workers.done, &output);
+        if (k < 0)
+                r = k;
         if (run->unlogged > 0)
                 log_error("%u more messages are not shown; run: berth check", run->unlogged);
         return r;

@@ -216,6 +216,28 @@ def test_what_gets_no_unit_is_told_in_the_log(m: Machine) -> None:
     m.wait_for(lambda: line in m.journal(since=since).splitlines(), "line in the log")
 
 
+def test_the_kernels_log_has_a_record_for_each_error_and_first_what_no_unit_tells(m: Machine) -> None:
+    long = "v" * 5000
+    for i in range(15):
+        m.manifest(f"a{i:02}", f"[Container]\nImage=base\nReadOnly={long}\nInit=y\u00e9\n")
+    m.manifest("my_app", GOOD.decode())
+    m.manifest("dbus", GOOD.decode())
+    m.write("/tmp/kmsg", "")
+    # a file in its place: the real one is shared with others, and drops records when many come
+    m.run("mkdir", "/tmp/normal")
+    m.run("unshare", "-m", "sh", "-c", "mount --bind /tmp/kmsg /dev/kmsg && "
+          "/usr/lib/systemd/system-generators/berth-generator /tmp/normal /tmp/normal /tmp/normal")
+    records = m.read("/tmp/kmsg").splitlines()
+    assert all(len(record.encode()) + 1 <= 1024 for record in records)
+    assert all(record.startswith("<3>berth-generator: /etc/berth/") for record in records)
+    said = [record.removeprefix("<3>berth-generator: ") for record in records]
+    assert said[0] == f"/etc/berth/dbus.berth: {NO_UNIT['dbus']}"
+    assert said[1] == f"/etc/berth/my_app.berth: {NO_UNIT['my_app']}"
+    assert [line.split(": ")[0] for line in said[2:]] == \
+        [f"/etc/berth/a{i:02}.berth:{line}" for i in range(15) for line in (3, 4)]
+    assert not m.run("sh", "-c", "ls /tmp/normal | grep -E 'dbus|my_app'", check=False).out
+
+
 def test_a_manifest_never_takes_the_place_of_a_service_of_the_system(m: Machine) -> None:
     m.write("/etc/systemd/system/mine.service", "[Service]\nExecStart=sleep 1000\n")
     m.manifest("mine", GOOD.decode())
