@@ -69,11 +69,11 @@ chmod 0 accepted-without-a-mode.berth
 FAILING: dict[str, tuple[bytes, int, str]] = {
     "image-missing": (b"[Container]\nImage=nosuch\nExec=true\n", 125,
                       "image 'nosuch': not found in /var/lib/berth/images nor in /var/lib/machines; put a root "
-                      "directory there"),
+                      "directory or a disk image there"),
     "image-path-missing": (b"[Container]\nImage=/no/such\nExec=true\n", 125, "image '/no/such': no such directory"),
     "image-is-a-file": (b"[Container]\nImage=/etc/passwd\nExec=true\n", 125,
-                        "image '/etc/passwd': /etc/passwd is not a directory; disk images are not supported by this "
-                        "version, unpack it into a directory"),
+                        "image '/etc/passwd': /etc/passwd is not a directory; the name of a disk image ends in .raw, "
+                        ".squashfs or .erofs, so that its unit may use loop devices: rename it"),
     "no-command": (b"[Container]\nImage=base\n", 125,
                    "image 'base' names no command, and neither Exec= nor Entrypoint= is set; set one (Exec= set empty "
                    "gives an idle leader)"),
