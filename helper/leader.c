@@ -260,16 +260,18 @@ static int become_init(Leader *leader, const User *user) {
 }
 
 /* Does the launcher have to know the user before the mounts are ready? */
-static bool needs_user_for_mounts(const Plan *plan) {
+static bool needs_user_for_mounts(const Leader *leader) {
+        const Plan *plan = leader->plan;
+
         for (size_t i = 0; i < plan->n_mounts; i++)
                 if (plan->mounts[i].id_auto)
                         return true;
-        return false;
+        return leader->root.secrets_fd >= 0;
 }
 
 static int build(Leader *leader, User *ret_user) {
         Root *root = &leader->root;
-        bool waits = needs_user_for_mounts(leader->plan);
+        bool waits = needs_user_for_mounts(leader);
         int r;
 
         r = become_root(leader);
