@@ -9,9 +9,6 @@
 
 /* clang-format off */
 #define UNSUPPORTED_KEYS(ROW) \
-        ROW(PROFILE,             "Container", "Profile",          "",                  profile) \
-        ROW(READ_PATH,           "Container", "ReadPath",         "",                  path) \
-        ROW(WRITE_PATH,          "Container", "WritePath",        "",                  path) \
         ROW(APPARMOR_PROFILE,    "Container", "AppArmorProfile",  "",                  text) \
         ROW(SHARED_RUN,          "Container", "SharedRun",        "no",                boolean) \
         ROW(PID_NAMESPACE,       "Container", "PidNamespace",     "private",           namespace) \

@@ -35,6 +35,8 @@ static void refuse(Manifest *m, const char *section, const char *key, const char
 }
 
 static void check_root(Manifest *m) {
+        const char *users = store_text(m->store, "Container", "PrivateUsers");
+
         /* A key that was given a wrong value is not a key that is missing: it counts 0. */
         if (store_count(m->store, "Container", "Image") == -ENOENT &&
             store_count(m->store, "Container", "Profile") == -ENOENT)
@@ -49,6 +51,14 @@ static void check_root(Manifest *m) {
                 refuse(m, "Container", "WritePath",
                        "is of Profile= only; use a [Mount NAME] with Type=bind");
         }
+        if (is(m, "Container", "Profile", "full") && users &&
+            (streq(users, "no") || streq(users, "identity") || startswith(users, "0:")))
+                diag_error(&m->diags, store_place(m->store, "Container", "Profile"), 1,
+                           "Profile=full needs user ids of its own: root would read all that the host's root does; use "
+                           "PrivateUsers=pick");
+        if (given(m, "Container", "Profile") && is(m, "Container", "Ephemeral", "no"))
+                refuse(m, "Container", "Ephemeral",
+                       "keeps a layer over an image, and Profile= has none; remove it");
         if (given(m, "Container", "Profile") && given(m, "Setup", "Exec"))
                 refuse(m, "Setup", "Exec",
                        "of [Setup] makes a layer over an image, and Profile= has none; use Image=");

@@ -77,7 +77,9 @@ static int run_leader(Launch *launch) {
         leader->report_fd = launch->theirs[1];
         leader->root = (Root){
                 .plan = &launch->plan,
-                .image_fd = launch->image_fd,
+                .image_fd = launch->plan.image ? launch->image_fd : launch->profile.fd,
+                .binds = launch->profile.binds,
+                .n_binds = launch->profile.n_binds,
                 .layer_fd = launch->layer_fd,
                 .device_fd = launch->device_fd,
                 .sys_fd = launch->sys_fd,
@@ -211,6 +213,9 @@ static int map_mounts(const Launch *launch, int userns_fd, bool automatic) {
 
 static int map_roots(const Launch *launch, int userns_fd) {
         int r;
+
+        if (!launch->plan.image)
+                return 0; /* a profile's is made for its owner, and the host's files belong to nobody inside */
 
         r = mount_map_ids(launch->image_fd, userns_fd);
         if (r < 0)

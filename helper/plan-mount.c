@@ -218,6 +218,27 @@ int mount_spec_add(Plan *plan, const char *text) {
         return problem ? log_error_errno(EINVAL, "--mount=%s: %s", text, problem) : 0;
 }
 
+static int copy_string(char **field) {
+        if (*field)
+                *field = strdup(*field);
+        return *field ? 0 : -ENOMEM;
+}
+
+int mount_spec_append(Plan *plan, const MountSpec *mount) {
+        MountSpec copy = *mount, *grown;
+
+        assert(!mount->subpath && !mount->id_ranges);
+        if ((copy.source && copy_string(&copy.source) < 0) || copy_string(&copy.target) < 0 ||
+            (copy.options && copy_string(&copy.options) < 0))
+                return -ENOMEM;
+        grown = reallocarray(plan->mounts, plan->n_mounts + 1, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        plan->mounts = grown;
+        plan->mounts[plan->n_mounts++] = copy;
+        return 0;
+}
+
 void mount_spec_print(FILE *f, const MountSpec *mount) {
         plan_print_value(f, "Mount", mount->target);
         plan_print_value(f, "  Type", mount_types[mount->type]);

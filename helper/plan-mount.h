@@ -8,6 +8,9 @@
 /* Reads the fields and adds the mount to plan. Logs what is wrong. */
 int mount_spec_add(Plan *plan, const char *text);
 
+/* Adds a copy of a mount. 0 or -ENOMEM. */
+int mount_spec_append(Plan *plan, const MountSpec *mount);
+
 /* Is path absolute, and without a ".." that would make the order of targets meaningless? */
 bool path_plain(const char *path);
 

@@ -61,6 +61,10 @@ void plan_print(FILE *f, const Plan *plan) {
         static const char *const resolv_confs[] = {
                 [RESOLV_CONF_AUTO] = "auto", [RESOLV_CONF_OFF] = "off", [RESOLV_CONF_COPY_HOST] = "copy-host"
         };
+        static const char *const profiles[] = { [PROFILE_NONE] = "",
+                                                [PROFILE_MINIMAL] = "minimal",
+                                                [PROFILE_STANDARD] = "standard",
+                                                [PROFILE_FULL] = "full" };
         static const char *const users[] = {
                 [PRIVATE_USERS_PICK] = "pick",
                 [PRIVATE_USERS_IDENTITY] = "identity",
@@ -70,6 +74,10 @@ void plan_print(FILE *f, const Plan *plan) {
         plan_print_value(f, "Name", plan->name);
         if (plan->image)
                 plan_print_value(f, "Image", plan->image);
+        if (plan->profile != PROFILE_NONE)
+                plan_print_value(f, "Profile", profiles[plan->profile]);
+        print_vector(f, "ReadPath", plan->read_paths);
+        print_vector(f, "WritePath", plan->write_paths);
         print_vector(f, "Entrypoint", plan->entrypoint);
         print_vector(f, "Exec", plan->command);
         plan_print_value(f, "User", plan->user ? plan->user : "0");

@@ -20,6 +20,11 @@ static const char *const resolv_confs[] = {
         [RESOLV_CONF_COPY_HOST] = "copy-host",
 };
 
+static const char *const profiles[] = { [PROFILE_NONE] = "",
+                                        [PROFILE_MINIMAL] = "minimal",
+                                        [PROFILE_STANDARD] = "standard",
+                                        [PROFILE_FULL] = "full" };
+
 static const char *const notify_modes[] = {
         [NOTIFY_NO] = "no",
         [NOTIFY_YES] = "yes",
@@ -44,6 +49,8 @@ void plan_done(Plan *plan) {
         strv_free(plan->env);
         strv_free(plan->env_files);
         strv_free(plan->secrets);
+        strv_free(plan->read_paths);
+        strv_free(plan->write_paths);
         strv_free(plan->controllers);
         strv_free(plan->groups);
         strv_free(plan->system_call_filters);
@@ -213,6 +220,12 @@ static int add_path(char ***v, int option, const char *value) {
                                                                    "an absolute path without '..'");
 }
 
+static int add_given_path(char ***v, int option, const char *value) {
+        return value[0] == '/' && path_plain(value) ? add_string(v, value)
+                                                    : wrong_value(launch_options[option].name, value,
+                                                                  "an absolute path without '..'");
+}
+
 static int add_host(Plan *plan, const char *value) {
         char name[NET_DOMAIN_SIZE];
         const char *problem;
@@ -251,6 +264,10 @@ static int set_listed(Plan *plan, int option, const char *value) {
                 return add_device(plan, value);
         case LAUNCH_SYSCTL:
                 return add_sysctl(plan, value);
+        case LAUNCH_READ_PATH:
+                return add_given_path(&plan->read_paths, option, value);
+        case LAUNCH_WRITE_PATH:
+                return add_given_path(&plan->write_paths, option, value);
         case LAUNCH_READ_ONLY_PATH:
                 return add_path(&plan->read_only_paths, option, value);
         case LAUNCH_INACCESSIBLE_PATH:
@@ -297,6 +314,10 @@ static int set_parsed(Plan *plan, int option, const char *value) {
                 return parse_size(value, &plan->shm_size) < 0 || plan->shm_size == 0
                                        ? wrong_value("shm-size", value, "a size above 0")
                                        : 0;
+        case LAUNCH_PROFILE:
+                r = word_index(profiles, ARRAY_LEN(profiles), value);
+                plan->profile = (Profile) r;
+                return r <= 0 ? wrong_value("profile", value, "minimal, standard or full") : 0;
         case LAUNCH_NOTIFY:
                 r = word_index(notify_modes, ARRAY_LEN(notify_modes), value);
                 plan->notify = (NotifyMode) r;
@@ -368,14 +389,25 @@ static int by_target(const void *a, const void *b) {
 static int check_whole(const Plan *plan) {
         if (!plan->name)
                 return log_error_errno(EINVAL, "--name= is missing");
-        if (!plan->image && !unsupported_asked(plan, LAUNCH_PROFILE))
+        if (!plan->image && plan->profile == PROFILE_NONE)
                 return log_error_errno(EINVAL, "--image= is missing");
+        if (plan->image && plan->profile != PROFILE_NONE)
+                return log_error_errno(EINVAL, "--image= and --profile= exclude each other");
+        if ((plan->read_paths || plan->write_paths) && plan->profile == PROFILE_NONE)
+                return log_error_errno(EINVAL,
+                                       "--read-path= and --write-path= are of --profile=; use --mount=");
         if (plan->system_call_filters && plan->seccomp_profile)
                 return log_error_errno(EINVAL,
                                        "--system-call-filter= and --seccomp-profile= exclude each other");
         if (plan->ambient_capabilities & ~plan_capabilities(plan))
                 return log_error_errno(EINVAL,
                                        "--ambient-capability= names one that the container does not have");
+        return 0;
+}
+
+int plan_order_mounts(Plan *plan) {
+        if (plan->n_mounts > 1)
+                qsort(plan->mounts, plan->n_mounts, sizeof(*plan->mounts), by_target);
         for (size_t i = 1; i < plan->n_mounts; i++)
                 if (by_target(&plan->mounts[i - 1], &plan->mounts[i]) == 0)
                         return log_error_errno(EINVAL, "two mounts have the target '%s'",
@@ -407,9 +439,9 @@ int plan_parse(int argc, char *argv[], Plan *ret) {
         }
         plan.command = parser.rest;
         plan.command_set = parser.separator;
-        if (plan.n_mounts > 1)
-                qsort(plan.mounts, plan.n_mounts, sizeof(*plan.mounts), by_target);
         r = check_whole(&plan);
+        if (r >= 0)
+                r = plan_order_mounts(&plan);
         if (r < 0)
                 return r;
         *ret = plan;

@@ -58,6 +58,15 @@ typedef enum NetworkMode {
         _NETWORK_MODE_INVALID = -EINVAL,
 } NetworkMode;
 
+typedef enum Profile {
+        PROFILE_NONE, /* an image */
+        PROFILE_MINIMAL,
+        PROFILE_STANDARD,
+        PROFILE_FULL,
+        _PROFILE_MAX,
+        _PROFILE_INVALID = -EINVAL,
+} Profile;
+
 typedef enum NotifyMode {
         NOTIFY_NO,      /* the service is started once the command executes */
         NOTIFY_YES,     /* when the application says so */
@@ -87,8 +96,10 @@ typedef struct Asked {
 
 typedef struct Plan { /* strings borrow from argv; vectors and mounts are its own */
         const char *name;
-        const char *image;
-        char **entrypoint; /* NULL unless given; {} for "none" */
+        const char *image; /* NULL with a profile */
+        Profile profile;
+        char **read_paths, **write_paths; /* of the host, with a profile */
+        char **entrypoint;                /* NULL unless given; {} for "none" */
         bool entrypoint_set;
         char *const *command; /* the words behind "--" */
         bool command_set;
@@ -140,6 +151,9 @@ void plan_done(Plan *plan);
 /* Reads launch's arguments (common/contract.h). Logs every kind of wrong usage and returns -EINVAL; 1 after
  * --help. */
 int plan_parse(int argc, char *argv[], Plan *ret);
+
+/* Puts the mounts into their order, parents first. Logs and returns -EINVAL if two have the same target. */
+int plan_order_mounts(Plan *plan);
 
 /* The capabilities of the container: the default ones less those that are dropped, and those that are added. */
 uint64_t plan_capabilities(const Plan *plan);

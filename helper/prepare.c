@@ -39,6 +39,7 @@ Launch prepare_empty(void) {
                 .notify_fd = -EBADF,
                 .leader.notify = NOTIFY_RELAY_NONE,
                 .secrets = SECRETS_NONE,
+                .profile = PROFILE_ROOT_NONE,
                 .payload_fd = -EBADF,
                 .pidfd = -EBADF,
                 .go_fd = -EBADF,
@@ -59,6 +60,7 @@ void prepare_done(Launch *launch) {
         close_fd(launch->cgroup_fd);
         close_fd(launch->notify_fd);
         secrets_done(&launch->secrets);
+        profile_root_done(&launch->profile);
         close_fd(launch->leader.notify.to_fd);
         close_fd(launch->payload_fd);
         close_fd(launch->pidfd);
@@ -251,6 +253,11 @@ static int prepare_command(Launch *launch) {
                 r = add_words(&launch->command, image->command);
         if (r < 0 || launch->command)
                 return r;
+        if (!plan->command_set && !plan->image)
+                return log_error_errno(
+                                EINVAL,
+                                "Profile= names no command, and neither Exec= nor Entrypoint= is set; set one "
+                                "(Exec= set empty gives an idle leader)");
         if (!plan->command_set)
                 return log_error_errno(
                                 EINVAL,
@@ -274,6 +281,9 @@ static bool writes_to_host(const Plan *plan) {
 }
 
 static int fill_state(Launch *launch) {
+        static const char *const profile_names[] = { [PROFILE_MINIMAL] = "profile:minimal",
+                                                     [PROFILE_STANDARD] = "profile:standard",
+                                                     [PROFILE_FULL] = "profile:full" };
         const Plan *plan = &launch->plan;
         const Metadata *image = &launch->image.metadata;
         const char *user = plan->user ? plan->user : image->user;
@@ -300,7 +310,8 @@ static int fill_state(Launch *launch) {
         launch->leader.umask = state->umask;
         state->init = plan->init;
         if ((image->digest && set_string(&state->image_digest, image->digest) < 0) ||
-            set_string(&state->name, plan->name) < 0 || set_string(&state->image, plan->image) < 0 ||
+            set_string(&state->name, plan->name) < 0 ||
+            set_string(&state->image, plan->image ? plan->image : profile_names[plan->profile]) < 0 ||
             set_string(&state->user, user ? user : "") < 0 ||
             set_string(&state->working_directory, directory ? directory : "/") < 0 ||
             set_string(&state->hostname, plan->hostname ? plan->hostname : hostname) < 0)
@@ -390,7 +401,7 @@ static bool needs_layer(const Launch *launch) {
 static int open_layer(Launch *launch) {
         const Plan *plan = &launch->plan;
 
-        if (!needs_layer(launch))
+        if (!plan->image || !needs_layer(launch))
                 return 0;
         launch->lock_fd = layer_open(plan->name, plan->ephemeral, &launch->state, launch->image.fd);
         if (launch->lock_fd < 0)
@@ -399,11 +410,12 @@ static int open_layer(Launch *launch) {
         return launch->layer_fd < 0 ? log_error_errno(launch->layer_fd, "The layer cannot be bound: %m") : 0;
 }
 
-/* Everything that a mount is made of, opened while we still are the host's root in the host's namespaces. */
-static int open_roots(Launch *launch) {
+static int open_image(Launch *launch) {
         const Plan *plan = &launch->plan;
-        int image_fd = launch->image.fd, r;
+        int image_fd = launch->image.fd;
 
+        if (plan->profile != PROFILE_NONE)
+                return profile_open(plan, launch->state.uid_base, &launch->profile);
         if (launch->image.mounted) { /* of a detached mount there is no clone before Linux 6.15 */
                 launch->image_fd = fcntl(image_fd, F_DUPFD_CLOEXEC, 3);
                 if (launch->image_fd < 0)
@@ -412,6 +424,16 @@ static int open_roots(Launch *launch) {
                 launch->image_fd = mount_clone(image_fd, "");
         if (launch->image_fd < 0)
                 return log_error_errno(launch->image_fd, "image '%s': cannot be bound: %m", plan->image);
+        return 0;
+}
+
+/* Everything that a mount is made of, opened while we still are the host's root in the host's namespaces. */
+static int open_roots(Launch *launch) {
+        const Plan *plan = &launch->plan;
+        int r = open_image(launch);
+
+        if (r < 0)
+                return r;
         launch->device_fd = device_tmpfs(launch->state.uid_base, launch->state.uid_base, plan->devices,
                                          plan->n_devices);
         if (launch->device_fd < 0)
@@ -433,7 +455,8 @@ static int open_roots(Launch *launch) {
         for (size_t i = 0; i < plan->n_mounts; i++) {
                 if (plan->mounts[i].type == MOUNT_TMPFS)
                         continue;
-                launch->mount_fds[i] = volume_open(plan->name, &plan->mounts[i], image_fd);
+                launch->mount_fds[i] = volume_open(plan->name, &plan->mounts[i],
+                                                   plan->image ? launch->image.fd : launch->profile.fd);
                 if (launch->mount_fds[i] < 0)
                         return launch->mount_fds[i];
         }
@@ -535,7 +558,12 @@ int prepare_launch(Launch *launch) {
         if (r < 0)
                 return r;
         launch->owner = true;
-        r = image_open(launch->plan.image, &launch->image);
+        if (launch->plan.image)
+                r = image_open(launch->plan.image, &launch->image);
+        else
+                r = profile_extend(&launch->plan);
+        if (r >= 0)
+                r = plan_order_mounts(&launch->plan);
         if (r >= 0)
                 r = prepare_environment(launch);
         if (r >= 0)

@@ -6,6 +6,7 @@
 #include "helper/leader.h"
 #include "helper/machine-id.h"
 #include "helper/plan.h"
+#include "helper/profile.h"
 #include "helper/secrets.h"
 #include "helper/state.h"
 
@@ -29,7 +30,8 @@ typedef struct Launch {
         int lock_fd; /* the layer as it is on disk: nobody exchanges it before we are known to run */
         int cgroup_fd, payload_fd;
         Secrets secrets;
-        int notify_fd; /* Init=no and Notify=yes: detached clone of systemd's socket */
+        ProfileRoot profile; /* in the place of an image */
+        int notify_fd;       /* Init=no and Notify=yes: detached clone of systemd's socket */
         int pidfd;
         int go_fd;     /* our end: writing */
         int report_fd; /* our end: reading */

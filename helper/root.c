@@ -104,6 +104,92 @@ static int stack(const Root *root) {
         return mount_new("overlay", options, MOUNT_ATTR_NODEV);
 }
 
+/* Makes and opens the parent of a target; its last component goes to *ret_name. */
+static int open_parent(const Root *root, const char *path, char **ret_name) {
+        _cleanup_free_ char *parent = strdup(path);
+        char *slash;
+        int fd;
+
+        if (!parent)
+                return -ENOMEM;
+        for (size_t n = strlen(parent); n > 1 && parent[n - 1] == '/'; n--)
+                parent[n - 1] = '\0';
+        slash = strrchr(parent, '/');
+        *slash = '\0';
+        fd = make_path_in_root(root->fd, parent);
+        if (fd < 0)
+                return fd;
+        *ret_name = strdup(slash + 1);
+        if (*ret_name)
+                return fd;
+        close_fd(fd);
+        return -ENOMEM;
+}
+
+/* Opens target as the place for a mount of a directory or file. What is missing is made; an empty file in the way
+ * of a directory, and the other way round, is replaced. */
+static int open_target(const Root *root, const char *target, bool directory) {
+        _cleanup_close_ int fd = -EBADF, parent_fd = -EBADF;
+        _cleanup_free_ char *name = NULL;
+        struct stat st;
+
+        fd = open_in_root(root->fd, target, O_PATH);
+        if (fd >= 0) {
+                if (fstat(fd, &st) < 0)
+                        return -errno;
+                if (S_ISDIR(st.st_mode) == directory)
+                        return TAKE_FD(fd);
+        } else if (fd != -ENOENT)
+                return fd;
+
+        parent_fd = open_parent(root, target, &name);
+        if (parent_fd < 0)
+                return parent_fd;
+        if (fd >= 0) {
+                if (!directory && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0)
+                        return -EISDIR;
+                if (directory &&
+                    (!S_ISREG(st.st_mode) || st.st_size > 0 || unlinkat(parent_fd, name, 0) < 0))
+                        return -ENOTDIR;
+                fd = close_fd(fd);
+        }
+        if (directory)
+                return make_path(parent_fd, name, 0755);
+        fd = openat(parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        return fd < 0 ? -errno : TAKE_FD(fd);
+}
+
+/* Of a file or directory that is bound at its own path, which is the host's and no stranger's. */
+static int attach_bind(Root *root, const ProfileBind *bind) {
+        _cleanup_close_ int target_fd = -EBADF;
+        struct stat st;
+
+        if (fstat(bind->fd, &st) < 0)
+                return -errno;
+        target_fd = open_target(root, bind->path, S_ISDIR(st.st_mode));
+        return target_fd < 0 ? target_fd : root_attach_tree(root, bind->fd, target_fd);
+}
+
+/* A root of its own, on which parts of the host's files are bound. */
+static int attach_bare(Root *root) {
+        _cleanup_close_ int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC); /* still the host's */
+        int r = 0;
+
+        if (proc_fd < 0 || set_aside(root->etc_fd) < 0 ||
+            move_mount(root->image_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                return log_error_errno(errno, "Cannot attach the root: %m");
+        root->fd = root->image_fd;
+        root->attached = 1;
+        root->proc_fd = proc_fd;
+        for (size_t i = 0; r >= 0 && i < root->n_binds; i++) {
+                r = attach_bind(root, &root->binds[i]);
+                if (r < 0)
+                        log_error_errno(r, "Cannot bind '%s' in the container: %m", root->binds[i].path);
+        }
+        root->proc_fd = -EBADF;
+        return r;
+}
+
 int root_overlay(Root *root) {
         int r;
 
@@ -113,6 +199,8 @@ int root_overlay(Root *root) {
         root->etc_fd = r = etc_make(root->etc, root->n_etc);
         if (r < 0)
                 return r;
+        if (!root->plan->image)
+                return attach_bare(root);
         /* Before Linux 6.6 or so overlayfs refuses layers that are attached nowhere (tried on 6.1). */
         r = set_aside(root->image_fd);
         if (r >= 0 && root->layer_fd >= 0)
@@ -267,61 +355,6 @@ static int fill_etc(Root *root) {
         return etc_place(root->fd, root->etc_fd, root->etc, root->n_etc);
 }
 
-/* Makes and opens the parent of a target; its last component goes to *ret_name. */
-static int open_parent(const Root *root, const char *path, char **ret_name) {
-        _cleanup_free_ char *parent = strdup(path);
-        char *slash;
-        int fd;
-
-        if (!parent)
-                return -ENOMEM;
-        for (size_t n = strlen(parent); n > 1 && parent[n - 1] == '/'; n--)
-                parent[n - 1] = '\0';
-        slash = strrchr(parent, '/');
-        *slash = '\0';
-        fd = make_path_in_root(root->fd, parent);
-        if (fd < 0)
-                return fd;
-        *ret_name = strdup(slash + 1);
-        if (*ret_name)
-                return fd;
-        close_fd(fd);
-        return -ENOMEM;
-}
-
-/* Opens target as the place for a mount of a directory or file. What is missing is made; an empty file in the way
- * of a directory, and the other way round, is replaced. */
-static int open_target(const Root *root, const char *target, bool directory) {
-        _cleanup_close_ int fd = -EBADF, parent_fd = -EBADF;
-        _cleanup_free_ char *name = NULL;
-        struct stat st;
-
-        fd = open_in_root(root->fd, target, O_PATH);
-        if (fd >= 0) {
-                if (fstat(fd, &st) < 0)
-                        return -errno;
-                if (S_ISDIR(st.st_mode) == directory)
-                        return TAKE_FD(fd);
-        } else if (fd != -ENOENT)
-                return fd;
-
-        parent_fd = open_parent(root, target, &name);
-        if (parent_fd < 0)
-                return parent_fd;
-        if (fd >= 0) {
-                if (!directory && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0)
-                        return -EISDIR;
-                if (directory &&
-                    (!S_ISREG(st.st_mode) || st.st_size > 0 || unlinkat(parent_fd, name, 0) < 0))
-                        return -ENOTDIR;
-                fd = close_fd(fd);
-        }
-        if (directory)
-                return make_path(parent_fd, name, 0755);
-        fd = openat(parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        return fd < 0 ? -errno : TAKE_FD(fd);
-}
-
 static int make_tmpfs(const MountSpec *mount) {
         _cleanup_strv_ char **options = NULL;
         _cleanup_free_ char *copy = strdup(mount->options ? mount->options : "");
@@ -420,7 +453,7 @@ int root_enter(Root *root) {
         r = check_mounts(root);
         if (r < 0)
                 return r;
-        if (root->layer_fd < 0)
+        if (root->plan->image && root->layer_fd < 0)
                 return 0;
         /* An overlay whose layer cannot be written comes up read-only without a word (tried). */
         if (fstatfs(root->fd, &fs) < 0)

@@ -4,14 +4,17 @@
 #include "common/base.h"
 #include "helper/etc.h"
 #include "helper/plan.h"
+#include "helper/profile.h"
 
 /* The container's root file system, built by the leader in its own mount namespace out of descriptors that the helper
  * opened. The order of the steps is the module's secret. Everything logs. */
 
 typedef struct Root { /* borrows; the descriptors are the helper's */
         const Plan *plan;
-        int image_fd;   /* detached clone, ids mapped */
-        int layer_fd;   /* detached clone of a directory holding up/ and work/, ids mapped; negative: none */
+        int image_fd; /* detached clone, ids mapped */
+        int layer_fd; /* detached clone of a directory holding up/ and work/, ids mapped; negative: none */
+        const ProfileBind *binds; /* of the host's files, without an image */
+        size_t n_binds;
         int device_fd;  /* detached tmpfs for /dev */
         int sys_fd;     /* detached read-only clone of the host's /sys, or negative: a sysfs of its own */
         int *mount_fds; /* one per plan->mounts, detached, ids mapped; negative for a tmpfs */
@@ -28,8 +31,9 @@ typedef struct Root { /* borrows; the descriptors are the helper's */
         int proc_fd;       /* its /proc, once root_fill() has mounted it */
 } Root;
 
-/* Stacks the layer over the image and attaches that above the old root; root->fd is it from then on. Without a layer the
- * root cannot be written, by whatever capability. */
+/* Without an image, image_fd is the root itself, and parts of the host are bound on it. Else stacks the layer over the
+ * image and attaches that above the old root; without a layer the root cannot be written, by whatever capability.
+ * root->fd is it from then on. */
 int root_overlay(Root *root);
 
 /* Mounts /dev, /proc, /sys, cgroup and the plan's mounts below it. */

@@ -17,10 +17,6 @@ static const char *form_text(const char *value) {
         return value[0] != '\0' ? NULL : "something";
 }
 
-static const char *form_path(const char *value) {
-        return value[0] == '/' ? NULL : "an absolute path";
-}
-
 static const char *form_boolean(const char *value) {
         bool b;
 
@@ -38,11 +34,6 @@ static const char *form_words(const char *value, const char *const words[], cons
                 if (streq(*words, value))
                         return NULL;
         return expected;
-}
-
-static const char *form_profile(const char *value) {
-        return form_words(value, (const char *const[]){ "minimal", "standard", "full", NULL },
-                          "minimal, standard or full");
 }
 
 static const char *form_namespace(const char *value) {
@@ -137,13 +128,6 @@ int unsupported_take(Plan *plan, int option, const char *value) {
         plan->asked = grown;
         plan->asked[plan->n_asked++] = (Asked){ option, value };
         return 0;
-}
-
-bool unsupported_asked(const Plan *plan, int option) {
-        for (size_t i = 0; i < plan->n_asked; i++)
-                if (plan->asked[i].option == option)
-                        return true;
-        return false;
 }
 
 void unsupported_print(FILE *f, const Plan *plan) {

@@ -14,8 +14,5 @@ int unsupported_take(Plan *plan, int option, const char *value);
 /* --dry-run: the options that were taken. */
 void unsupported_print(FILE *f, const Plan *plan);
 
-/* Was such an option taken? */
-bool unsupported_asked(const Plan *plan, int option);
-
 /* Logs each key that asks for what is not done, once. -EOPNOTSUPP, or 0 if there is none. */
 int unsupported_refuse(const Plan *plan);

@@ -21,7 +21,7 @@ def unescape(text):
 
 #: Options that launch only checks and prints, by their names (common/unsupported.h)
 LATER = [name.encode() for name in (
-    "profile read-path write-path apparmor-profile shared-run "
+    "apparmor-profile shared-run "
     "pid-namespace ipc-namespace publish policy policy-default allow-domain allow-cidr deny-cidr allow protocol dns link "
     "allow-host bandwidth bandwidth-up address ipv6 disk hook-network-up hook-network-down hook-policy-changed "
     "hook-error setup setup-word setup-network").split()]
@@ -104,7 +104,8 @@ def misread(arguments, plan):
                         b"--timezone=": b"Timezone", b"--kill-signal=": b"KillSignal", b"--sysctl=": b"Sysctl",
                         b"--shm-size=": b"ShmSize", b"--system-call-filter=": b"SystemCallFilter",
                         b"--seccomp-profile=": b"SeccompProfile",
-                        b"--notify=": b"Notify", b"--secret=": b"Secret", b"--read-only-path=": b"ReadOnlyPath",
+                        b"--notify=": b"Notify", b"--secret=": b"Secret", b"--profile=": b"Profile",
+                        b"--read-path=": b"ReadPath", b"--write-path=": b"WritePath", b"--read-only-path=": b"ReadOnlyPath",
                         b"--inaccessible-path=": b"InaccessiblePath", b"--resolv-conf=": b"ResolvConf",
                         b"--add-host=": b"AddHost", b"--label=": b"Label", b"--network=": b"Network"}.items():
         said[key] = [w.removeprefix(option) for w in options if w.startswith(option)]
