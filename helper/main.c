@@ -3,6 +3,7 @@
 
 #include "common/contract.h"
 #include "common/log.h"
+#include "helper/gate-client.h"
 #include "helper/verbs.h"
 
 /* berth VERB: the verbs that must be fast are functions of this static program; the others are programs of their
@@ -49,6 +50,7 @@ static int execute(const Verb *verb, char *argv[]) {
 static int dispatch(int argc, char *argv[]) {
         const Verb *verb = verb_find(argv[1]);
         size_t n = 0;
+        int status;
 
         if (!verb) {
                 const char *nearest;
@@ -62,6 +64,8 @@ static int dispatch(int argc, char *argv[]) {
                         log_error("unknown verb '%s', see berth --help", argv[1]);
                 return EXIT_USAGE;
         }
+        if (geteuid() != 0 && gate_client_run(argv + 1, &status))
+                return status;
         if (verb->program != VERB_BERTH)
                 return execute(verb, argv);
         for (size_t i = 0; i < ARRAY_LEN(functions); i++)

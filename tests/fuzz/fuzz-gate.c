@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Whatever a client sends, what is taken for a request names a verb of the gate and containers with valid names, is
+ * understood the same when it is read again, and speaks of no path of the client's choice. */
+
+#include <fcntl.h>
+
+#include "common/base.h"
+#include "common/names.h"
+#include "common/strv.h"
+#include "helper/frames.h"
+#include "helper/gate-words.h"
+#include "tests/fuzz/fuzz.h"
+
+static void check_words(char **words) {
+        _cleanup_gate_words_ GateWords first = {}, again = {};
+
+        if (gate_words_check(words, 10, &first) < 0)
+                return;
+        assert(streq(first.argv[0], "berth") && gate_has_verb(first.argv[1]) &&
+               streq(first.verb, first.argv[1]));
+        for (char **name = first.names; name && *name; name++)
+                assert(name_valid(*name, false));
+        if (first.n_files > 0) /* these are numbered once */
+                return;
+        assert(gate_words_check(first.argv + 1, 10, &again) == 0);
+        assert(strv_length(first.argv) == strv_length(again.argv));
+        for (size_t i = 0; first.argv[i]; i++)
+                assert(streq(first.argv[i], again.argv[i]));
+        assert(strv_length(first.names) == strv_length(again.names));
+        assert(!first.user == !again.user && (!first.user || streq(first.user, again.user)));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        _cleanup_free_ char *copy = malloc(size + 1); /* not a byte more than there is */
+        static bool quiet;
+        size_t at = 0;
+
+        if (!quiet) { /* each refusal is a line on standard error */
+                quiet = true;
+                assert(dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO) >= 0);
+        }
+        assert(copy);
+        memcpy(copy, data, size);
+        for (;;) {
+                _cleanup_strv_ char **words = NULL;
+                uint32_t number;
+                Frame frame;
+                ssize_t n = frame_parse(copy + at, size - at, &frame);
+
+                if (n <= 0)
+                        return 0;
+                assert((size_t) n <= size - at && frame.payload + frame.size == copy + at + n);
+                at += (size_t) n;
+                (void) frame_number(&frame, &number);
+                if (frame.type == FRAME_REQUEST && frame_words(&frame, &words) == 0 &&
+                    strv_length(words) > 2)
+                        check_words(words + 2);
+        }
+}

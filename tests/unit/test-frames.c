@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/unit/check.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include "common/contract.h"
+#include "common/strv.h"
+#include "helper/frames.h"
+
+static void make_pair(int ret[static 2]) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret), 0);
+}
+
+static void what_is_sent_arrives(void **state) {
+        _cleanup_frame_reader_ FrameReader reader = {};
+        _cleanup_strv_ char **words = NULL;
+        int pair[2], fds[2] = { STDIN_FILENO, STDOUT_FILENO };
+        uint32_t number;
+        Frame frame;
+
+        (void) state;
+        make_pair(pair);
+        assert_int_equal(frame_send(pair[0], FRAME_REQUEST, "1\0exec\0\0x", 10, fds, 2), 0);
+        assert_int_equal(frame_send_number(pair[0], FRAME_SIGNAL, 0x01020304, ""), 0);
+        assert_int_equal(frame_reader_receive(&reader, pair[1]), 0);
+        assert_int_equal(frame_reader_next(&reader, &frame), 1);
+        assert_int_equal(frame.type, FRAME_REQUEST);
+        assert_int_equal(reader.n_fds, 2);
+        assert_true(fcntl(reader.fds[0], F_GETFD) & FD_CLOEXEC);
+        assert_int_equal(frame_words(&frame, &words), 0);
+        assert_int_equal(strv_length(words), 4);
+        assert_string_equal(words[1], "exec");
+        assert_string_equal(words[2], "");
+        assert_string_equal(words[3], "x");
+        while (frame_reader_next(&reader, &frame) == 0)
+                assert_int_equal(frame_reader_receive(&reader, pair[1]), 0);
+        assert_int_equal(frame.type, FRAME_SIGNAL);
+        assert_int_equal(frame_number(&frame, &number), 0);
+        assert_int_equal(number, 0x01020304);
+        assert_int_equal(frame_reader_next(&reader, &frame), 0);
+        close(pair[0]);
+        assert_int_equal(frame_reader_receive(&reader, pair[1]), -EPIPE);
+        close(pair[1]);
+}
+
+static void frames_may_come_byte_by_byte(void **state) {
+        static const char bytes[] = { 4, 0, 0, 0, 2, 0, 0, 0, 15, 0, 0, 0 };
+        Frame frame;
+
+        (void) state;
+        for (size_t n = 0; n < sizeof(bytes); n++)
+                assert_int_equal(frame_parse(bytes, n, &frame), 0);
+        assert_int_equal(frame_parse(bytes, sizeof(bytes), &frame), 12);
+        assert_int_equal(frame.size, 4);
+}
+
+static void what_is_no_frame(void **state) {
+        static const char rows[][8] = {
+                { 0, 0, 0, 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 4, 0, 0, 0 },     { 0, 0, 0, 0, 1, 0, 0, 1 },
+                { 1, 0, 4, 0, 1, 0, 0, 0 }, { -1, -1, -1, -1, 1, 0, 0, 0 },
+        };
+        Frame frame;
+
+        (void) state;
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+                assert_int_equal(frame_parse(rows[i], sizeof(rows[i]), &frame), -EBADMSG);
+}
+
+static void what_are_no_words(void **state) {
+        _cleanup_free_ char *many = calloc(1, 5000);
+        char **words = NULL;
+        Frame frames[] = { { FRAME_REQUEST, "", 0 },
+                           { FRAME_REQUEST, "abc", 3 },
+                           { FRAME_REQUEST, many, 5000 } };
+        uint32_t number;
+
+        (void) state;
+        for (size_t i = 0; i < ARRAY_LEN(frames); i++)
+                assert_int_equal(frame_words(&frames[i], &words), -EBADMSG);
+        assert_int_equal(frame_number(&frames[1], &number), -EBADMSG);
+        assert_null(words);
+}
+
+static void more_descriptors_than_there_may_be(void **state) {
+        _cleanup_frame_reader_ FrameReader reader = {};
+        int pair[2], fds[FRAME_FDS_MAX] = {};
+
+        (void) state;
+        make_pair(pair);
+        assert_int_equal(frame_send_number(pair[0], FRAME_SIGNAL, 1, ""), 0);
+        assert_int_equal(frame_reader_receive(&reader, pair[1]), 0);
+        assert_int_equal(frame_send(pair[0], FRAME_SIGNAL, "aaaa", 4, fds, FRAME_FDS_MAX), 0);
+        assert_int_equal(frame_reader_receive(&reader, pair[1]), 0);
+        assert_int_equal(frame_send(pair[0], FRAME_SIGNAL, "aaaa", 4, fds, 1), 0);
+        assert_int_equal(frame_reader_receive(&reader, pair[1]), -EBADMSG);
+        assert_int_equal(reader.n_fds, FRAME_FDS_MAX);
+        close(pair[0]);
+        close(pair[1]);
+}
+
+RUN(TEST(what_is_sent_arrives), TEST(frames_may_come_byte_by_byte), TEST(what_is_no_frame),
+    TEST(what_are_no_words), TEST(more_descriptors_than_there_may_be))
