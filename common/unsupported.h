@@ -29,7 +29,6 @@
         ROW(BANDWIDTH_UP,        "Network",   "BandwidthUp",      "",                  number) \
         ROW(ADDRESS,             "Network",   "Address",          "",                  address) \
         ROW(IPV6,                "Network",   "IPv6",             "",                  boolean) \
-        ROW(DISK,                "Limits",    "Disk",             "",                  number) \
         ROW(HOOK_NETWORK_UP,     "Hooks",     "NetworkUp",        "",                  any) \
         ROW(HOOK_NETWORK_DOWN,   "Hooks",     "NetworkDown",      "",                  any) \
         ROW(HOOK_POLICY_CHANGED, "Hooks",     "PolicyChanged",    "",                  any) \

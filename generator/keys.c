@@ -218,7 +218,7 @@ static const Key keys[] = {
         { "Limits", "IOWrite", &type_io_rate, true,
           "Bytes a second that it writes to a disk at most: [PATH] BYTES (IOWriteBandwidthMax=)." },
         { "Limits", "Disk", &type_size, false,
-          "How much the container's own root and volumes may hold." },
+          "How much the container may write to its root." },
         { "Limits", "OpenFiles", &type_count, false,
           "How many files each process has open at most (LimitNOFILE=)." },
 

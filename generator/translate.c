@@ -75,11 +75,16 @@ static void add_all_mounts_for(Translation *t) {
                         add_mounts_for(t, t->m->mounts.list[i].source);
 }
 
+/* What Disk= limits is a file system in a file. */
+static bool has_disk(const Translation *t) {
+        return store_count(t->m->store, "Limits", "Disk") > 0;
+}
+
 /* A disk image is known by its name alone: what an ID leads to is nothing that a generator may look at. */
 static bool needs_loop(const Translation *t) {
         const char *image = store_text(t->m->store, "Container", "Image");
 
-        return image && image_is_disk(image);
+        return (image && image_is_disk(image)) || has_disk(t);
 }
 
 static int add_unit_section(Translation *t) {
@@ -129,7 +134,8 @@ static int add_service_section(Translation *t) {
         directives_add(t->m, &t->text);
         directives_credentials(t->m, &t->text);
         if (needs_loop(t))
-                text_add(&t->text, "DeviceAllow=/dev/loop-control rw\nDeviceAllow=block-loop r\n");
+                text_addf(&t->text, "DeviceAllow=/dev/loop-control rw\nDeviceAllow=block-loop %s\n",
+                          has_disk(t) ? "rw" : "r");
         return 0;
 }
 

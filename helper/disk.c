@@ -2,18 +2,14 @@
 #include "helper/disk.h"
 
 #include <endian.h>
-#include <fcntl.h>
-#include <linux/loop.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 
 #include "common/log.h"
+#include "helper/loop.h"
 #include "helper/mount.h"
 
 #define SECTOR         512
 #define PARTITIONS_MAX 128
-#define LOOP_RETRIES   64
 #define MAGIC_MAX      8
 
 #if defined(__x86_64__)
@@ -149,41 +145,6 @@ int disk_look(int file_fd, Disk *ret) {
         return 0;
 }
 
-/* Returns the device's number, and its descriptor in *ret_fd: with the last one closed and the last mount gone, the
- * kernel gives it back. */
-static int attach_loop(int file_fd, const Disk *disk, int *ret_fd) {
-        const struct loop_config config = {
-                .fd = (uint32_t) file_fd,
-                .info = { .lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR,
-                          .lo_offset = disk->offset,
-                          .lo_sizelimit = disk->size },
-        };
-        _cleanup_close_ int control_fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-
-        if (control_fd < 0)
-                return -errno;
-        /* Between the two calls the device may become another's: then the next one. */
-        for (unsigned i = 0; i < LOOP_RETRIES; i++) {
-                int number = ioctl(control_fd, LOOP_CTL_GET_FREE);
-                _cleanup_close_ int fd = -EBADF;
-                char path[32];
-
-                if (number < 0)
-                        return -errno;
-                snprintf(path, sizeof(path), "/dev/loop%d", number);
-                fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-                if (fd < 0)
-                        return -errno;
-                if (ioctl(fd, LOOP_CONFIGURE, &config) == 0) {
-                        *ret_fd = TAKE_FD(fd);
-                        return number;
-                }
-                if (errno != EBUSY)
-                        return -errno;
-        }
-        return -EBUSY;
-}
-
 /* The journal of a file system that was not unmounted cannot be replayed on what is read-only. */
 static const char *hint(const Disk *disk, int error) {
         if (error == -ENODEV)
@@ -198,18 +159,15 @@ static const char *hint(const Disk *disk, int error) {
 }
 
 int disk_mount(int file_fd, const Disk *disk, const char *name) {
+        const Loop loop = { .offset = disk->offset, .size = disk->size };
         _cleanup_close_ int loop_fd = -EBADF;
         const char *options[4] = { NULL, "ro", NULL, NULL };
         char source[48];
         int number, fd;
 
-        number = attach_loop(file_fd, disk, &loop_fd);
-        if (number == -ENOENT || number == -ENXIO)
-                return log_error_errno(number,
-                                       "image '%s': there are no loop devices; load the kernel module loop",
-                                       name);
+        number = loop_attach(file_fd, &loop, name, &loop_fd);
         if (number < 0)
-                return log_error_errno(number, "image '%s': no loop device can be set up: %m", name);
+                return number;
         snprintf(source, sizeof(source), "source=/dev/loop%d", number);
         options[0] = source;
         if (streq(disk->type, "xfs")) /* several containers mount copies of one identity */

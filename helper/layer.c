@@ -11,6 +11,8 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "helper/data.h"
+#include "helper/layer-disk.h"
+#include "helper/mount.h"
 
 #define LAYERS    BERTH_DATA_DIR "/layers"
 #define EPHEMERAL ".ephemeral"
@@ -99,8 +101,26 @@ static int make_layer(int layers_fd, const char *layer, bool ephemeral) {
         return r < 0 ? log_error_errno(r, "Cannot open '%s/%s': %m", LAYERS, layer) : r;
 }
 
-int layer_open(const char *name, bool ephemeral, const State *state, int image_fd) {
-        _cleanup_close_ int layers_fd = -EBADF, fd = -EBADF;
+/* What Disk= limits is a file system of its own, and stays one. */
+static int open_disk(int layer_fd, const char *layer, const Plan *plan) {
+        char shown[sizeof("layer ") + sizeof(LayerName)];
+
+        snprintf(shown, sizeof(shown), "layer %s", layer);
+        if (plan->disk > 0)
+                return layer_disk_open(layer_fd, shown, plan->disk, plan->ephemeral);
+        if (faccessat(layer_fd, LAYER_DISK, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0;
+        return log_error_errno(
+                        EEXIST,
+                        "%s: was made with Disk=; set that again, or give up what the container wrote: berth "
+                        "remove %s --layer",
+                        shown, plan->name);
+}
+
+int layer_open(const Plan *plan, const State *state, int image_fd, int *ret_mount_fd) {
+        _cleanup_close_ int layers_fd = -EBADF, fd = -EBADF, mount_fd = -EBADF;
+        const char *name = plan->name;
+        bool ephemeral = plan->ephemeral;
         LayerName layer;
         int r;
 
@@ -124,9 +144,19 @@ int layer_open(const char *name, bool ephemeral, const State *state, int image_f
                 if (r < 0)
                         return r;
         }
-        r = make_directories(fd, image_fd);
+        r = open_disk(fd, layer, plan);
+        if (r < 0)
+                return r;
+        mount_fd = r > 0 ? r : -EBADF;
+        r = make_directories(mount_fd >= 0 ? mount_fd : fd, image_fd);
         if (r < 0)
                 return log_error_errno(r, "Cannot prepare '%s/%s': %m", LAYERS, layer);
+        if (mount_fd < 0) {
+                mount_fd = mount_clone(fd, "");
+                if (mount_fd < 0)
+                        return log_error_errno(mount_fd, "The layer cannot be bound: %m");
+        }
+        *ret_mount_fd = TAKE_FD(mount_fd);
         return TAKE_FD(fd);
 }
 
@@ -148,6 +178,12 @@ int layer_open_kept(const char *name, bool exclusive, Image *ret_image) {
                                        LAYERS, name);
         if (fd < 0)
                 return log_error_errno(fd, "Cannot open '%s/%s': %m", LAYERS, name);
+        if (faccessat(fd, LAYER_DISK, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return log_error_errno(
+                                EOPNOTSUPP,
+                                "the kept layer %s/%s is a file system of its own (Disk=), which is only "
+                                "reached while the container runs",
+                                LAYERS, name);
         r = read_file_at(fd, IMAGE, 8192, &noted, NULL);
         if (r < 0)
                 return log_error_errno(

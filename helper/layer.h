@@ -3,16 +3,17 @@
 
 #include "common/base.h"
 #include "helper/image.h"
+#include "helper/plan.h"
 #include "helper/state.h"
 
 /* The writable layer over an image: a directory with the overlay's up/ and work/, on disk (a tmpfs cannot be
  * idmapped before Linux 6.3). Kept ones are layers/NAME, ephemeral ones layers/NAME.ephemeral. */
 
-/* Makes and opens the layer of container name over the image image_fd, which state names with its digest; up/ takes
- * mode and owner of the image's root. An ephemeral one starts empty, whatever a killed launch left. A kept one made
- * over another image is refused (-ESTALE). The descriptor is a lock on it against whoever would exchange or remove
- * it. Logs. */
-int layer_open(const char *name, bool ephemeral, const State *state, int image_fd);
+/* Makes and opens the layer of a container over the image image_fd, which state names with its digest; up/ takes mode
+ * and owner of the image's root. An ephemeral one starts empty, whatever a killed launch left. A kept one made over
+ * another image is refused (-ESTALE). *ret_mount_fd is a detached mount that holds up/ and work/; what is returned is a
+ * lock on the layer against whoever would exchange or remove it. Logs. */
+int layer_open(const Plan *plan, const State *state, int image_fd, int *ret_mount_fd);
 
 /* Removes the ephemeral layer. */
 int layer_remove_ephemeral(const char *name);

@@ -50,6 +50,8 @@ static void print_process(FILE *f, const Plan *plan) {
                 fprintf(f, "Device: %s %s%s\n", plan->devices[i].path, plan->devices[i].read ? "r" : "",
                         plan->devices[i].write ? "w" : "");
         print_vector(f, "Sysctl", plan->sysctls);
+        if (plan->disk > 0)
+                fprintf(f, "Disk: %llu\n", (unsigned long long) plan->disk);
         if (plan->shm_size > 0)
                 fprintf(f, "ShmSize: %llu\n", (unsigned long long) plan->shm_size);
 }

@@ -310,6 +310,10 @@ static int set_parsed(Plan *plan, int option, const char *value) {
         case LAUNCH_UMASK:
                 plan->umask_set = true;
                 return parse_mode(value, &plan->umask) < 0 ? wrong_value("umask", value, "octal digits") : 0;
+        case LAUNCH_DISK:
+                return parse_uint64(value, &plan->disk) < 0 || plan->disk == 0
+                                       ? wrong_value("disk", value, "a number above 0")
+                                       : 0;
         case LAUNCH_SHM_SIZE:
                 return parse_size(value, &plan->shm_size) < 0 || plan->shm_size == 0
                                        ? wrong_value("shm-size", value, "a size above 0")

@@ -133,6 +133,7 @@ typedef struct Plan { /* strings borrow from argv; vectors and mounts are its ow
         size_t n_devices;
         char **sysctls;    /* KEY=VALUE, keys with dots, of the container's own namespaces */
         uint64_t shm_size; /* 0: the default */
+        uint64_t disk;     /* what the layer may hold; 0: no limit of ours */
         char **read_only_paths, **inaccessible_paths; /* "-" before one that may be missing */
         ResolvConf resolv_conf;
         char **hosts;  /* NAME:ADDRESS */

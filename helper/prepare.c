@@ -399,15 +399,10 @@ static bool needs_layer(const Launch *launch) {
 }
 
 static int open_layer(Launch *launch) {
-        const Plan *plan = &launch->plan;
-
-        if (!plan->image || !needs_layer(launch))
+        if (!launch->plan.image || !needs_layer(launch))
                 return 0;
-        launch->lock_fd = layer_open(plan->name, plan->ephemeral, &launch->state, launch->image.fd);
-        if (launch->lock_fd < 0)
-                return launch->lock_fd;
-        launch->layer_fd = mount_clone(launch->lock_fd, "");
-        return launch->layer_fd < 0 ? log_error_errno(launch->layer_fd, "The layer cannot be bound: %m") : 0;
+        launch->lock_fd = layer_open(&launch->plan, &launch->state, launch->image.fd, &launch->layer_fd);
+        return MIN(launch->lock_fd, 0);
 }
 
 static int open_image(Launch *launch) {

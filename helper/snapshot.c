@@ -15,6 +15,7 @@
 #include "helper/frozen.h"
 #include "helper/inventory.h"
 #include "helper/layer-copy.h"
+#include "helper/layer-disk.h"
 #include "helper/layer.h"
 #include "helper/print.h"
 #include "helper/progress.h"
@@ -81,6 +82,12 @@ static int open_all(Snapshot *s, bool needs_layer, bool may_run) {
                                        s->name);
         if (s->layer_fd < 0 && s->layer_fd != -ENOENT)
                 return log_error_errno(s->layer_fd, "cannot open the layer of container '%s': %m", s->name);
+        if (s->layer_fd >= 0 && faccessat(s->layer_fd, LAYER_DISK, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return log_error_errno(
+                                EOPNOTSUPP,
+                                "the layer of container '%s' is a file system of its own (Disk=), of which "
+                                "there are no snapshots",
+                                s->name);
         /* Once more: it may have started before we had the lock. */
         item_done(&s->item);
         r = item_open(s->name, &s->item);

@@ -65,7 +65,7 @@ const Option launch_options[] = {
         [LAUNCH_IPV6]                = { "ipv6", 0, "BOOL", "Whether it has IPv6" },
         [LAUNCH_SOCKETS]             = { "sockets", 0, "BOOL", "Hand on the sockets that systemd passes" },
         [LAUNCH_REQUIRE_CONTROLLER]  = { "require-controller", 0, "NAME", "Refuse to start without it, repeatable" },
-        [LAUNCH_DISK]                = { "disk", 0, "BYTES", "What root and volumes may hold" },
+        [LAUNCH_DISK]                = { "disk", 0, "BYTES", "What its root may hold" },
         [LAUNCH_HOOK_NETWORK_UP]     = { "hook-network-up", 0, "WORD", "A word of NetworkUp=, repeatable" },
         [LAUNCH_HOOK_NETWORK_DOWN]   = { "hook-network-down", 0, "WORD", "A word of NetworkDown=, repeatable" },
         [LAUNCH_HOOK_POLICY_CHANGED] = { "hook-policy-changed", 0, "WORD", "A word of PolicyChanged=, repeatable" },

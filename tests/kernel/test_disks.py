@@ -233,3 +233,120 @@ def test_killed_at_any_moment_no_loop_device_stays(place: Place, disks: dict[str
     wait_no_loops(disks["squashfs"].parent)
     done = place.launch("/bin/sh", "-c", "cat /etc/owned", options=(f"--image={disks['squashfs']}",))
     assert (done.returncode, done.stdout) == (0, "x\n"), done.stderr
+
+
+# -- Disk= --
+
+
+@pytest.fixture
+def limited(place: Place) -> Place:
+    known("ext4")
+    if not shutil.which("mkfs.ext4"):
+        pytest.skip("mkfs.ext4 is not installed")
+    make_tree(place.top / "tree")
+    return place
+
+
+def limit(place: Place, size: int, script: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return place.launch("/bin/sh", "-c", script, options=(f"--image={place.top / 'tree'}", f"--disk={size << 20}", *options))
+
+
+@pytest.mark.parametrize("users", ["pick", "no"])
+@pytest.mark.parametrize("ephemeral", ["yes", "no"])
+def test_a_full_layer_is_enospc_inside_and_nowhere_else(limited: Place, ephemeral: str, users: str) -> None:
+    script = ("dd if=/dev/zero of=/big bs=64k 2>/error && echo no error; cat /error >/dev/null; rm /big; "
+              "echo again >/small && cat /small; echo x >/volume/x && echo volume")
+    done = limit(limited, 32, script, f"--ephemeral={ephemeral}", f"--private-users={users}",
+                 "--mount=type=volume,source=v,target=/volume")
+    assert (done.returncode, done.stdout) == (0, "again\nvolume\n"), done.stderr
+    big = limit(limited, 32, "dd if=/dev/zero of=/big bs=64k", f"--ephemeral={ephemeral}", f"--private-users={users}")
+    assert "No space left on device" in big.stderr
+    wait_no_loops(limited.top)
+    left = limited.lib / "berth/layers"
+    assert os.listdir(left) == ([] if ephemeral == "yes" else ["web"])
+    if ephemeral == "no":
+        disk = left / "web/disk"
+        assert disk.stat().st_size == 32 << 20
+        assert limit(limited, 32, "rm /big; sync; cat /small", "--ephemeral=no",
+                     f"--private-users={users}").stdout == "again\n"
+        wait_no_loops(limited.top)
+        assert disk.stat().st_blocks * 512 < 16 << 20  # sparse, and given back
+
+
+def test_what_was_made_with_a_limit_keeps_it(limited: Place) -> None:
+    assert limit(limited, 8, "echo kept >/kept; sync", "--ephemeral=no").returncode == 0
+    for size in (4, 16):
+        other = limit(limited, size, "true", "--ephemeral=no")
+        assert (other.returncode, other.stderr) == (
+            125, "layer web: was made with Disk=8388608, which cannot be changed; set that, or give up what the container "
+            "wrote (berth remove NAME --layer)\n")
+    none = limited.launch("/bin/sh", "-c", "true", options=(f"--image={limited.top / 'tree'}", "--ephemeral=no"))
+    assert none.returncode == 125 and "layer web: was made with Disk=; set that again" in none.stderr
+    for words in (("snapshot", "create", "web"),):
+        done = limited.run("berth-storage", *words)
+        assert done.returncode == 1 and "is a file system of its own (Disk=)" in done.stderr
+    wait_no_loops(limited.top)
+
+
+def test_a_layer_without_a_limit_gets_none_later(limited: Place) -> None:
+    plain = limited.launch("/bin/sh", "-c", "echo x >/x", options=(f"--image={limited.top / 'tree'}", "--ephemeral=no"))
+    assert plain.returncode == 0
+    done = limit(limited, 8, "true", "--ephemeral=no")
+    assert done.returncode == 125 and "layer web: was made without Disk=; remove that" in done.stderr
+    small = limit(limited, 1, "true")
+    assert small.returncode == 125 and "Disk= is less than 4M" in small.stderr
+
+
+def test_without_mkfs_the_error_says_what_to_install(limited: Place) -> None:
+    empty = limited.top / "empty"
+    empty.mkdir()
+    hide = " && ".join(f'mount --bind "{empty}" {path}' for path in sorted(
+        {os.path.realpath(d) for d in ("/usr/sbin", "/sbin", "/usr/local/sbin") if os.path.isdir(d)}))
+    done = subprocess.run([*limited.prefix(), "unshare", "--mount", "sh", "-c", f'{hide} && exec "$@"', "sh",
+                           limited.helper / "berth", "launch", "--foreground", "--name=web", "--network=none",
+                           f"--image={limited.top / 'tree'}", f"--disk={8 << 20}", "--", "/bin/sh"],
+                          check=False, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == 125
+    assert "layer web.ephemeral: Disk= needs mkfs.ext4, which is not installed (package e2fsprogs)" in done.stderr
+
+
+@pytest.mark.parametrize("rounds", [pytest.param(12, id="some"), pytest.param(400, id="many", marks=pytest.mark.long)])
+def test_killed_while_its_disk_is_made_the_next_start_has_a_whole_one(limited: Place, rounds: int) -> None:
+    command = [*limited.prefix(), limited.helper / "berth", "launch", "--foreground", "--name=web", "--network=none",
+               "--ephemeral=no", f"--image={limited.top / 'tree'}", f"--disk={8 << 20}", "--", "/bin/sh", "-c", ":"]
+    started = time.monotonic()
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    whole = time.monotonic() - started
+    for i in range(rounds):
+        while limited.run("berth-manage", "remove", "web", "--all").returncode == 1:
+            assert time.monotonic() < started + 120
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(whole * i / rounds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        done = limit(limited, 8, "echo x >/x && cat /x", "--ephemeral=no")
+        deadline = time.monotonic() + 20
+        while "is running already" in done.stderr:  # what it had started is about to end
+            assert time.monotonic() < deadline
+            done = limit(limited, 8, "echo x >/x && cat /x", "--ephemeral=no")
+        assert (done.returncode, done.stdout) == (0, "x\n"), done.stderr
+    assert sorted(os.listdir(limited.lib / "berth/layers/web")) == ["disk", "image", "name"]
+
+
+def test_a_disk_that_somebody_has_mounted_is_not_mounted_again(limited: Place) -> None:
+    """As the leader of a launch that was killed may have it for a moment: twice mounted it would be destroyed."""
+    options = ("--ephemeral=no", f"--image={limited.top / 'tree'}", f"--disk={8 << 20}")
+    first = subprocess.Popen([*limited.prefix(), limited.helper / "berth", "launch", "--foreground", "--name=web",
+                              "--network=none", *options, "--", "/bin/sh", "-c", "echo up; read line; echo x >/x"],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert first.stdout.readline() == b"up\n"
+    state = limited.runtime / "containers/web"
+    state.rename(limited.runtime / "hidden")  # what was killed before it told of itself
+    second = subprocess.Popen([*limited.prefix(), limited.helper / "berth", "launch", "--foreground", "--name=web",
+                               "--network=none", *options, "--", "/bin/sh", "-c", "cat /x"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with pytest.raises(subprocess.TimeoutExpired):
+        second.communicate(timeout=0.5)
+    first.communicate(b"\n", timeout=20)
+    out, err = second.communicate(timeout=30)
+    assert (second.returncode, out) == (0, b"x\n"), err

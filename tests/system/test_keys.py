@@ -448,7 +448,7 @@ def test_limits_of_each_process_are_those_of_systemd(m: Machine) -> None:
 @pytest.mark.parametrize("section, key, value", [
     ("Container", "AppArmorProfile", "db"),
     ("Container", "SharedRun", "yes"), ("Network", "Publish", "80:80"), ("Network", "AllowDomain", "example.com"),
-    ("Limits", "Disk", "1G"), ("Hooks", "NetworkUp", "/bin/true"), ("Setup", "Exec", "true"),
+    ("Hooks", "NetworkUp", "/bin/true"), ("Setup", "Exec", "true"),
 ])
 def test_what_this_version_does_not_do_is_refused_and_nothing_is_made(m: Machine, section: str, key: str,
                                                                       value: str) -> None:
