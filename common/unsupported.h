@@ -9,10 +9,7 @@
 
 /* clang-format off */
 #define UNSUPPORTED_KEYS(ROW) \
-        ROW(APPARMOR_PROFILE,    "Container", "AppArmorProfile",  "",                  text) \
-        ROW(SHARED_RUN,          "Container", "SharedRun",        "no",                boolean) \
         ROW(PID_NAMESPACE,       "Container", "PidNamespace",     "private",           namespace) \
-        ROW(IPC_NAMESPACE,       "Container", "IpcNamespace",     "private",           namespace) \
         ROW(NETWORK,             "Network",   "Mode",             "private|none|host", text) \
         ROW(PUBLISH,             "Network",   "Publish",          "",                  publish) \
         ROW(POLICY,              "Network",   "Policy",           "",                  policy) \

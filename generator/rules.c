@@ -165,10 +165,11 @@ static void check_sysctls(Manifest *m) {
 }
 
 static void check_sharing(Manifest *m) {
-        if (is(m, "Container", "SharedRun", "yes") && is(m, "Container", "PrivateUsers", "no"))
+        if (is(m, "Container", "SharedRun", "yes") &&
+            (is(m, "Container", "PrivateUsers", "no") || is(m, "Container", "PrivateUsers", "identity")))
                 refuse(m, "Container", "SharedRun",
-                       "needs a user namespace: with PrivateUsers=no the container's root is the host's, and could "
-                       "write to all of /run; use PrivateUsers=pick");
+                       "needs user ids of its own: with PrivateUsers=no or identity the container's root is the host's, "
+                       "and could write to all of /run; use PrivateUsers=pick");
         if (is(m, "Container", "IpcNamespace", "host"))
                 refuse(m, "Container", "ShmSize",
                        "has no meaning with IpcNamespace=host, where /dev/shm is the host's; remove it");

@@ -4,9 +4,14 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/magic.h>
 #include <linux/securebits.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
+
+#include "common/fs.h"
 
 #define BIT(capability) (UINT64_C(1) << (capability))
 
@@ -34,6 +39,22 @@ static int drop_bounding(uint64_t keep) {
                 if (!(keep & BIT(capability)) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
                         return errno == EINVAL ? 0 : -errno; /* EINVAL: beyond the kernel's last */
         return 0;
+}
+
+int confine_apparmor(int proc_fd, const char *profile) {
+        _cleanup_free_ char *text = NULL;
+        struct statfs fs;
+
+        if (!profile)
+                return 0;
+        /* aa_change_onexec(2): written to another file than the kernel's own it would be lost without a word */
+        if (fstatfs(proc_fd, &fs) < 0)
+                return -errno;
+        if (fs.f_type != PROC_SUPER_MAGIC)
+                return -EUCLEAN;
+        if (asprintf(&text, "exec %s", profile) < 0)
+                return -ENOMEM;
+        return write_string_at(proc_fd, "thread-self/attr/apparmor/exec", text);
 }
 
 int confine_apply(const Confinement *confinement) {

@@ -16,6 +16,10 @@ typedef struct Confinement {
         Filter filter;
 } Confinement;
 
+/* Has the kernel change to an AppArmor profile (NULL: none) at the next exec. proc_fd: the host's /proc, which no
+ * container has made. */
+int confine_apparmor(int proc_fd, const char *profile);
+
 /* Takes the user's ids and drops everything else, for good. For the last process before exec only. */
 int confine_apply(const Confinement *confinement);
 

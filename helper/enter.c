@@ -24,6 +24,7 @@ void enter_done(Enter *enter) {
         state_done(&enter->state);
         enter->leader_fd = close_fd(enter->leader_fd);
         enter->root_fd = close_fd(enter->root_fd);
+        enter->proc_fd = close_fd(enter->proc_fd);
         enter->cgroup_ns_fd = close_fd(enter->cgroup_ns_fd);
         enter->unit_fd = close_fd(enter->unit_fd);
         enter->cgroup_fd = close_fd(enter->cgroup_fd);
@@ -61,6 +62,11 @@ static int open_leader(Enter *enter) {
         const State *state = &enter->state;
         char path[64];
 
+        if (state->apparmor) {
+                enter->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+                if (enter->proc_fd < 0)
+                        return log_error_errno(errno, "cannot open '/proc': %m");
+        }
         snprintf(path, sizeof(path), "/proc/%d/root", state->pid);
         enter->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         snprintf(path, sizeof(path), "/proc/%d/ns/cgroup", state->pid);

@@ -15,6 +15,7 @@ typedef struct Enter {
         State state;
         int leader_fd;                  /* pidfd */
         int root_fd;                    /* the container's root, O_PATH */
+        int proc_fd;                    /* the host's /proc, if there is an AppArmor profile to name there */
         int cgroup_ns_fd;               /* the leader's cgroup namespace */
         int unit_fd;                    /* the cgroup that holds payload, guard and exec-* */
         int cgroup_fd;                  /* our own, once made */
@@ -23,8 +24,8 @@ typedef struct Enter {
 
 #define ENTER_NONE                                                                                 \
         (Enter) {                                                                                  \
-                .leader_fd = -EBADF, .root_fd = -EBADF, .cgroup_ns_fd = -EBADF, .unit_fd = -EBADF, \
-                .cgroup_fd = -EBADF                                                                \
+                .leader_fd = -EBADF, .root_fd = -EBADF, .proc_fd = -EBADF, .cgroup_ns_fd = -EBADF, \
+                .unit_fd = -EBADF, .cgroup_fd = -EBADF                                             \
         }
 
 void enter_done(Enter *enter);

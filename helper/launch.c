@@ -64,6 +64,7 @@ static int run_leader(Launch *launch) {
         leader->command = launch->command;
         leader->env = launch->env;
         leader->capabilities = launch->state.capabilities;
+        leader->host_proc_fd = launch->host_proc_fd;
         leader->filter = (Filter){
                 .restrict_suid_sgid = launch->state.restrict_suid_sgid,
                 .replaces = launch->state.filter_replaces,
@@ -83,6 +84,9 @@ static int run_leader(Launch *launch) {
                 .layer_fd = launch->layer_fd,
                 .device_fd = launch->device_fd,
                 .sys_fd = launch->sys_fd,
+                .run_fd = launch->run_fd,
+                .shm_fd = launch->shm_fd,
+                .mqueue_fd = launch->mqueue_fd,
                 .mount_fds = launch->mount_fds,
                 .etc = launch->etc,
                 .n_etc = launch->n_etc,
@@ -103,6 +107,7 @@ static int clone_leader(Launch *launch) {
         const Clone how = {
                 .new_user = launch->plan.private_users != PRIVATE_USERS_NO,
                 .new_network = launch->plan.network != NETWORK_HOST,
+                .host_ipc = launch->plan.host_ipc,
                 .sibling = !launch->plan.foreground,
                 .cgroup_fd = launch->payload_fd,
         };

@@ -149,6 +149,12 @@ static int become_command(Leader *leader, const User *user) {
         };
         int r;
 
+        r = confine_apparmor(leader->host_proc_fd, leader->plan->apparmor_profile);
+        if (r < 0) {
+                log_error_errno(r, "Cannot enter the AppArmor profile '%s': %m; is it loaded?",
+                                leader->plan->apparmor_profile);
+                return EXIT_BERTH;
+        }
         r = user_fill_env(user, &leader->env);
         if (r < 0)
                 return log_oom(), EXIT_BERTH;

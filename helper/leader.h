@@ -28,6 +28,7 @@ typedef struct Leader { /* borrows */
         char **env;      /* its own copy after the clone */
         uint64_t capabilities;
         Filter filter;
+        int host_proc_fd;                /* as long as it takes to name an AppArmor profile, or negative */
         NotifyRelay notify;              /* of the init */
         uint64_t watchdog_usec;          /* how often systemd expects a sign of life; 0: never */
         Sockets sockets;                 /* that the command gets */

@@ -15,8 +15,8 @@
 pid_t namespaces_clone(const Clone *how, int *ret_pidfd) {
         int pidfd = -EBADF;
         struct clone_args args = {
-                .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
-                         CLONE_PIDFD | CLONE_INTO_CGROUP,
+                .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD |
+                         CLONE_INTO_CGROUP,
                 .pidfd = (uint64_t) (uintptr_t) &pidfd,
                 .cgroup = (uint64_t) how->cgroup_fd,
                 /* clone3(2): with CLONE_PARENT exit_signal must be 0; the parent gets what it gets for us */
@@ -26,6 +26,8 @@ pid_t namespaces_clone(const Clone *how, int *ret_pidfd) {
 
         if (how->new_user)
                 args.flags |= CLONE_NEWUSER;
+        if (!how->host_ipc)
+                args.flags |= CLONE_NEWIPC;
         if (how->new_network)
                 args.flags |= CLONE_NEWNET;
         if (how->sibling)

@@ -9,6 +9,7 @@
 typedef struct Clone {
         bool new_user;    /* a user namespace of its own */
         bool new_network; /* a network namespace of its own */
+        bool host_ipc;    /* stays in the host's IPC namespace */
         bool sibling;     /* child of our parent: systemd reaps it, we may exit (CLONE_PARENT) */
         int cgroup_fd;    /* the cgroup it starts in, the root of its cgroup namespace */
 } Clone;

@@ -52,6 +52,12 @@ static void print_process(FILE *f, const Plan *plan) {
         print_vector(f, "Sysctl", plan->sysctls);
         if (plan->disk > 0)
                 fprintf(f, "Disk: %llu\n", (unsigned long long) plan->disk);
+        if (plan->apparmor_profile)
+                plan_print_value(f, "AppArmorProfile", plan->apparmor_profile);
+        if (plan->shared_run)
+                plan_print_value(f, "SharedRun", "yes");
+        if (plan->host_ipc)
+                plan_print_value(f, "IpcNamespace", "host");
         if (plan->shm_size > 0)
                 fprintf(f, "ShmSize: %llu\n", (unsigned long long) plan->shm_size);
 }

@@ -318,6 +318,16 @@ static int set_parsed(Plan *plan, int option, const char *value) {
                 return parse_size(value, &plan->shm_size) < 0 || plan->shm_size == 0
                                        ? wrong_value("shm-size", value, "a size above 0")
                                        : 0;
+        case LAUNCH_IPC_NAMESPACE:
+                plan->host_ipc = streq(value, "host");
+                return plan->host_ipc || streq(value, "private")
+                                       ? 0
+                                       : wrong_value("ipc-namespace", value, "private or host");
+        case LAUNCH_APPARMOR_PROFILE:
+                plan->apparmor_profile = value;
+                return value[0] != '\0' && !strpbrk(value, " \n")
+                                       ? 0
+                                       : wrong_value("apparmor-profile", value, "the name of a profile");
         case LAUNCH_PROFILE:
                 r = word_index(profiles, ARRAY_LEN(profiles), value);
                 plan->profile = (Profile) r;
@@ -369,6 +379,8 @@ static int set_option(Plan *plan, int option, const char *value) {
                 return set_bool(option, value, &plan->ephemeral);
         case LAUNCH_NO_NEW_PRIVILEGES:
                 return set_bool(option, value, &plan->no_new_privs);
+        case LAUNCH_SHARED_RUN:
+                return set_bool(option, value, &plan->shared_run);
         case LAUNCH_SOCKETS:
                 return set_bool(option, value, &plan->sockets);
         case LAUNCH_DRY_RUN:
@@ -403,6 +415,11 @@ static int check_whole(const Plan *plan) {
         if (plan->system_call_filters && plan->seccomp_profile)
                 return log_error_errno(EINVAL,
                                        "--system-call-filter= and --seccomp-profile= exclude each other");
+        for (char *const *s = plan->sysctls; plan->host_ipc && s && *s; s++)
+                if (!startswith(*s, "net."))
+                        return log_error_errno(
+                                        EINVAL,
+                                        "--sysctl=%s would change the host's with --ipc-namespace=host", *s);
         if (plan->ambient_capabilities & ~plan_capabilities(plan))
                 return log_error_errno(EINVAL,
                                        "--ambient-capability= names one that the container does not have");

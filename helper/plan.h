@@ -129,6 +129,9 @@ typedef struct Plan { /* strings borrow from argv; vectors and mounts are its ow
         bool no_new_privs;
         char **system_call_filters;  /* each a value of the key, in order */
         const char *seccomp_profile; /* a file of the host */
+        const char *apparmor_profile;
+        bool shared_run; /* the host's /run is mounted */
+        bool host_ipc;   /* the host's System V IPC, message queues and /dev/shm */
         DeviceSpec *devices;
         size_t n_devices;
         char **sysctls;    /* KEY=VALUE, keys with dots, of the container's own namespaces */

@@ -35,6 +35,10 @@ Launch prepare_empty(void) {
                 .lock_fd = -EBADF,
                 .device_fd = -EBADF,
                 .sys_fd = -EBADF,
+                .run_fd = -EBADF,
+                .shm_fd = -EBADF,
+                .mqueue_fd = -EBADF,
+                .host_proc_fd = -EBADF,
                 .cgroup_fd = -EBADF,
                 .notify_fd = -EBADF,
                 .leader.notify = NOTIFY_RELAY_NONE,
@@ -57,6 +61,10 @@ void prepare_done(Launch *launch) {
         close_fd(launch->lock_fd);
         close_fd(launch->device_fd);
         close_fd(launch->sys_fd);
+        close_fd(launch->run_fd);
+        close_fd(launch->shm_fd);
+        close_fd(launch->mqueue_fd);
+        close_fd(launch->host_proc_fd);
         close_fd(launch->cgroup_fd);
         close_fd(launch->notify_fd);
         secrets_done(&launch->secrets);
@@ -422,11 +430,42 @@ static int open_image(Launch *launch) {
         return 0;
 }
 
+/* A directory of the host as it is: what is mounted below it stays outside, and its files are nobody's inside. */
+static int open_host(const char *path, int *ret) {
+        const uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+        int r = *ret = mount_clone(AT_FDCWD, path);
+
+        if (r >= 0)
+                r = mount_set(*ret, attributes);
+        return r < 0 ? log_error_errno(r, "'%s' of the host cannot be bound: %m", path) : 0;
+}
+
+static int open_shared(Launch *launch) {
+        const Plan *plan = &launch->plan;
+        int r = 0;
+
+        if (plan->shared_run && plan->private_users != PRIVATE_USERS_PICK &&
+            (plan->private_users != PRIVATE_USERS_RANGE || plan->uid_base == 0))
+                return log_error_errno(
+                                EINVAL,
+                                "SharedRun=yes needs user ids of its own: with PrivateUsers=no or identity the "
+                                "container's root is the host's, and could write to all of /run");
+        if (plan->shared_run)
+                r = open_host("/run", &launch->run_fd);
+        if (r >= 0 && plan->host_ipc)
+                r = open_host("/dev/shm", &launch->shm_fd);
+        if (r >= 0 && plan->host_ipc && access("/dev/mqueue", F_OK) == 0)
+                r = open_host("/dev/mqueue", &launch->mqueue_fd);
+        return r;
+}
+
 /* Everything that a mount is made of, opened while we still are the host's root in the host's namespaces. */
 static int open_roots(Launch *launch) {
         const Plan *plan = &launch->plan;
         int r = open_image(launch);
 
+        if (r >= 0)
+                r = open_shared(launch);
         if (r < 0)
                 return r;
         launch->device_fd = device_tmpfs(launch->state.uid_base, launch->state.uid_base, plan->devices,
@@ -496,6 +535,25 @@ static uint64_t watchdog_interval(void) {
                                                whose == (uint32_t) getpid()
                                ? value
                                : 0;
+}
+
+/* A profile that nobody enforces would be none. */
+static int prepare_apparmor(Launch *launch) {
+        _cleanup_free_ char *enabled = NULL;
+
+        if (!launch->plan.apparmor_profile)
+                return 0;
+        if (read_file_at(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", 16, &enabled, NULL) < 0 ||
+            enabled[0] != 'Y')
+                return log_error_errno(
+                                EOPNOTSUPP,
+                                "AppArmorProfile=%s cannot be had: the kernel runs without AppArmor; boot with "
+                                "security=apparmor, or remove it",
+                                launch->plan.apparmor_profile);
+        if (set_string(&launch->state.apparmor, launch->plan.apparmor_profile) < 0)
+                return -ENOMEM;
+        launch->host_proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return launch->host_proc_fd < 0 ? log_error_errno(errno, "Cannot open '/proc': %m") : 0;
 }
 
 /* How the leader speaks to systemd. Without a word of the application the init itself gives the signs of life. */
@@ -579,6 +637,8 @@ int prepare_launch(Launch *launch) {
                 r = open_roots(launch);
         if (r >= 0)
                 r = prepare_cgroup(launch);
+        if (r >= 0)
+                r = prepare_apparmor(launch);
         if (r >= 0)
                 r = prepare_notify(launch);
         if (r >= 0)

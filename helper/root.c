@@ -316,6 +316,12 @@ static int fill_notify(Root *root) {
         return r < 0 ? log_error_errno(r, "Cannot make " NOTIFY_PATH " in the container: %m") : 0;
 }
 
+static int attach_host(Root *root, int tree_fd, int dir_fd, const char *name) {
+        int r = attach_at(root, tree_fd, dir_fd, name);
+
+        return r < 0 ? log_error_errno(r, "Cannot mount the host's at %s in the container: %m", name) : 0;
+}
+
 static int fill_dev(Root *root) {
         char size[32];
         const char *const shm[] = { "mode=1777", size, NULL };
@@ -331,8 +337,12 @@ static int fill_dev(Root *root) {
         r = mount_at(root, root->device_fd, "pts", "devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
                      NULL);
         if (r >= 0)
-                r = mount_at(root, root->device_fd, "shm", "tmpfs", shm, API_ATTRIBUTES, NULL);
-        if (r >= 0)
+                r = root->shm_fd >= 0 ? attach_host(root, root->shm_fd, root->device_fd, "shm")
+                                      : mount_at(root, root->device_fd, "shm", "tmpfs", shm, API_ATTRIBUTES,
+                                                 NULL);
+        if (r >= 0 && root->plan->host_ipc)
+                r = root->mqueue_fd >= 0 ? attach_host(root, root->mqueue_fd, root->device_fd, "mqueue") : 0;
+        else if (r >= 0)
                 r = mount_at(root, root->device_fd, "mqueue", "mqueue", NULL, API_ATTRIBUTES, NULL);
         return r >= 0 && root->notify ? fill_notify(root) : r;
 }
@@ -417,6 +427,8 @@ int root_fill(Root *root) {
                 r = close_proc(root);
         if (r >= 0)
                 r = fill_scratch(root);
+        if (r >= 0 && root->run_fd >= 0)
+                r = attach_host(root, root->run_fd, root->fd, "run");
         if (r >= 0)
                 r = fill_etc(root);
         for (size_t i = 0; r >= 0 && i < root->plan->n_mounts; i++)

@@ -15,9 +15,11 @@ typedef struct Root { /* borrows; the descriptors are the helper's */
         int layer_fd; /* detached clone of a directory holding up/ and work/, ids mapped; negative: none */
         const ProfileBind *binds; /* of the host's files, without an image */
         size_t n_binds;
-        int device_fd;  /* detached tmpfs for /dev */
-        int sys_fd;     /* detached read-only clone of the host's /sys, or negative: a sysfs of its own */
-        int *mount_fds; /* one per plan->mounts, detached, ids mapped; negative for a tmpfs */
+        int device_fd; /* detached tmpfs for /dev */
+        int sys_fd;    /* detached read-only clone of the host's /sys, or negative: a sysfs of its own */
+        int run_fd;    /* detached clone of the host's, or negative; the next two as well */
+        int shm_fd, mqueue_fd;
+        int *mount_fds;     /* one per plan->mounts, detached, ids mapped; negative for a tmpfs */
         const EtcFile *etc; /* files of /etc that are made for it */
         size_t n_etc;
         bool notify;    /* the command may speak to systemd, at NOTIFY_PATH */

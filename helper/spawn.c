@@ -16,6 +16,7 @@
 
 typedef enum Stage {
         STAGE_NAMESPACE,
+        STAGE_APPARMOR,
         STAGE_STDIO,
         STAGE_SESSION,
         STAGE_KEYRING,
@@ -84,6 +85,9 @@ static Report become(const Spawn *spawn, int error_fd) {
         r = enter_join_cgroup_namespace(spawn->enter);
         if (r < 0)
                 return (Report){ STAGE_NAMESPACE, r };
+        r = confine_apparmor(spawn->enter->proc_fd, spawn->enter->state.apparmor);
+        if (r < 0)
+                return (Report){ STAGE_APPARMOR, r };
         r = arrange_descriptors(spawn->stdio, error_fd);
         if (r < 0)
                 return (Report){ STAGE_STDIO, r };
@@ -153,6 +157,7 @@ int spawn_result(const Spawn *spawn, int error_fd, Failure *ret) {
                 const char *word, *text;
         } stages[_STAGE_MAX] = {
                 [STAGE_NAMESPACE] = { "namespace", "join the cgroup namespace" },
+                [STAGE_APPARMOR] = { "apparmor", "enter the AppArmor profile" },
                 [STAGE_STDIO] = { "streams", "set up standard input and output" },
                 [STAGE_SESSION] = { "session", "begin a session" },
                 [STAGE_KEYRING] = { "keyring", "leave the caller's keyring" },
@@ -184,6 +189,7 @@ int spawn_result(const Spawn *spawn, int error_fd, Failure *ret) {
                                        spawn->directory, spawn->enter->state.name);
                 return EXIT_BERTH;
         case STAGE_NAMESPACE:
+        case STAGE_APPARMOR:
         case STAGE_STDIO:
         case STAGE_SESSION:
         case STAGE_KEYRING:

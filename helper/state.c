@@ -33,6 +33,7 @@ void state_done(State *state) {
         free(state->groups);
         free(state->working_directory);
         free(state->hostname);
+        free(state->apparmor);
         free(state->filter);
         strv_free(state->labels);
         strv_free(state->env);
@@ -85,6 +86,7 @@ static const struct Field {
         { "NoNewPrivileges",  FIELD_BOOL,   offsetof(State, no_new_privs), false },
         { "RestrictSUIDSGID", FIELD_BOOL,   offsetof(State, restrict_suid_sgid), false },
         { "FilterReplaces",   FIELD_BOOL,   offsetof(State, filter_replaces), true },
+        { "AppArmorProfile",  FIELD_STRING, offsetof(State, apparmor), true },
         { "Init",             FIELD_BOOL,   offsetof(State, init), false },
         { "Created",          FIELD_U64,    offsetof(State, created_usec), false },
 };
@@ -92,6 +94,7 @@ static const struct Field {
 
 _Static_assert(sizeof(pid_t) == sizeof(uint32_t) && sizeof(uid_t) == sizeof(uint32_t),
                "FIELD_U32 holds ids");
+_Static_assert(ARRAY_LEN(fields) <= 32, "what was seen has a bit for each");
 
 /* One line is one field: a line break in an image's path would forge another. */
 static void print_string(FILE *f, const char *key, const char *s) {

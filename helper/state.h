@@ -31,6 +31,7 @@ typedef struct State { /* owns all of its pointers */
         uint32_t umask;
         bool no_new_privs;
         bool restrict_suid_sgid, filter_replaces; /* see Filter */
+        char *apparmor;                           /* profile, or NULL */
         char *filter;                             /* the container's own filter, or NULL */
         size_t filter_size;
         bool init;             /* pid is the built-in init, the command its first child */

@@ -21,8 +21,7 @@ def unescape(text):
 
 #: Options that launch only checks and prints, by their names (common/unsupported.h)
 LATER = [name.encode() for name in (
-    "apparmor-profile shared-run "
-    "pid-namespace ipc-namespace publish policy policy-default allow-domain allow-cidr deny-cidr allow protocol dns link "
+    "pid-namespace publish policy policy-default allow-domain allow-cidr deny-cidr allow protocol dns link "
     "allow-host bandwidth bandwidth-up address ipv6 hook-network-up hook-network-down hook-policy-changed "
     "hook-error setup setup-word setup-network").split()]
 
@@ -104,7 +103,8 @@ def misread(arguments, plan):
                         b"--timezone=": b"Timezone", b"--kill-signal=": b"KillSignal", b"--sysctl=": b"Sysctl",
                         b"--shm-size=": b"ShmSize", b"--disk=": b"Disk", b"--system-call-filter=": b"SystemCallFilter",
                         b"--seccomp-profile=": b"SeccompProfile",
-                        b"--notify=": b"Notify", b"--secret=": b"Secret", b"--profile=": b"Profile",
+                        b"--notify=": b"Notify", b"--secret=": b"Secret", b"--apparmor-profile=": b"AppArmorProfile",
+                        b"--profile=": b"Profile",
                         b"--read-path=": b"ReadPath", b"--write-path=": b"WritePath", b"--read-only-path=": b"ReadOnlyPath",
                         b"--inaccessible-path=": b"InaccessiblePath", b"--resolv-conf=": b"ResolvConf",
                         b"--add-host=": b"AddHost", b"--label=": b"Label", b"--network=": b"Network"}.items():

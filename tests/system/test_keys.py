@@ -442,12 +442,54 @@ def test_limits_of_each_process_are_those_of_systemd(m: Machine) -> None:
     assert lines == ["0", "2048", "4096", "77", "77"]
 
 
+# -- what is shared with the host --
+
+
+def test_the_hosts_run_is_there_and_belongs_to_nobody(m: Machine) -> None:
+    m.sh("echo open > /run/canary; echo closed > /run/canary.secret; chmod 600 /run/canary.secret")
+    try:
+        assert job(m, "cat /run/canary; cat /run/canary.secret 2>/dev/null || echo none; touch /run/x 2>/dev/null || echo no; "
+                   "ls /run/berth/containers/* 2>/dev/null || echo hidden; stat -c %u /run", "SharedRun=yes") == [
+            "open", "none", "no", "hidden", "65534"]
+        for users in ("no", "identity"):
+            assert refused(m, service(m, "true", container=f"SharedRun=yes\nPrivateUsers={users}")).endswith(
+                "SharedRun= needs user ids of its own: with PrivateUsers=no or identity the container's root is the host's, and "
+                "could write to all of /run; use PrivateUsers=pick")
+        check = m.run("berth", "check", service(m, "true", container="SharedRun=yes"))
+        assert "warning: SharedRun=yes equals access to the host" in check.out
+    finally:
+        m.run("rm", "/run/canary", "/run/canary.secret")
+
+
+@pytest.mark.parametrize("users", ["pick", "no"])
+def test_ipc_can_be_the_hosts(m: Machine, users: str) -> None:
+    m.sh("echo here > /dev/shm/canary")
+    try:
+        unit = service(m, "sleep", "1000", container=f"IpcNamespace=host\nPrivateUsers={users}")
+        m.start(unit)
+        host = m.run("readlink", "/proc/1/ns/ipc").out
+        assert m.run("readlink", f"/proc/{main_pid(m, unit)}/ns/ipc").out == host
+        assert inside(m, unit, "sh", "-c", "readlink /proc/self/ns/ipc; cat /dev/shm/canary").lines == [host.strip(), "here"]
+        other = service(m, "sleep", "1000")
+        m.start(other)
+        assert m.run("readlink", f"/proc/{main_pid(m, other)}/ns/ipc").out != host
+        assert inside(m, other, "ls", "/dev/shm").out == ""
+    finally:
+        m.run("rm", "/dev/shm/canary")
+
+
+def test_an_apparmor_profile_that_nobody_would_enforce_fails_the_start(m: Machine) -> None:
+    if m.run("grep", "-sq", "Y", "/sys/module/apparmor/parameters/enabled", check=False).rc == 0:
+        pytest.skip("this kernel has AppArmor")
+    assert refused(m, service(m, "true", container="AppArmorProfile=web")) == (
+        "AppArmorProfile=web cannot be had: the kernel runs without AppArmor; boot with security=apparmor, or remove it")
+
+
 # -- what is not done yet --
 
 
 @pytest.mark.parametrize("section, key, value", [
-    ("Container", "AppArmorProfile", "db"),
-    ("Container", "SharedRun", "yes"), ("Network", "Publish", "80:80"), ("Network", "AllowDomain", "example.com"),
+    ("Network", "Publish", "80:80"), ("Network", "AllowDomain", "example.com"),
     ("Hooks", "NetworkUp", "/bin/true"), ("Setup", "Exec", "true"),
 ])
 def test_what_this_version_does_not_do_is_refused_and_nothing_is_made(m: Machine, section: str, key: str,

@@ -250,7 +250,7 @@ static void keys_that_contradict_each_other_are_told(void **state _unused_) {
                 { CONTAINER "SystemCallFilter=@mount\nSeccompProfile=/p\n", 4,
                   "SeccompProfile= and SystemCallFilter= on line 3 exclude" },
                 { CONTAINER "ReloadSignal=HUP\nReloadExec=true\n", 4, "ReloadExec= and ReloadSignal= on line 3 exclude" },
-                { CONTAINER "SharedRun=yes\nPrivateUsers=no\n", 3, "SharedRun= needs a user namespace" },
+                { CONTAINER "SharedRun=yes\nPrivateUsers=no\n", 3, "SharedRun= needs user ids of its own" },
                 { CONTAINER "Capability=CAP_CHOWN\nDropCapability=CAP_CHOWN\n", 4,
                   "DropCapability=: CAP_CHOWN stands in Capability= on line 3" },
                 { CONTAINER "AmbientCapability=CAP_NET_ADMIN\n", 3, "AmbientCapability=: the container does not have CAP_NET_ADMIN" },
