@@ -11,6 +11,7 @@
 #include "common/capability.h"
 #include "common/fs.h"
 #include "common/parse.h"
+#include "helper/mount.h"
 #include "helper/print.h"
 #include "helper/printable.h"
 #include "helper/process.h"
@@ -44,20 +45,6 @@ static json_object *add_member(json_object *object, const char *name) {
         return member;
 }
 
-/* proc_pid_mountinfo(5): blank, tab, line break and backslash are octal. */
-static void unescape(char *s) {
-        char *to = s;
-
-        for (; *s; s++)
-                if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
-                    s[3] >= '0' && s[3] <= '7') {
-                        *to++ = (char) ((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
-                        s += 3;
-                } else
-                        *to++ = *s;
-        *to = '\0';
-}
-
 /* "36 35 98:0 /root /target rw,noatime master:1 - ext3 /dev/root rw,errors=continue" */
 static void add_mount(json_object *mounts, char *line) {
         enum { ID, PARENT, DEVICE, ROOT, TARGET, OPTIONS, _FIELDS };
@@ -76,9 +63,9 @@ static void add_mount(json_object *mounts, char *line) {
                 json_object_put(mount);
                 return;
         }
-        unescape(fields[ROOT]);
-        unescape(fields[TARGET]);
-        unescape(source);
+        mount_unescape(fields[ROOT]);
+        mount_unescape(fields[TARGET]);
+        mount_unescape(source);
         add_text(mount, "target", fields[TARGET]);
         add_text(mount, "type", type);
         add_text(mount, "source", source);

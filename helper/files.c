@@ -12,8 +12,10 @@
 
 /* clang-format off */
 static const ProgramVerb functions[] = {
-        { "cp",   verb_cp },
-        { "file", verb_file },
+        { "cp",     verb_cp },
+        { "file",   verb_file },
+        { "mount",  verb_mount },
+        { "umount", verb_umount },
 };
 /* clang-format on */
 

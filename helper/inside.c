@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/mount.h>
 #include <linux/securebits.h>
 #include <locale.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
@@ -123,23 +123,43 @@ static bool runs(const char *name) {
         return fd != -ESRCH;
 }
 
-/* Enters a container that runs. */
-static int enter_running(const char *name, Inside *inside) {
-        _cleanup_enter_ Enter enter = ENTER_NONE;
+/* As root of the container, with all capabilities still. */
+static int join_files(Enter *enter, Inside *inside) {
         _cleanup_close_ int empty_fd = -EBADF;
         int r;
 
-        r = enter_open(name, &enter);
+        r = open_before(inside, &empty_fd);
         if (r >= 0)
-                r = open_before(inside, &empty_fd);
-        if (r >= 0)
-                r = join(&enter, empty_fd);
+                r = join(enter, empty_fd);
         if (r < 0)
                 return r;
-        inside->root_fd = TAKE_FD(enter.root_fd);
-        inside->uid = enter.state.uid;
-        inside->gid = enter.state.gid;
+        inside->root_fd = TAKE_FD(enter->root_fd);
+        inside->uid = enter->state.uid;
+        inside->gid = enter->state.gid;
         return 0;
+}
+
+int inside_join(Enter *enter, uint64_t capabilities, Inside *ret) {
+        _cleanup_inside_ Inside inside = INSIDE_NONE;
+        int r;
+
+        r = join_files(enter, &inside);
+        if (r < 0)
+                return r;
+        r = confine_init(CAPABILITIES | capabilities);
+        if (r < 0)
+                return log_error_errno(r, "cannot give up capabilities: %m");
+        *ret = inside;
+        inside = INSIDE_NONE;
+        return 0;
+}
+
+/* Enters a container that runs. */
+static int enter_running(const char *name, Inside *inside) {
+        _cleanup_enter_ Enter enter = ENTER_NONE;
+        int r = enter_open(name, &enter);
+
+        return r < 0 ? r : join_files(&enter, inside);
 }
 
 /* What a start would stack, attached nowhere. For reading, all of it is below: a start in the meantime may have the
@@ -183,6 +203,15 @@ static bool has_manifest(const char *name) {
         return false;
 }
 
+bool inside_known(const char *name) {
+        _cleanup_free_ char *layer = NULL;
+
+        if (!name_valid(name, false))
+                return false;
+        return has_manifest(name) ||
+               (asprintf(&layer, "%s/layers/%s", BERTH_DATA_DIR, name) >= 0 && access(layer, F_OK) == 0);
+}
+
 /* Enters what a container that does not run has kept. */
 static int enter_kept(const char *name, InsidePurpose purpose, Inside *inside) {
         _cleanup_close_ int empty_fd = -EBADF;
@@ -208,6 +237,11 @@ static int enter_kept(const char *name, InsidePurpose purpose, Inside *inside) {
         r = open_before(inside, &empty_fd);
         if (r < 0)
                 return r;
+        /* Before Linux 6.6 or so overlayfs refuses layers that are attached nowhere, as a disk image is (see root.c). */
+        if (image.mounted &&
+            (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+             move_mount(image.fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0))
+                return log_error_errno(errno, "cannot attach the image of container '%s': %m", name);
         inside->root_fd = r = stack(image.fd, inside->lock_fd, purpose);
         if (r < 0)
                 return log_error_errno(r, "cannot stack the kept layer of container '%s' over its image: %m",

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/base.h"
+#include "helper/enter.h"
 
 /* The files of a container, reached from outside and without any program in it: by a process that has nothing of the
  * host any more but what it opened before, and no more rights than the container's own root. What the kernel refuses
@@ -35,6 +36,12 @@ typedef enum InsidePurpose {
  * its image, without what is mounted when it runs; new files of it are root's. -ENOENT: no such container, -ESRCH: it
  * does not run, and keeps no files. Logs. */
 int inside_enter(const char *name, const char *user, InsidePurpose purpose, Inside *ret);
+
+/* The same for a container that has been found, with further capabilities (a bit each) in its user namespace. */
+int inside_join(Enter *enter, uint64_t capabilities, Inside *ret);
+
+/* Is there a container of that name, if none runs: one that has a manifest, or a kept layer? */
+bool inside_known(const char *name);
 
 /* The same for files of the host below directory_fd: descriptors alone lead anywhere from here on, and nothing is left
  * of root's rights but those over files. ret->root_fd is a copy of directory_fd. Logs. */

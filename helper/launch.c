@@ -5,7 +5,6 @@
  * not even a leader that fails at once loses its exit status (tried); then it runs, and we leave. */
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include "common/fs.h"
 #include "common/log.h"
 #include "helper/cgroup.h"
+#include "helper/idmap.h"
 #include "helper/layer.h"
 #include "helper/leader.h"
 #include "helper/mount.h"
@@ -30,8 +30,6 @@
 #include "helper/sysctls.h"
 #include "helper/unsupported.h"
 #include "helper/verbs.h"
-
-#define ZFS_MAGIC 0x2fc12fc1 /* of no header of Linux */
 
 #define BARRIER_TIMEOUT_MS 30000
 #define END_TIMEOUT_MS     5000
@@ -124,95 +122,14 @@ static int clone_leader(Launch *launch) {
         return 0;
 }
 
-/* File systems that cannot, or not on every kernel, and what one does then. */
-static const char *name_type(int fd) {
-        static const struct {
-                long magic;
-                const char *name;
-        } rows[] = {
-                { TMPFS_MAGIC, "tmpfs" },         { SQUASHFS_MAGIC, "squashfs" },
-                { NFS_SUPER_MAGIC, "NFS" },       { CIFS_SUPER_MAGIC, "CIFS" },
-                { FUSE_SUPER_MAGIC, "FUSE" },     { OVERLAYFS_SUPER_MAGIC, "overlay" },
-                { MSDOS_SUPER_MAGIC, "vfat" },    { V9FS_MAGIC, "9p" },
-                { ISOFS_SUPER_MAGIC, "iso9660" }, { ZFS_MAGIC, "ZFS" },
-                { EXFAT_SUPER_MAGIC, "exfat" },
-        };
-
-        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-                if (mount_is(fd, rows[i].magic))
-                        return rows[i].name;
-        return "this type";
-}
-
-/* With PrivateUsers=no and =identity the numbers on disk are the numbers inside as they are. */
-static bool maps_ids(const Launch *launch) {
-        return launch->plan.private_users == PRIVATE_USERS_PICK ||
-               launch->plan.private_users == PRIVATE_USERS_RANGE;
-}
-
-/* own: by an IDMap= of its own. */
-static int map_failed(const Launch *launch, int error, int fd, bool own, const char *what,
-                      const char *which) {
-        if (error == -EINVAL)
-                return log_error_errno(
-                                error,
-                                "%s '%s': its file system, %s, cannot map ids on this kernel; %s, or %s",
-                                what, which, name_type(fd),
-                                mount_is(fd, SQUASHFS_MAGIC) ? "make an erofs of it"
-                                                             : "move it to ext4, xfs, btrfs or erofs",
-                                !maps_ids(launch) ? "remove IDMap= there"
-                                : own             ? "set PrivateUsers=no and remove IDMap= there"
-                                                  : "set PrivateUsers=no");
-        if (error == -ERANGE)
-                return log_error_errno(error, "%s '%s': IDMap= names an id that the container does not have",
-                                       what, which);
-        return log_error_errno(error, "%s '%s': mapping its ids failed: %m", what, which);
-}
-
-static int map_mount(const Launch *launch, size_t i, int userns_fd) {
-        const MountSpec *mount = &launch->plan.mounts[i];
-        _cleanup_close_ int own_fd = -EBADF;
-        uint32_t count = launch->state.uid_count > 0 ? launch->state.uid_count : UINT32_MAX;
-        const IdRange *ranges = mount->id_ranges;
-        size_t n_ranges = mount->n_id_ranges;
-        IdRange automatic[2];
-        struct stat st;
-        int r;
-
-        if (mount->type == MOUNT_TMPFS)
-                return 0;
-        if (mount->id_auto) {
-                if (fstat(launch->mount_fds[i], &st) < 0)
-                        return log_error_errno(errno, "mount '%s': %m", mount->target);
-                automatic[0] = (IdRange){
-                        .users = true, .host = st.st_uid, .container = launch->state.uid, .count = 1
-                };
-                automatic[1] = (IdRange){
-                        .groups = true, .host = st.st_gid, .container = launch->state.gid, .count = 1
-                };
-                ranges = automatic;
-                n_ranges = ARRAY_LEN(automatic);
-        }
-        if (n_ranges > 0) {
-                own_fd = namespaces_for_mount(ranges, n_ranges, launch->state.uid_base, count);
-                if (own_fd < 0)
-                        return map_failed(launch, own_fd, launch->mount_fds[i], true, "mount",
-                                          mount->target);
-                userns_fd = own_fd;
-        }
-        if (userns_fd < 0)
-                return 0;
-        r = (mount->recursive ? mount_map_ids_tree : mount_map_ids)(launch->mount_fds[i], userns_fd);
-        return r < 0 ? map_failed(launch, r, launch->mount_fds[i], own_fd >= 0, "mount", mount->source) : 0;
-}
-
 /* Those that are to be the user's can be mapped when it is known who that is. */
 static int map_mounts(const Launch *launch, int userns_fd, bool automatic) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < launch->plan.n_mounts; i++)
                 if (launch->plan.mounts[i].id_auto == automatic)
-                        r = map_mount(launch, i, userns_fd);
+                        r = idmap_mount(&launch->plan.mounts[i], &launch->state, launch->mount_fds[i],
+                                        userns_fd);
         return r;
 }
 
@@ -224,10 +141,10 @@ static int map_roots(const Launch *launch, int userns_fd) {
 
         r = mount_map_ids(launch->image_fd, userns_fd);
         if (r < 0)
-                return map_failed(launch, r, launch->image_fd, false, "image", launch->plan.image);
+                return idmap_failed(&launch->state, r, launch->image_fd, false, "image", launch->plan.image);
         r = launch->layer_fd < 0 ? 0 : mount_map_ids(launch->layer_fd, userns_fd);
-        return r < 0 ? map_failed(launch, r, launch->layer_fd, false, "layer directory",
-                                  BERTH_DATA_DIR "/layers")
+        return r < 0 ? idmap_failed(&launch->state, r, launch->layer_fd, false, "layer directory",
+                                    BERTH_DATA_DIR "/layers")
                      : 0;
 }
 
@@ -345,7 +262,7 @@ static int set_off(Launch *launch) {
                         return log_error_errno(r, "Cannot map the container's ids to %u...: %m",
                                                launch->state.uid_base);
         }
-        if (maps_ids(launch)) {
+        if (idmap_shifts(&launch->state)) {
                 userns_fd = namespaces_open_user(launch->state.pid);
                 r = userns_fd < 0 ? log_error_errno(userns_fd, "Cannot open the user namespace: %m")
                                   : map_roots(launch, userns_fd);

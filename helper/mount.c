@@ -66,6 +66,19 @@ int mount_count(int proc_fd, unsigned *ret) {
         return 0;
 }
 
+void mount_unescape(char *s) {
+        char *to = s;
+
+        for (; *s; s++)
+                if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
+                    s[3] >= '0' && s[3] <= '7') {
+                        *to++ = (char) ((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+                        s += 3;
+                } else
+                        *to++ = *s;
+        *to = '\0';
+}
+
 int mount_attach(int mount_fd, int target_fd) {
         unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
 

@@ -24,6 +24,9 @@ int mount_map_ids_tree(int mount_fd, int userns_fd);
 /* How many mounts our mount namespace has; of /proc as proc_fd. */
 int mount_count(int proc_fd, unsigned *ret);
 
+/* Takes the octal out of a path of mountinfo (proc_pid_mountinfo(5): blank, tab, line break and backslash). */
+void mount_unescape(char *s);
+
 /* Sets attributes (MOUNT_ATTR_RDONLY, _NOSUID, ...) on a detached or attached mount. */
 int mount_set(int mount_fd, uint64_t attributes);
 

@@ -15,6 +15,10 @@ static const char *const file_types[] = {
         [FILE_DIRECTORY] = "directory",
 };
 
+const char *mount_type_to_string(MountType type) {
+        return mount_types[type];
+}
+
 static int word_index(const char *const words[], size_t n, const char *word) {
         for (size_t i = 0; i < n; i++)
                 if (streq(words[i], word))

@@ -14,5 +14,7 @@ int mount_spec_append(Plan *plan, const MountSpec *mount);
 /* Is path absolute, and without a ".." that would make the order of targets meaningless? */
 bool path_plain(const char *path);
 
+const char *mount_type_to_string(MountType type);
+
 void mount_spec_done(MountSpec *mount);
 void mount_spec_print(FILE *f, const MountSpec *mount);

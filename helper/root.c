@@ -12,11 +12,11 @@
 
 #include "common/fs.h"
 #include "common/log.h"
-#include "common/strv.h"
 #include "helper/cover.h"
 #include "helper/mount.h"
 #include "helper/notify-relay.h"
 #include "helper/secrets.h"
+#include "helper/target.h"
 
 #define API_ATTRIBUTES (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
@@ -104,61 +104,6 @@ static int stack(const Root *root) {
         return mount_new("overlay", options, MOUNT_ATTR_NODEV);
 }
 
-/* Makes and opens the parent of a target; its last component goes to *ret_name. */
-static int open_parent(const Root *root, const char *path, char **ret_name) {
-        _cleanup_free_ char *parent = strdup(path);
-        char *slash;
-        int fd;
-
-        if (!parent)
-                return -ENOMEM;
-        for (size_t n = strlen(parent); n > 1 && parent[n - 1] == '/'; n--)
-                parent[n - 1] = '\0';
-        slash = strrchr(parent, '/');
-        *slash = '\0';
-        fd = make_path_in_root(root->fd, parent);
-        if (fd < 0)
-                return fd;
-        *ret_name = strdup(slash + 1);
-        if (*ret_name)
-                return fd;
-        close_fd(fd);
-        return -ENOMEM;
-}
-
-/* Opens target as the place for a mount of a directory or file. What is missing is made; an empty file in the way
- * of a directory, and the other way round, is replaced. */
-static int open_target(const Root *root, const char *target, bool directory) {
-        _cleanup_close_ int fd = -EBADF, parent_fd = -EBADF;
-        _cleanup_free_ char *name = NULL;
-        struct stat st;
-
-        fd = open_in_root(root->fd, target, O_PATH);
-        if (fd >= 0) {
-                if (fstat(fd, &st) < 0)
-                        return -errno;
-                if (S_ISDIR(st.st_mode) == directory)
-                        return TAKE_FD(fd);
-        } else if (fd != -ENOENT)
-                return fd;
-
-        parent_fd = open_parent(root, target, &name);
-        if (parent_fd < 0)
-                return parent_fd;
-        if (fd >= 0) {
-                if (!directory && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0)
-                        return -EISDIR;
-                if (directory &&
-                    (!S_ISREG(st.st_mode) || st.st_size > 0 || unlinkat(parent_fd, name, 0) < 0))
-                        return -ENOTDIR;
-                fd = close_fd(fd);
-        }
-        if (directory)
-                return make_path(parent_fd, name, 0755);
-        fd = openat(parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        return fd < 0 ? -errno : TAKE_FD(fd);
-}
-
 /* Of a file or directory that is bound at its own path, which is the host's and no stranger's. */
 static int attach_bind(Root *root, const ProfileBind *bind) {
         _cleanup_close_ int target_fd = -EBADF;
@@ -166,7 +111,7 @@ static int attach_bind(Root *root, const ProfileBind *bind) {
 
         if (fstat(bind->fd, &st) < 0)
                 return -errno;
-        target_fd = open_target(root, bind->path, S_ISDIR(st.st_mode));
+        target_fd = target_open(root->fd, bind->path, S_ISDIR(st.st_mode));
         return target_fd < 0 ? target_fd : root_attach_tree(root, bind->fd, target_fd);
 }
 
@@ -365,37 +310,20 @@ static int fill_etc(Root *root) {
         return etc_place(root->fd, root->etc_fd, root->etc, root->n_etc);
 }
 
-static int make_tmpfs(const MountSpec *mount) {
-        _cleanup_strv_ char **options = NULL;
-        _cleanup_free_ char *copy = strdup(mount->options ? mount->options : "");
-        char *rest = copy, *word;
-        int r;
-
-        if (!copy)
-                return -ENOMEM;
-        while ((word = strsep(&rest, ","))) {
-                r = *word ? strv_append(&options, word) : 0;
-                if (r < 0)
-                        return r;
-        }
-        return mount_new("tmpfs", (const char *const *) options,
-                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (mount->read_only ? MOUNT_ATTR_RDONLY : 0));
-}
-
 static int fill_mount(Root *root, const MountSpec *mount, int fd) {
         _cleanup_close_ int tmpfs_fd = -EBADF, target_fd = -EBADF;
         struct stat st;
         int r;
 
         if (mount->type == MOUNT_TMPFS) {
-                fd = tmpfs_fd = make_tmpfs(mount);
+                fd = tmpfs_fd = target_tmpfs(mount);
                 if (fd < 0)
                         return log_error_errno(fd, "mount '%s': tmpfs with options '%s' failed: %m",
                                                mount->target, mount->options ? mount->options : "");
         }
         if (fstat(fd, &st) < 0)
                 return log_error_errno(errno, "mount '%s': %m", mount->target);
-        target_fd = open_target(root, mount->target, S_ISDIR(st.st_mode));
+        target_fd = target_open(root->fd, mount->target, S_ISDIR(st.st_mode));
         if (target_fd < 0)
                 return log_error_errno(
                                 target_fd,
@@ -408,7 +336,7 @@ static int fill_mount(Root *root, const MountSpec *mount, int fd) {
 
 /* Behind the mounts, which may have made another directory of /run. */
 static int fill_secrets(Root *root) {
-        _cleanup_close_ int target_fd = open_target(root, SECRETS_PATH, true);
+        _cleanup_close_ int target_fd = target_open(root->fd, SECRETS_PATH, true);
         int r = target_fd < 0 ? target_fd : attach(root, root->secrets_fd, target_fd);
 
         return r < 0 ? log_error_errno(r, "Cannot mount " SECRETS_PATH " in the container: %m") : 0;

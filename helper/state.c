@@ -244,7 +244,10 @@ int state_write(const State *state, char *const *launch) {
         fputc('\n', f);
         if (fclose(f) != 0)
                 return -ENOMEM;
-        r = write_vector(dir_fd, "env", state->env);
+        /* What was mounted into one that was killed has gone with it. */
+        r = remove_tree(dir_fd, "mounts");
+        if (r >= 0)
+                r = write_vector(dir_fd, "env", state->env);
         if (r >= 0)
                 r = write_vector(dir_fd, "argv", state->argv);
         if (r >= 0 && launch)

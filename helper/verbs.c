@@ -230,6 +230,19 @@ const Option remove_options[] = {
         [_REMOVE_MAX]  = {},
 };
 
+const Option mount_options[] = {
+        [MOUNT_OPTION_TYPE]      = { "type", 0, "TYPE", "bind, volume, pointer, assets, backup or tmpfs" },
+        [MOUNT_OPTION_SUBPATH]   = { "subpath", 0, "PATH", "What is below the source, instead of all of it" },
+        [MOUNT_OPTION_READ_ONLY] = { "read-only", 0, NULL, "The container may not write there" },
+        [MOUNT_OPTION_FILE_TYPE] = { "file-type", 0, "TYPE", "What the source is: file, directory or infer" },
+        [MOUNT_OPTION_IDMAP]     = { "idmap", 0, "RANGE", "HOST:CONTAINER:RANGE or auto, repeatable" },
+        [MOUNT_OPTION_RECURSIVE] = { "recursive", 0, NULL, "With what is mounted below a bound directory" },
+        [MOUNT_OPTION_CREATE]    = { "create", 0, NULL, "Make the source of a bind where it is missing" },
+        [MOUNT_OPTION_OPTIONS]   = { "options", 0, "OPTIONS", "Of a tmpfs: size=, mode= and others" },
+        [MOUNT_OPTION_JSON]      = { "json", 0, NULL, "As JSON" },
+        [_MOUNT_OPTION_MAX]      = {},
+};
+
 const Option cp_options[] = {
         [CP_OWNER]    = { "owner", 0, "UID[:GID]", "Who owns what arrives; default: the same numbers" },
         [CP_MAX_SIZE] = { "max-size", 0, "BYTES", "Refuse to copy more; default: 64G" },
@@ -267,6 +280,9 @@ const Verb verbs[] = {
         { "remove", "NAME [OPTION...]", "Remove what a container has left", VERB_MANAGE, .options = remove_options },
         { "cp", "[NAME:]SOURCE [NAME:]TARGET", "Copy files and trees into and out of a container",
           VERB_FILES, .options = cp_options },
+        { "mount", "NAME [SOURCE] TARGET [OPTION...]", "Mount something into a running container", VERB_FILES,
+          .options = mount_options },
+        { "umount", "NAME TARGET|ID", "Undo a mount", VERB_FILES, },
         { "file", "VERB NAME [ARGUMENT...]", "Read, edit, search, list, copy and move files of a container",
           VERB_FILES, .options = file_options, .subverbs = file_subverbs },
         { "snapshot", "VERB [ARGUMENT...]", "Create, list, restore and remove snapshots of kept layers",

@@ -77,6 +77,8 @@ int verb_dns(int argc, char *argv[]);
 int verb_proxy(int argc, char *argv[]);
 int verb_health(int argc, char *argv[]);
 int verb_cp(int argc, char *argv[]);
+int verb_mount(int argc, char *argv[]);
+int verb_umount(int argc, char *argv[]);
 int verb_file(int argc, char *argv[]);
 int verb_machine_register(int argc, char *argv[]);
 int verb_machine_unregister(int argc, char *argv[]);
@@ -296,6 +298,20 @@ extern const Subverb image_subverbs[];
 
 typedef enum CpOption { CP_OWNER, CP_MAX_SIZE, _CP_MAX } CpOption;
 extern const Option cp_options[];
+
+typedef enum MountOption {
+        MOUNT_OPTION_TYPE,
+        MOUNT_OPTION_SUBPATH,
+        MOUNT_OPTION_READ_ONLY,
+        MOUNT_OPTION_FILE_TYPE,
+        MOUNT_OPTION_IDMAP,
+        MOUNT_OPTION_RECURSIVE,
+        MOUNT_OPTION_CREATE,
+        MOUNT_OPTION_OPTIONS,
+        MOUNT_OPTION_JSON,
+        _MOUNT_OPTION_MAX,
+} MountOption;
+extern const Option mount_options[];
 
 typedef enum FileOption { /* not every verb of file takes all of them */
                           FILE_LINES,
