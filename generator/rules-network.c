@@ -62,7 +62,8 @@ static bool check_mode(Manifest *m) {
                 good = false;
                 if (streq(mode, "host") && streq(own[i], "Publish"))
                         complain(m, own[i],
-                                 "has no meaning with Mode=host: the container's ports are the host's; remove it");
+                                 "has no meaning with Mode=host: the container's ports are the host's; remove it (those below "
+                                 "1024 need PrivateUsers=no)");
                 else if (streq(mode, "host"))
                         complain(m, own[i],
                                  "has no meaning with Mode=host, where the network is the host's; remove it, or use Mode=private");
