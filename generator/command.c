@@ -6,6 +6,7 @@
 #include "common/contract.h"
 #include "common/strv.h"
 #include "common/utf8.h"
+#include "generator/pass.h"
 #include "generator/proxies.h"
 #include "generator/rules.h"
 #include "generator/unit.h"
@@ -273,11 +274,7 @@ static int add_exec(Command *c) {
 }
 
 void command_name(const Manifest *m, Text *line) {
-        char word[128];
-
-        snprintf(word, sizeof(word), "--name=%s%s", m->name, endswith(m->name, "@") ? "%i" : "");
-        text_add(line, " ");
-        unit_word(line, word, UNIT_SPECIFIERS);
+        pass_name(line, m, " \"--name=", "\"");
 }
 
 static int add_row(Command *c, const struct Row *row) {

@@ -7,7 +7,11 @@
 #include "common/signals.h"
 
 static void add_number(Text *t, const char *key, const char *digits, const char *unit) {
-        text_addf(t, "%s=%s%s\n", key, digits, unit);
+        text_add(t, key);
+        text_add(t, "=");
+        text_add(t, digits);
+        text_add(t, unit);
+        text_add(t, "\n");
 }
 
 /* A time in microseconds. */

@@ -130,13 +130,16 @@ int pass_section(Pass *p, const char *section) {
 }
 
 void pass_name(Text *t, const Manifest *m, const char *before, const char *after) {
-        text_addf(t, "%s%s%s%s", before, m->name, endswith(m->name, "@") ? "%i" : "", after);
+        text_add(t, before);
+        text_add(t, m->name);
+        text_add(t, endswith(m->name, "@") ? "%i" : "");
+        text_add(t, after);
 }
 
 int pass_head(Pass *p, const char *description) {
-        text_addf(p->text,
-                  "# Written by berth-generator from %s. Edit that file, then run: systemctl daemon-reload\n",
-                  p->m->path);
+        text_add(p->text, "# Written by berth-generator from ");
+        text_add(p->text, p->m->path);
+        text_add(p->text, ". Edit that file, then run: systemctl daemon-reload\n");
         for (size_t i = 1; p->m->diags.files[i]; i++)
                 text_addf(p->text, "# with %s\n", p->m->diags.files[i]);
         unit_section(p->text, "Unit");
