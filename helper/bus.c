@@ -277,6 +277,21 @@ int bus_freeze_unit(sd_bus *bus, const char *unit, bool freeze) {
         return r < 0 ? map_error(&error, r) : 0;
 }
 
+int bus_get_version(sd_bus *bus, char **ret) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_get_property_string(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "Version",
+                                           &error, ret);
+
+        return r < 0 ? map_error(&error, r) : 0;
+}
+
+int bus_has_name(sd_bus *bus, const char *name) {
+        _cleanup_strv_ char **acquired = NULL, **activatable = NULL;
+        int r = sd_bus_list_names(bus, &acquired, &activatable);
+
+        return r < 0 ? r : strv_contains(acquired, name) || strv_contains(activatable, name);
+}
+
 int bus_list_machines(sd_bus *bus, char ***ret) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_reply_ sd_bus_message *reply = NULL;

@@ -55,5 +55,11 @@ int bus_stop_unit(sd_bus *bus, const char *unit);
 /* FreezeUnit, ThawUnit: waits until that is done. */
 int bus_freeze_unit(sd_bus *bus, const char *unit, bool freeze);
 
+/* systemd's version, as it writes it, a string of the caller's. */
+int bus_get_version(sd_bus *bus, char **ret);
+
+/* Has somebody the name, or would be started for it? 1, 0 or negative errno. */
+int bus_has_name(sd_bus *bus, const char *name);
+
 /* The names of all machines. */
 int bus_list_machines(sd_bus *bus, char ***ret);

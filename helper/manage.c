@@ -16,6 +16,7 @@ static const ProgramVerb functions[] = {
         { "logs",               verb_logs },
         { "freeze",             verb_freeze },
         { "thaw",               verb_thaw },
+        { "doctor",             verb_doctor },
         { "clean",              verb_clean },
         { "remove",             verb_remove },
         { "job",                verb_job },

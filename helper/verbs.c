@@ -218,6 +218,12 @@ const Option kill_options[] = {
         [_KILL_MAX]   = {},
 };
 
+const Option doctor_options[] = {
+        [DOCTOR_JSON]      = { "json", 0, NULL, "As JSON" },
+        [DOCTOR_NO_LEGEND] = { "no-legend", 0, NULL, "Without the heading" },
+        [_DOCTOR_MAX]      = {},
+};
+
 const Option clean_options[] = {
         [CLEAN_ALL]  = { "all", 0, NULL, "What is less than a minute old as well" },
         [_CLEAN_MAX] = {},
@@ -276,6 +282,7 @@ const Verb verbs[] = {
         { "logs", "NAME [OPTION...]", "Show what the journal has of a container", VERB_MANAGE, .options = logs_options },
         { "freeze", "NAME", "Hold all processes of a container", VERB_MANAGE },
         { "thaw", "NAME", "Let them go on", VERB_MANAGE },
+        { "doctor", "[OPTION...]", "Tell what this host can do, what it lacks, and what helps", VERB_MANAGE, .options = doctor_options },
         { "clean", "[OPTION...]", "Remove what no running container owns", VERB_MANAGE, .options = clean_options },
         { "remove", "NAME [OPTION...]", "Remove what a container has left", VERB_MANAGE, .options = remove_options },
         { "cp", "[NAME:]SOURCE [NAME:]TARGET", "Copy files and trees into and out of a container",

@@ -68,6 +68,7 @@ int verb_kill(int argc, char *argv[]);
 int verb_logs(int argc, char *argv[]);
 int verb_freeze(int argc, char *argv[]);
 int verb_thaw(int argc, char *argv[]);
+int verb_doctor(int argc, char *argv[]);
 int verb_clean(int argc, char *argv[]);
 int verb_remove(int argc, char *argv[]);
 int verb_run(int argc, char *argv[]);
@@ -266,6 +267,9 @@ extern const Option logs_options[];
 
 typedef enum KillOption { KILL_SIGNAL, _KILL_MAX } KillOption;
 extern const Option kill_options[];
+
+typedef enum DoctorOption { DOCTOR_JSON, DOCTOR_NO_LEGEND, _DOCTOR_MAX } DoctorOption;
+extern const Option doctor_options[];
 
 typedef enum CleanOption { CLEAN_ALL, _CLEAN_MAX } CleanOption;
 extern const Option clean_options[];

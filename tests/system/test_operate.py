@@ -270,3 +270,25 @@ def test_logs_go_on(s: System) -> None:
     # what comes later: the stop of the unit
     out = s.sh("(berth logs -f -n1 one || true) | (read -r line; systemctl stop one; read -r line; echo \"$line\")").out
     assert out.endswith("]: Stopping one.service - one (berth)...\n")
+
+
+def test_doctor(s: System) -> None:
+    result = s.run("berth", "doctor", "--json", check=False)
+    rows = {row["check"]: row for row in result.json()}
+    assert result.rc == (1 if any(r["needed"] and r["result"] != "ok" for r in rows.values()) else 0)
+    for row in rows.values():
+        assert row["result"] in ("ok", "unknown", "missing" if row["needed"] else "lacking"), row
+        assert (row["fix"] is None) == (row["result"] == "ok"), row
+    # containers run here
+    assert {name for name, row in rows.items() if row["needed"] and row["result"] != "ok"} == set()
+    controllers = s.read("/sys/fs/cgroup/cgroup.controllers").split()
+    for name in ("cpu", "memory", "pids", "io"):
+        assert (rows[f"controller-{name}"]["result"] == "ok") == (name in controllers)
+    assert rows["polkit"]["result"] == rows["machined"]["result"] == "ok"
+    assert rows["mkfs.ext4"]["detail"] == "/usr/sbin/mkfs.ext4"
+    assert rows["skopeo"]["result"] == "lacking" and rows["skopeo"]["fix"] == "install skopeo"
+    table = s.run("berth", "doctor", check=False).lines
+    assert table[0].split() == ["CHECK", "RESULT", "WHAT", "DETAIL"] and len(table) == len(rows) + 1
+    assert s.sh("ls -A /var/lib/berth").out == s.sh("berth doctor >/dev/null || true; ls -A /var/lib/berth").out
+    nobody = s.run("/usr/libexec/berth/berth-manage", "doctor", "--json", user="nobody", check=False)
+    assert nobody.rc == 1 and nobody.json()[0]["result"] == "missing"
