@@ -446,6 +446,73 @@ def test_device_nodes_in_a_bind_cannot_be_opened(berth: Path, debian: Path, grou
     assert done.returncode == 1 and "Permission denied" in done.stderr
 
 
+# -- our own program --
+
+OVERWRITE = PRELUDE + r"""
+import time
+for name, flags in (("write", os.O_WRONLY), ("truncate", os.O_WRONLY | os.O_TRUNC), ("append", os.O_WRONLY | os.O_APPEND)):
+    attempt(f"{name} init", lambda: os.close(os.open("/proc/1/exe", flags)))
+# a descriptor that is held outlives whoever ran the program: then it is busy no more
+held = []
+for pid in [p for p in os.listdir("/proc") if p.isdigit()]:
+    attempt(f"hold {pid}", lambda: held.append(os.open(f"/proc/{pid}/exe", os.O_RDONLY)))
+for fd in held:
+    if "berth" in os.readlink(f"/proc/self/fd/{fd}"):
+        attempt("write what was held", lambda: os.close(os.open(f"/proc/self/fd/{fd}", os.O_WRONLY)))
+found = {name: result for name, result in found.items() if not name.startswith("hold ")}
+print(found)
+"""
+
+
+@pytest.mark.parametrize("init", ["yes", "no"])
+@pytest.mark.parametrize("users", USERS)
+def test_the_program_that_launched_it_cannot_be_overwritten(berth: Path, debian: Path, ground: Path, users: str, init: str) -> None:
+    """A container's root that is the host's could else exchange what the host's root runs next."""
+    program = ground / "berth"
+    program.write_bytes(berth.read_bytes())
+    program.chmod(0o755)
+    before = program.read_bytes()
+    done = launch(program, debian, "python3", "-c", OVERWRITE, users=users, options=(f"--init={init}",))
+    assert done.returncode == 0, done.stderr
+    found = ast.literal_eval(done.stdout)
+    own = init == "no"  # PID 1 is the attacker himself, and his program is the image's
+    assert {result for name, result in found.items() if not (own and name.endswith("init"))} <= {
+        "EACCES", "EPERM", "EROFS", "ETXTBSY"}, found
+    assert program.read_bytes() == before
+
+
+# -- what the kernel shows --
+
+MASKS = PRELUDE + r"""
+for path in ("/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/kmsg"):
+    if os.path.lexists(path):
+        status = os.stat(path)
+        found[path] = (stat.S_ISCHR(status.st_mode), os.major(status.st_rdev), os.minor(status.st_rdev), open(path, "rb").read(9))
+found["console"] = os.path.lexists("/dev/console")
+found["links"] = [name for name in os.listdir("/dev") if os.path.islink(f"/dev/{name}")
+                  and not os.readlink(f"/dev/{name}").startswith(("/proc/self/fd", "pts/"))]
+print(found)
+"""
+
+
+@pytest.mark.parametrize("users", ["identity", "no"])
+def test_masks_are_made_of_our_own_null_whatever_the_image_calls_null(berth: Path, debian: Path, ground: Path, users: str) -> None:
+    """Were a mask taken from a path that others can write, it could be a link to a knob of the kernel."""
+    shared = ground / "dev"
+    shared.mkdir()
+    (shared / "null").symlink_to("/proc/sys/kernel/core_pattern")
+    (shared / "console").symlink_to("/proc/sysrq-trigger")
+    before = Path("/proc/sys/kernel/core_pattern").read_text()
+    done = launch(berth, debian, "python3", "-c", MASKS, users=users,
+                  options=(f"--mount=type=bind,source={shared},target=/dev/shared",))
+    assert done.returncode == 0, done.stderr
+    found = ast.literal_eval(done.stdout)
+    assert (found.pop("console"), found.pop("links")) == (False, [])
+    assert set(found) >= {"/proc/kcore"} or not os.path.exists("/proc/kcore")
+    assert set(found.values()) == {(True, 1, 3, b"")}
+    assert Path("/proc/sys/kernel/core_pattern").read_text() == before
+
+
 # -- races --
 
 
