@@ -152,7 +152,7 @@ static int say(const Launch *launch, char word) {
         return write_fd(launch->go_fd, &word, 1);
 }
 
-static int introduce(const Launch *launch) {
+static int introduce(const Launch *launch, int *ret_barrier_fd) {
         char text[64];
         int r;
 
@@ -160,9 +160,19 @@ static int introduce(const Launch *launch) {
                 return 0;
         snprintf(text, sizeof(text), "MAINPID=%d", launch->state.pid);
         r = notify_send(0, text);
-        /* Without the barrier systemd could read of the leader when it has ended already, and drop its status. */
         if (r >= 0)
-                r = notify_barrier(BARRIER_TIMEOUT_MS);
+                r = notify_barrier();
+        if (r < 0)
+                return log_error_errno(r, "Cannot tell systemd of the leader: %m");
+        *ret_barrier_fd = r;
+        return 0;
+}
+
+/* Without this systemd could read of the leader when its command has ended already, and drop its status. What the leader
+ * does before it runs that goes on meanwhile: if it fails, we do so with the same status. */
+static int await_introduction(int barrier_fd) {
+        int r = barrier_fd < 0 ? 0 : notify_barrier_wait(barrier_fd, BARRIER_TIMEOUT_MS);
+
         return r < 0 ? log_error_errno(r, "Cannot tell systemd of the leader: %m") : 0;
 }
 
@@ -252,7 +262,7 @@ static void await_end(const Launch *launch) {
 
 /* From the leader that waits to the command that runs. */
 static int set_off(Launch *launch) {
-        _cleanup_close_ int userns_fd = -EBADF;
+        _cleanup_close_ int userns_fd = -EBADF, barrier_fd = -EBADF;
         char status;
         int r;
 
@@ -271,7 +281,7 @@ static int set_off(Launch *launch) {
         }
         r = map_mounts(launch, userns_fd, /* automatic= */ false);
         if (r >= 0)
-                r = introduce(launch);
+                r = introduce(launch, &barrier_fd);
         if (r >= 0)
                 r = say(launch, 'G');
         if (r >= 0)
@@ -287,6 +297,8 @@ static int set_off(Launch *launch) {
                                                   launch->plan.network == NETWORK_NONE);
         if (r >= 0)
                 r = save_state(launch);
+        if (r >= 0)
+                r = await_introduction(barrier_fd);
         if (r >= 0)
                 r = say(launch, 'M');
         if (r < 0)

@@ -87,9 +87,8 @@ int notify_send(pid_t pid, const char *text) {
         return send_datagram(pid, -EBADF, text);
 }
 
-int notify_barrier(int timeout_ms) {
+int notify_barrier(void) {
         _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
-        struct pollfd wait = { .events = 0 };
         int fds[2], r;
 
         if (pipe2(fds, O_CLOEXEC) < 0)
@@ -97,10 +96,13 @@ int notify_barrier(int timeout_ms) {
         ours = fds[0];
         theirs = fds[1];
         r = send_datagram(0, theirs, "BARRIER=1");
-        if (r < 0)
-                return r;
-        theirs = close_fd(theirs);
-        wait.fd = ours;
+        return r < 0 ? r : TAKE_FD(ours);
+}
+
+int notify_barrier_wait(int barrier_fd, int timeout_ms) {
+        struct pollfd wait = { .fd = barrier_fd };
+        int r;
+
         do
                 r = poll(&wait, 1, timeout_ms);
         while (r < 0 && errno == EINTR);

@@ -13,5 +13,8 @@ int notify_send(pid_t pid, const char *text);
 /* A socket that is connected to $NOTIFY_SOCKET, or -ENOENT if that is not set. */
 int notify_connect(void);
 
-/* sd_notify_barrier(3): returns when systemd has read all that was sent before; -ETIMEDOUT after timeout_ms. */
-int notify_barrier(int timeout_ms);
+/* sd_notify_barrier(3), in two: returns a descriptor that hangs up when systemd has read all that was sent before. */
+int notify_barrier(void);
+
+/* Waits for that; -ETIMEDOUT after timeout_ms. */
+int notify_barrier_wait(int barrier_fd, int timeout_ms);
