@@ -187,7 +187,9 @@ static int loop(Init *init, int signal_fd) {
                 int status;
 
                 n += add_streams(&init->streams, fds + n);
-                if (poll(fds, n, notify_relay_timeout(&init->notify)) < 0 && errno != EINTR)
+                while (n < ARRAY_LEN(fds))
+                        fds[n++].fd = -EBADF;
+                if (poll(fds, ARRAY_LEN(fds), notify_relay_timeout(&init->notify)) < 0 && errno != EINTR)
                         return EXIT_BERTH;
                 copy_streams(&init->streams);
                 notify_relay_run(&init->notify);
@@ -206,13 +208,22 @@ static int loop(Init *init, int signal_fd) {
 }
 
 /* Lets go of the pages of the program that only the launch has needed; the few that we still do come back from the
- * file. From there on the linker has put what was written to when the program was relocated: not to be lost. */
+ * file. From there on the linker has put what was written to when the program was relocated: not to be lost. With a page
+ * the kernel brings back those around it, up to the end of the mapping: what we run next is made mappings of their own,
+ * which pages are that differ in whether they go into a core dump. */
 static void release_memory(void) {
         extern const char __executable_start[], __preinit_array_start[];
+        const uintptr_t needed[] = { (uintptr_t) loop,  (uintptr_t) notify_relay_ready,
+                                     (uintptr_t) poll,  (uintptr_t) read,
+                                     (uintptr_t) write, (uintptr_t) waitid,
+                                     (uintptr_t) kill,  (uintptr_t) madvise };
         uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE);
         uintptr_t start = (uintptr_t) __executable_start & ~(page - 1);
         uintptr_t end = (uintptr_t) __preinit_array_start & ~(page - 1);
 
+        (void) madvise((void *) start, end - start, MADV_DONTDUMP);
+        for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+                (void) madvise((void *) (needed[i] & ~(page - 1)), 2 * page, MADV_DODUMP);
         (void) madvise((void *) start, end - start, MADV_DONTNEED);
 }
 

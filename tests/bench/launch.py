@@ -85,7 +85,7 @@ def furnish(m, image):
     if image == "tiny":
         for directory in ("bin", "dev", "proc", "sys", "run", "tmp", "etc", "var", "usr"):
             (root / directory).mkdir(parents=True)
-        for name in ("hosts", "hostname", "resolv.conf", "passwd", "group"):
+        for name in ("hosts", "hostname", "resolv.conf", "machine-id", "passwd", "group"):
             (root / "etc" / name).touch()
         shutil.copy(m.path(TOOLS) / "true", root / "bin/true")
     else:
