@@ -29,8 +29,5 @@
         ROW(HOOK_NETWORK_UP,     "Hooks",     "NetworkUp",        "",                  any) \
         ROW(HOOK_NETWORK_DOWN,   "Hooks",     "NetworkDown",      "",                  any) \
         ROW(HOOK_POLICY_CHANGED, "Hooks",     "PolicyChanged",    "",                  any) \
-        ROW(HOOK_ERROR,          "Hooks",     "Error",            "",                  any) \
-        ROW(SETUP,               "Setup",     "Exec",             "",                  text) \
-        ROW(SETUP_WORD,          "Setup",     "Exec",             "",                  any) \
-        ROW(SETUP_NETWORK,       "Setup",     "Network",          "no",                boolean)
+        ROW(HOOK_ERROR,          "Hooks",     "Error",            "",                  any)
 /* clang-format on */

@@ -59,9 +59,16 @@ static void check_root(Manifest *m) {
         if (given(m, "Container", "Profile") && is(m, "Container", "Ephemeral", "no"))
                 refuse(m, "Container", "Ephemeral",
                        "keeps a layer over an image, and Profile= has none; remove it");
+        if (given(m, "Container", "Profile"))
+                refuse(m, "Limits", "Disk",
+                       "limits a layer over an image, and Profile= has none; remove it");
         if (given(m, "Container", "Profile") && given(m, "Setup", "Exec"))
                 refuse(m, "Setup", "Exec",
                        "of [Setup] makes a layer over an image, and Profile= has none; use Image=");
+        if (given(m, "Setup", "Exec") && !given(m, "Container", "Profile") &&
+            !is(m, "Container", "Ephemeral", "no"))
+                refuse(m, "Setup", "Exec",
+                       "of [Setup] makes a layer that is kept; set Ephemeral=no in [Container]");
         if (!given(m, "Setup", "Exec") && store_count(m->store, "Setup", "Exec") != 0)
                 refuse(m, "Setup", "Network", "of [Setup] has no meaning without Exec= there; add it");
 }

@@ -25,6 +25,7 @@
 #include "helper/prepare.h"
 #include "helper/range.h"
 #include "helper/selfexec.h"
+#include "helper/setup.h"
 #include "helper/sockets.h"
 #include "helper/state.h"
 #include "helper/sysctls.h"
@@ -420,6 +421,8 @@ int verb_launch(int argc, char *argv[]) {
                         return EXIT_BERTH;
                 }
         }
+        if (launch.plan.setup && (prepare_check(&launch) < 0 || setup_run(&launch.plan, argv) < 0))
+                return EXIT_BERTH;
         if (launch.plan.sockets && sockets_take(&launch.leader.sockets) < 0)
                 return EXIT_BERTH;
         launch.argv = argv - 1;          /* a verb's argv[0] is the second word of the command line */

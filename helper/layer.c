@@ -42,6 +42,10 @@ static int check_stamp(int layer_fd, const char *name, const char *image, const 
                                LAYERS, name, stamp, image, digest ? digest : "another", name);
 }
 
+bool layer_is_stamped(int layer_fd) {
+        return faccessat(layer_fd, STAMP, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* For whoever wants the image while nothing runs from it. */
 static int note_image(int layer_fd, const char *name, const char *image) {
         _cleanup_free_ char *noted = NULL;

@@ -15,6 +15,9 @@
  * lock on the layer against whoever would exchange or remove it. Logs. */
 int layer_open(const Plan *plan, const State *state, int image_fd, int *ret_mount_fd);
 
+/* Has a layer that was opened been started from, or was its maker killed before? */
+bool layer_is_stamped(int layer_fd);
+
 /* Removes the ephemeral layer. */
 int layer_remove_ephemeral(const char *name);
 

@@ -50,6 +50,10 @@ static void print_process(FILE *f, const Plan *plan) {
                 fprintf(f, "Device: %s %s%s\n", plan->devices[i].path, plan->devices[i].read ? "r" : "",
                         plan->devices[i].write ? "w" : "");
         print_vector(f, "Sysctl", plan->sysctls);
+        for (char **word = plan->setup; word && *word; word++)
+                plan_print_value(f, **word == '!' ? "Setup" : "SetupWord", *word + 1);
+        if (plan->setup)
+                plan_print_value(f, "SetupNetwork", plan->setup_network ? "yes" : "no");
         if (plan->disk > 0)
                 fprintf(f, "Disk: %llu\n", (unsigned long long) plan->disk);
         if (plan->apparmor_profile)

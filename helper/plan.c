@@ -52,6 +52,7 @@ void plan_done(Plan *plan) {
         strv_free(plan->read_paths);
         strv_free(plan->write_paths);
         strv_free(plan->controllers);
+        strv_free(plan->setup);
         strv_free(plan->groups);
         strv_free(plan->system_call_filters);
         strv_free(plan->sysctls);
@@ -242,6 +243,12 @@ static int add_label(Plan *plan, const char *value) {
         return strv_env_set(&plan->labels, value) < 0 ? log_oom() : 0;
 }
 
+static int add_setup(Plan *plan, const char *value, bool begins) {
+        if (begins ? value[0] == '\0' : !plan->setup)
+                return wrong_value(begins ? "setup" : "setup-word", value, "a command, and then its words");
+        return strv_appendf(&plan->setup, "%c%s", begins ? '!' : ' ', value) < 0 ? log_oom() : 0;
+}
+
 /* Writes the values that are added to others. */
 static int set_listed(Plan *plan, int option, const char *value) {
         switch (option) {
@@ -258,6 +265,9 @@ static int set_listed(Plan *plan, int option, const char *value) {
                 return value[0] == '\0' || strchr(value, '\n')
                                        ? wrong_value("system-call-filter", value, "names of system calls")
                                        : add_string(&plan->system_call_filters, value);
+        case LAUNCH_SETUP:
+        case LAUNCH_SETUP_WORD:
+                return add_setup(plan, value, option == LAUNCH_SETUP);
         case LAUNCH_SECRET:
                 return add_secret(plan, value);
         case LAUNCH_DEVICE:
@@ -381,6 +391,8 @@ static int set_option(Plan *plan, int option, const char *value) {
                 return set_bool(option, value, &plan->no_new_privs);
         case LAUNCH_SHARED_RUN:
                 return set_bool(option, value, &plan->shared_run);
+        case LAUNCH_SETUP_NETWORK:
+                return set_bool(option, value, &plan->setup_network);
         case LAUNCH_SOCKETS:
                 return set_bool(option, value, &plan->sockets);
         case LAUNCH_DRY_RUN:
@@ -420,6 +432,12 @@ static int check_whole(const Plan *plan) {
                         return log_error_errno(
                                         EINVAL,
                                         "--sysctl=%s would change the host's with --ipc-namespace=host", *s);
+        if (plan->setup && plan->ephemeral)
+                return log_error_errno(EINVAL,
+                                       "--setup= makes a layer that is kept: it needs --ephemeral=no");
+        if (plan->disk > 0 && !plan->image)
+                return log_error_errno(EINVAL,
+                                       "--disk= limits a layer over an image, and --profile= has none");
         if (plan->ambient_capabilities & ~plan_capabilities(plan))
                 return log_error_errno(EINVAL,
                                        "--ambient-capability= names one that the container does not have");

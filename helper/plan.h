@@ -144,6 +144,8 @@ typedef struct Plan { /* strings borrow from argv; vectors and mounts are its ow
         Asked *asked;
         size_t n_asked;
         char **controllers;
+        char **setup; /* "!WORD" begins a command, " WORD" goes on with it */
+        bool setup_network;
         bool sockets; /* those that systemd passes go to the command */
         bool dry_run;
         bool foreground;

@@ -602,12 +602,16 @@ static int prepare_secrets(Launch *launch) {
         return secrets_set(&launch->secrets, &launch->env);
 }
 
+int prepare_check(const Launch *launch) {
+        int r = check_caller(&launch->plan);
+
+        return r < 0 ? r : check_not_running(&launch->plan);
+}
+
 int prepare_launch(Launch *launch) {
         int r;
 
-        r = check_caller(&launch->plan);
-        if (r >= 0)
-                r = check_not_running(&launch->plan);
+        r = prepare_check(launch);
         if (r < 0)
                 return r;
         launch->owner = true;

@@ -50,3 +50,6 @@ void prepare_done(Launch *launch);
 
 /* Fills launch after launch->plan: environment, command, ids, roots, control group, pipes. Logs. */
 int prepare_launch(Launch *launch);
+
+/* May it be launched at all: by root, for systemd, and under a name that nobody has? prepare_launch() looks again. Logs. */
+int prepare_check(const Launch *launch);

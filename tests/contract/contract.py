@@ -23,7 +23,7 @@ def unescape(text):
 LATER = [name.encode() for name in (
     "pid-namespace publish policy policy-default allow-domain allow-cidr deny-cidr allow protocol dns link "
     "allow-host bandwidth bandwidth-up address ipv6 hook-network-up hook-network-down hook-policy-changed "
-    "hook-error setup setup-word setup-network").split()]
+    "hook-error").split()]
 
 
 def words(line):
@@ -101,7 +101,8 @@ def misread(arguments, plan):
                         b"--env-file=": b"EnvironmentFile", b"--user=": b"User", b"--group=": b"Group",
                         b"--supplementary-group=": b"SupplementaryGroup", b"--umask=": b"UMask",
                         b"--timezone=": b"Timezone", b"--kill-signal=": b"KillSignal", b"--sysctl=": b"Sysctl",
-                        b"--shm-size=": b"ShmSize", b"--disk=": b"Disk", b"--system-call-filter=": b"SystemCallFilter",
+                        b"--shm-size=": b"ShmSize", b"--disk=": b"Disk", b"--setup=": b"Setup",
+                        b"--setup-word=": b"SetupWord", b"--setup-network=": b"SetupNetwork", b"--system-call-filter=": b"SystemCallFilter",
                         b"--seccomp-profile=": b"SeccompProfile",
                         b"--notify=": b"Notify", b"--secret=": b"Secret", b"--apparmor-profile=": b"AppArmorProfile",
                         b"--profile=": b"Profile",

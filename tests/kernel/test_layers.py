@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import time
 from pathlib import Path
 from typing import Iterator
 
@@ -100,3 +102,87 @@ def test_a_link_at_machine_id_is_not_followed(place: Place, target: str) -> None
     done = place.launch("/bin/sh", "-c", "cat /canary /etc/machine-id", options=(f"--image={tree}",))
     assert re.fullmatch("alive\n" + MACHINE_ID, done.stdout), done.stderr
     assert os.readlink(tree / "etc/machine-id") == target and (tree / "canary").read_text() == "alive\n"
+
+
+# -- [Setup] --
+
+
+def set_up(place: Place, *commands: str, options: tuple[str, ...] = (), network: str = "no",
+          command: str = "cat /made") -> subprocess.CompletedProcess[str]:
+    tree = place.top / "tree"
+    if not tree.exists():
+        make_tree(tree)
+    words = [word for line in commands for word in ("--setup=/bin/sh", "--setup-word=-c", f"--setup-word={line}")]
+    return place.launch("/bin/sh", "-c", command, options=(
+        f"--image={tree}", "--ephemeral=no", f"--setup-network={network}", *words, *options))
+
+
+def test_setup_runs_once_in_order_and_before_the_first_start(place: Place) -> None:
+    commands = ("echo one >>/made", "echo two >>/made; id -u >>/made; echo $A >>/made")
+    for _ in range(2):
+        done = set_up(place, *commands, options=("--env=A=b c", "--user=1000", "--working-directory=/bin"))
+        assert (done.returncode, done.stdout) == (0, "one\ntwo\n0\nb c\n"), done.stderr
+    assert "setup" not in os.listdir(place.lib / "berth/layers/web")
+    assert place.run("berth-manage", "remove", "web", "--layer").returncode == 0
+    assert set_up(place, *commands).stdout == "one\ntwo\n0\n\n"
+
+
+def test_a_setup_that_fails_fails_the_start_and_keeps_nothing(place: Place) -> None:
+    for command, how in (("echo x >>/made; exit 7", "exit status 7"), ("kill -9 $$", "exit status 137"),
+                         ("/nothing/there", "exit status 127")):
+        done = set_up(place, "echo one >>/made", command, "echo never >>/made",
+                     options=("--mount=type=volume,source=v,target=/v",))
+        assert done.returncode == 125 and done.stdout == ""
+        assert f"Exec= of [Setup], '/bin/sh', has failed ({how}); nothing of it is kept" in done.stderr
+        assert os.listdir(place.lib / "berth/layers") == []
+        assert not (place.lib / "berth/volumes").exists()
+    assert set_up(place, "echo one >>/made").stdout == "one\n"
+
+
+def test_a_layer_that_was_there_is_not_set_up(place: Place) -> None:
+    assert set_up(place, command="echo mine >/made").returncode == 0
+    assert set_up(place, "echo one >>/made").stdout == "mine\n"
+
+
+def test_setup_has_the_hosts_network_only_where_it_is_asked_for(place: Place) -> None:
+    look = "ls /sys/class/net | tr '\\n' ' ' >/made"
+    (make_tree(place.top / "tree") / "bin/tr").symlink_to("busybox")
+    host = " ".join(sorted(os.listdir("/sys/class/net")))
+    assert set_up(place, look, network="yes").stdout.split() == host.split()
+    assert place.run("berth-manage", "remove", "web", "--layer").returncode == 0
+    assert set_up(place, look).stdout.split() == ["lo"]
+
+
+def test_setup_needs_a_layer_that_is_kept(place: Place) -> None:
+    done = place.run("berth", "launch", "--dry-run", "--name=web", "--image=/x", "--setup=true")
+    assert (done.returncode, done.stderr) == (125, "--setup= makes a layer that is kept: it needs --ephemeral=no\n")
+    done = place.run("berth", "launch", "--dry-run", "--name=web", "--image=/x", "--ephemeral=no", "--setup-word=true")
+    assert done.returncode == 125 and "expected a command, and then its words" in done.stderr
+
+
+@pytest.mark.parametrize("rounds", [pytest.param(25, id="some"), pytest.param(500, id="many", marks=pytest.mark.long)])
+def test_killed_at_any_moment_a_setup_is_done_once_and_whole(place: Place, rounds: int) -> None:
+    words = [word for line in ("echo one >>/made", "echo two >>/made")
+             for word in ("--setup=/bin/sh", "--setup-word=-c", f"--setup-word={line}")]
+    command = [*place.prefix(), place.helper / "berth", "launch", "--foreground", "--name=web", "--network=none",
+               f"--image={make_tree(place.top / 'tree')}", "--ephemeral=no", *words, "--", "/bin/cat", "/made"]
+
+    def start() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=60)
+
+    started = time.monotonic()
+    assert start().stdout == "one\ntwo\n"
+    whole = time.monotonic() - started
+    for i in range(rounds):
+        while place.run("berth-manage", "remove", "web", "--all").returncode == 1:
+            assert time.monotonic() < started + 120
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(whole * i / rounds)
+        process.kill()
+        process.wait()
+        done = start()
+        while "running already" in done.stderr or "just being" in done.stderr:  # what was killed is about to end
+            assert time.monotonic() < started + 120
+            done = start()
+        assert (done.returncode, done.stdout) == (0, "one\ntwo\n"), done.stderr

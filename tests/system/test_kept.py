@@ -165,3 +165,20 @@ def test_a_snapshot_of_a_unit_freezes_it_for_as_long_as_it_is_copied(own: System
     assert "the kept layer /var/lib/berth/layers/web belongs to image" in own.journal("web")
     own.run("systemctl", "reset-failed", "web")
     own.run("berth", "remove", "web", "--all")
+
+
+def test_a_unit_is_set_up_once_and_a_failure_fails_its_start(own: System) -> None:
+    own.manifest("web", KEPT + '[Setup]\nExec=sh -c "echo one >>/made"\nExec=sh -c "exit 3"\n')
+    own.reload()
+    assert own.run("systemctl", "start", "web", check=False).rc == 1
+    assert "Exec= of [Setup], 'sh', has failed (exit status 3); nothing of it is kept" in own.journal("web")
+    assert own.run("ls", "/var/lib/berth/layers").out == ""
+    own.run("systemctl", "reset-failed", "web")
+    own.manifest("web", KEPT + '[Setup]\nExec=sh -c "echo one >>/made"\nNetwork=yes\n[Limits]\nTasks=50\n')
+    if "pids" not in own.run("cat", "/sys/fs/cgroup/cgroup.controllers").out:
+        own.manifest("web", KEPT + '[Setup]\nExec=sh -c "echo one >>/made"\nNetwork=yes\n')
+    own.reload()
+    for _ in range(2):
+        own.start("web")
+        assert own.run("berth", "exec", "web", "--", "cat", "/made").out == "one\n"
+        own.stop("web")

@@ -490,7 +490,7 @@ def test_an_apparmor_profile_that_nobody_would_enforce_fails_the_start(m: Machin
 
 @pytest.mark.parametrize("section, key, value", [
     ("Network", "Publish", "80:80"), ("Network", "AllowDomain", "example.com"),
-    ("Hooks", "NetworkUp", "/bin/true"), ("Setup", "Exec", "true"),
+    ("Hooks", "NetworkUp", "/bin/true"),
 ])
 def test_what_this_version_does_not_do_is_refused_and_nothing_is_made(m: Machine, section: str, key: str,
                                                                       value: str) -> None:
