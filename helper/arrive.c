@@ -155,10 +155,16 @@ static int unpack(const Arrival *arrival, int fd, Extract *x) {
         return r < 0 ? r : set_times(x, fd, arrival->to, ".");
 }
 
-static int arrive_at(const Arrival *arrival, const Place *place, const char *name, Extract *x, int fd) {
+int arrive_unpack(const Arrival *arrival, int fd) {
+        _cleanup_extract_ Extract *x = extract_new(fd, &arrival->limits);
+
+        return x ? unpack(arrival, fd, x) : log_oom();
+}
+
+static int arrive_at(const Arrival *arrival, const Place *place, const char *name, int fd) {
         int r;
 
-        r = unpack(arrival, fd, x);
+        r = arrive_unpack(arrival, fd);
         if (r < 0)
                 return r;
         if (!arrival->top)
@@ -167,7 +173,6 @@ static int arrive_at(const Arrival *arrival, const Place *place, const char *nam
 }
 
 int arrive(const Arrival *arrival, const Place *place) {
-        _cleanup_extract_ Extract *x = NULL;
         _cleanup_close_ int fd = -EBADF;
         uint64_t number;
         char name[32];
@@ -182,10 +187,8 @@ int arrive(const Arrival *arrival, const Place *place) {
         /* What the archive says of its top comes over this. */
         if (fd < 0 || (!arrival->top && fchmod(fd, 0755) < 0))
                 r = log_error_errno(errno, "%s: %m", arrival->to);
-        else {
-                x = extract_new(fd, &arrival->limits);
-                r = x ? arrive_at(arrival, place, name, x, fd) : log_oom();
-        }
+        else
+                r = arrive_at(arrival, place, name, fd);
         k = remove_tree(place->dir_fd, name);
         if (k < 0 && r >= 0)
                 r = log_error_errno(k, "%s: '%s' cannot be removed: %m", arrival->to, name);

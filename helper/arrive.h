@@ -23,3 +23,6 @@ typedef struct Arrival {  /* borrows */
 /* Directories are merged with those that are there, other files replace others; a directory and anything else are in
  * each other's way. Logs. */
 int arrive(const Arrival *arrival, const Place *place);
+
+/* Unpacks all of the archive into fd, an empty directory of our own. Logs. */
+int arrive_unpack(const Arrival *arrival, int fd);

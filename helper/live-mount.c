@@ -337,7 +337,7 @@ static int check_rights(const Enter *enter, const MountSpec *spec) {
 }
 
 /* Opens the source with the ids that the container is to see. */
-static int open_source(const Enter *enter, const MountSpec *spec) {
+static int open_source(const Enter *enter, MountSpec *spec) {
         const State *state = &enter->state;
         _cleanup_image_ Image image = IMAGE_NONE;
         _cleanup_close_ int tree_fd = -EBADF, userns_fd = -EBADF;
@@ -370,7 +370,7 @@ static int print_mount(const Request *request, uint64_t id) {
         return 0;
 }
 
-static int mount_one(const Request *request, Enter *enter, const char *fields, const MountSpec *spec) {
+static int mount_one(const Request *request, Enter *enter, const char *fields, MountSpec *spec) {
         _cleanup_close_ int tree_fd = -EBADF;
         Work work = { .spec = spec, .tree_fd = -EBADF };
         Result result = {};

@@ -32,6 +32,7 @@ void mount_spec_done(MountSpec *mount) {
         free(mount->target);
         free(mount->id_ranges);
         free(mount->options);
+        close_fd(mount->lock_fd);
 }
 
 /* Takes the next KEY=VALUE field off *rest, unescaping in place; false at the end. */
@@ -207,7 +208,7 @@ int mount_spec_add(Plan *plan, const char *text) {
                 return log_oom();
         plan->mounts = grown;
         mount = &plan->mounts[plan->n_mounts++];
-        *mount = (MountSpec){ .type = _MOUNT_TYPE_INVALID };
+        *mount = (MountSpec){ .type = _MOUNT_TYPE_INVALID, .lock_fd = -EBADF };
         while (next_field(&rest, &key, &value)) {
                 int r = value ? set_mount_field(mount, key, value) : -EINVAL;
 

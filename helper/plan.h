@@ -40,6 +40,7 @@ typedef struct MountSpec { /* owns */
         size_t n_id_ranges;
         bool id_auto;
         char *options; /* tmpfs */
+        int lock_fd;   /* of the directory that a volume is in, once it is open */
 } MountSpec;
 
 typedef enum PrivateUsers {

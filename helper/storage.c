@@ -2,6 +2,7 @@
 #include "helper/image-verbs.h"
 #include "helper/program.h"
 #include "helper/snapshot-verbs.h"
+#include "helper/volume-verbs.h"
 
 /* berth-storage: images, volumes and snapshots, apart from what must start fast and from what may not load libraries.
  * "berth image" and the like execute it. */
@@ -23,6 +24,14 @@ static const SubverbFunction snapshot_functions[] = {
         { "remove",  snapshot_verb_remove },
 };
 
+static const SubverbFunction volume_functions[] = {
+        { "list",    volume_verb_list },
+        { "create",  volume_verb_create },
+        { "remove",  volume_verb_remove },
+        { "backup",  volume_verb_backup },
+        { "restore", volume_verb_restore },
+};
+
 static int verb_image(int argc _unused_, char *argv[]) {
         return subverbs_run(verb_find("image"), argv, image_functions, ARRAY_LEN(image_functions));
 }
@@ -31,9 +40,14 @@ static int verb_snapshot(int argc _unused_, char *argv[]) {
         return subverbs_run(verb_find("snapshot"), argv, snapshot_functions, ARRAY_LEN(snapshot_functions));
 }
 
+static int verb_volume(int argc _unused_, char *argv[]) {
+        return subverbs_run(verb_find("volume"), argv, volume_functions, ARRAY_LEN(volume_functions));
+}
+
 static const ProgramVerb functions[] = {
         { "image",    verb_image },
         { "snapshot", verb_snapshot },
+        { "volume",   verb_volume },
 };
 /* clang-format on */
 

@@ -287,6 +287,8 @@ const Verb verbs[] = {
         { "remove", "NAME [OPTION...]", "Remove what a container has left", VERB_MANAGE, .options = remove_options },
         { "cp", "[NAME:]SOURCE [NAME:]TARGET", "Copy files and trees into and out of a container",
           VERB_FILES, .options = cp_options },
+        { "volume", "VERB [ARGUMENT...]", "List, create, remove, back up and restore volumes", VERB_STORAGE,
+          .options = volume_options, .subverbs = volume_subverbs },
         { "mount", "NAME [SOURCE] TARGET [OPTION...]", "Mount something into a running container", VERB_FILES,
           .options = mount_options },
         { "umount", "NAME TARGET|ID", "Undo a mount", VERB_FILES, },

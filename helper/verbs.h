@@ -300,6 +300,19 @@ typedef enum ImageOption { /* not every verb of image takes all of them */
 extern const Option image_options[];
 extern const Subverb image_subverbs[];
 
+typedef enum VolumeOption { /* not every verb of volume takes all of them */
+                            VOLUME_OWNER,
+                            VOLUME_MODE,
+                            VOLUME_FORCE,
+                            VOLUME_FREEZE,
+                            VOLUME_MAX_SIZE,
+                            VOLUME_JSON,
+                            VOLUME_NO_LEGEND,
+                            _VOLUME_MAX,
+} VolumeOption;
+extern const Option volume_options[];
+extern const Subverb volume_subverbs[];
+
 typedef enum CpOption { CP_OWNER, CP_MAX_SIZE, _CP_MAX } CpOption;
 extern const Option cp_options[];
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "common/contract.h"
@@ -67,7 +68,7 @@ static int open_store(const char *name, const MountSpec *mount) {
         return make_path(store_fd, owner, 0700);
 }
 
-static int open_kept(const char *name, const MountSpec *mount, int image_fd) {
+static int open_kept(const char *name, MountSpec *mount, int image_fd) {
         const char *colon = strchr(mount->source, ':'), *source = colon ? colon + 1 : mount->source;
         _cleanup_close_ int dir_fd = -EBADF;
         int r, fd;
@@ -75,6 +76,8 @@ static int open_kept(const char *name, const MountSpec *mount, int image_fd) {
         dir_fd = open_store(name, mount);
         if (dir_fd < 0)
                 return dir_fd;
+        if (flock(dir_fd, LOCK_SH | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? -EBUSY : -errno;
         /* A pointer's is the other container's to make. */
         if (mount->type != MOUNT_POINTER && faccessat(dir_fd, source, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
                 r = make_volume(dir_fd, source, mount, image_fd);
@@ -82,7 +85,11 @@ static int open_kept(const char *name, const MountSpec *mount, int image_fd) {
                         return r;
         }
         fd = openat(dir_fd, source, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
+        if (fd < 0)
+                return -errno;
+        close_fd(mount->lock_fd);
+        mount->lock_fd = TAKE_FD(dir_fd);
+        return fd;
 }
 
 static int make_bind_source(const MountSpec *mount) {
@@ -139,7 +146,7 @@ static const char *const kinds[_MOUNT_TYPE_MAX] = {
 };
 
 /* Opens what is to be mounted, whichever kind it is. */
-static int open_source(const char *name, const MountSpec *mount, int image_fd) {
+static int open_source(const char *name, MountSpec *mount, int image_fd) {
         _cleanup_close_ int source_fd = -EBADF;
         const char *kind = kinds[mount->type];
         int fd;
@@ -156,6 +163,9 @@ static int open_source(const char *name, const MountSpec *mount, int image_fd) {
                                 "pointer '%s': the other container has no such volume; start that once, or "
                                 "name another",
                                 mount->source);
+        if (source_fd == -EBUSY)
+                return log_error_errno(source_fd, "%s '%s' is just being restored or removed; try again",
+                                       kind, mount->source);
         if (source_fd < 0)
                 return log_error_errno(source_fd, "%s '%s' cannot be opened: %m", kind, mount->source);
         if (!mount->subpath)
@@ -166,7 +176,7 @@ static int open_source(const char *name, const MountSpec *mount, int image_fd) {
                       : fd;
 }
 
-int volume_open(const char *name, const MountSpec *mount, int image_fd) {
+int volume_open(const char *name, MountSpec *mount, int image_fd) {
         _cleanup_close_ int source_fd = -EBADF, tree_fd = -EBADF;
         uint64_t attributes =
                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (mount->read_only ? MOUNT_ATTR_RDONLY : 0);
