@@ -561,7 +561,7 @@ def test_a_process_of_the_container_is_nobody_on_the_host(m: Machine) -> None:
 
 # -- the root --
 
-MOUNT_POINTS = ["/", "/dev", "/dev/mqueue", "/dev/pts", "/dev/shm", "/etc/hostname", "/etc/hosts", "/proc",
+MOUNT_POINTS = ["/", "/dev", "/dev/mqueue", "/dev/pts", "/dev/shm", "/etc/hostname", "/etc/hosts", "/etc/machine-id", "/proc",
                 "/proc/sys", "/sys", "/sys/fs/cgroup"]
 
 
@@ -577,7 +577,7 @@ def test_the_mount_table_holds_nothing_of_the_host(m: Machine) -> None:
     assert sorted(table) == MOUNT_POINTS
     for point, fields in table.items():
         assert "shared:" not in " ".join(fields), fields
-        root = {"/proc/sys": "/sys", "/etc/hostname": "/hostname", "/etc/hosts": "/hosts"}.get(point, "/")
+        root = "/sys" if point == "/proc/sys" else point if point.startswith("/etc/") else "/"
         assert fields[3] == root, fields
         options = set(fields[5].split(","))
         if point != "/":
@@ -679,7 +679,7 @@ def test_a_kept_root_of_another_image_is_refused(m: Machine) -> None:
     m.manifest(unit, "[Container]\nImage=nginx\nEphemeral=no\nExec=true\n[Service]\nType=oneshot\n")
     m.reload()
     line = refused(m, unit)
-    assert line.startswith(f"the kept layer /var/lib/berth/layers/{unit} belongs to image 'base', not to 'nginx'; ")
+    assert line.startswith(f"the kept layer /var/lib/berth/layers/{unit} belongs to image 'base', and 'nginx' is another; ")
     m.manifest(unit, "[Container]\nImage=base\nEphemeral=no\nExec=true\n[Service]\nType=oneshot\n")
     m.reload()
     m.start(unit)
