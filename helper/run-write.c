@@ -25,7 +25,7 @@ static int make_directory(const char *name) {
 
         if (root_fd < 0)
                 return -errno;
-        run_fd = make_path(root_fd, RUN_DIR + 1, 0755);
+        run_fd = make_path(root_fd, &RUN_DIR[1], 0755);
         if (run_fd < 0)
                 return run_fd;
         if (mkdirat(run_fd, name, 0700) < 0)
@@ -155,7 +155,7 @@ static int write_unit(const Run *run, const char *text) {
         if (root_fd < 0)
                 return -errno;
         snprintf(file, sizeof(file), "%s.service", run->name);
-        dir_fd = r = make_path(root_fd, RUN_UNIT_DIR + 1, 0755);
+        dir_fd = r = make_path(root_fd, &RUN_UNIT_DIR[1], 0755);
         if (r >= 0)
                 r = write_file_at(dir_fd, file, text, strlen(text), 0644);
         return r < 0 ? log_error_errno(r, "cannot write '%s/%s': %m", RUN_UNIT_DIR, file) : 0;

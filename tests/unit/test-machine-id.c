@@ -34,7 +34,7 @@ static void what_is_no_id_gives_none(void **state _unused_) {
                                             HOST "\n\n",
                                             HOST " ",
                                             "0123456789ABCDEF0123456789ABCDEF",
-                                            " " HOST };
+                                            (" " HOST) };
         char id[MACHINE_ID_SIZE];
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++)
