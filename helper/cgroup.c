@@ -83,8 +83,13 @@ int cgroup_make(int cgroup_fd, const char *name) {
 void cgroup_count_children(int cgroup_fd) {
         static const char *const controllers[] = { "+memory", "+pids", "+io" };
 
+        unsigned tries = 200;
+
+        /* Right after the start the launcher may still be there, which is in the way (EBUSY), and about to end. */
         for (size_t i = 0; i < ARRAY_LEN(controllers); i++)
-                (void) write_string_at(cgroup_fd, "cgroup.subtree_control", controllers[i]);
+                while (write_string_at(cgroup_fd, "cgroup.subtree_control", controllers[i]) == -EBUSY &&
+                       tries-- > 0)
+                        (void) usleep(5000);
 }
 
 int cgroup_remove(int cgroup_fd, const char *name) {

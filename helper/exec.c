@@ -11,6 +11,7 @@
 #include "helper/attend.h"
 #include "helper/cgroup.h"
 #include "helper/detach.h"
+#include "helper/kept.h"
 #include "helper/messages.h"
 #include "helper/request.h"
 #include "helper/result.h"
@@ -111,6 +112,15 @@ static int make_env(char *const *asked, const User *user, bool tty, char ***env)
 
 static uid_t host_id(const State *state, uid_t id) {
         return state->uid_count > 0 ? state->uid_base + id : id;
+}
+
+/* What berth env has kept. */
+static int add_kept(State *state) {
+        int r = kept_load(state->name, &state->env);
+
+        return r < 0 ? log_error_errno(r, "cannot read the variables that are kept for container '%s': %m",
+                                       state->name)
+                     : 0;
 }
 
 /* --cap-add: never more than the container has. */
@@ -297,6 +307,8 @@ static int run(Exec *exec, char *argv[]) {
         r = request_environment(request, &env);
         if (r >= 0 && request->detach)
                 return fail(exec, "detach", detach_execute(request, env)); /* all that can be told now was */
+        if (r >= 0)
+                r = add_kept(&enter->state);
         if (r >= 0)
                 r = make_env(env, &exec->user, tty, &enter->state.env);
         if (r >= 0 && !request->command)

@@ -15,6 +15,7 @@
 #include "common/fs.h"
 #include "common/log.h"
 #include "helper/cgroup.h"
+#include "helper/enter.h"
 #include "helper/idmap.h"
 #include "helper/layer.h"
 #include "helper/leader.h"
@@ -312,12 +313,18 @@ static int set_off(Launch *launch) {
         return -ECANCELED;
 }
 
-/* By a process of its own, after the start has succeeded: the start waits for no bus. */
+/* By a process of its own, after the start has succeeded: the start waits for no bus. Beside the execs' guards, as
+ * long as it is in the unit's own control group that one's children cannot be given controllers (cgroups(7), no
+ * internal processes). */
 static void register_machine(const Launch *launch) {
         const char *argv[] = { "berth-manage", "machine-register", launch->plan.name, NULL };
+        int guard_fd;
 
         if (fork() != 0)
                 return;
+        guard_fd = cgroup_make(launch->cgroup_fd, ENTER_GUARD);
+        if (guard_fd >= 0)
+                (void) write_string_at(guard_fd, "cgroup.procs", "0");
         execv(BERTH_LIBEXECDIR "/berth-manage", (char *const *) (uintptr_t) argv);
         _exit(EXIT_BERTH);
 }

@@ -270,6 +270,8 @@ const Verb verbs[] = {
           VERB_BERTH, .container = true, .options = shell_options },
         { "run", "[MANIFEST] [OPTION...] [--] [COMMAND [WORD...]]", "Run a command in a container made for it",
           VERB_MANAGE, .container = true, .options = run_options },
+        { "env", "VERB [ARGUMENT...]", "Variables for later execs in a container",
+          VERB_MANAGE, .options = env_options, .subverbs = env_subverbs },
         { "job", "VERB [ARGUMENT...]", "Commands that exec --detach has started",
           VERB_MANAGE, .options = job_options, .subverbs = job_subverbs },
         { "list", "[OPTION...]", "List running containers", VERB_MANAGE, .options = list_options },

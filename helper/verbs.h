@@ -72,6 +72,7 @@ int verb_doctor(int argc, char *argv[]);
 int verb_clean(int argc, char *argv[]);
 int verb_remove(int argc, char *argv[]);
 int verb_run(int argc, char *argv[]);
+int verb_env(int argc, char *argv[]);
 int verb_job(int argc, char *argv[]);
 int verb_job_start(int argc, char *argv[]);
 int verb_dns(int argc, char *argv[]);
@@ -217,6 +218,10 @@ extern const Option run_options[];
 
 typedef enum JobStartOption { JOB_START_NAME, JOB_START_ID, _JOB_START_MAX } JobStartOption;
 extern const Option job_start_options[];
+
+typedef enum EnvOption { ENV_JSON, _ENV_MAX } EnvOption;
+extern const Option env_options[];
+extern const Subverb env_subverbs[];
 
 typedef enum JobOption { JOB_SINCE_CURSOR, JOB_JSON, JOB_NO_LEGEND, _JOB_MAX } JobOption;
 extern const Option job_options[];
