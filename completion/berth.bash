@@ -78,7 +78,7 @@ _berth() {
         mapfile -t COMPREPLY < <(compgen -f -W "$(_berth_manifests)" -- "$word")
     elif [[ $verb == @(diff|enable|disable) ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_manifests)" -- "$word")
-    elif [[ $verb == @(job list|env *) && $COMP_CWORD -eq 3 ]]; then
+    elif [[ $verb == @(job list|env *|session *) && $COMP_CWORD -eq 3 ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_names)" -- "$word")
     elif [[ $verb == 'job '* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_jobs)" -- "$word")

@@ -16,6 +16,7 @@
 #include "helper/request.h"
 #include "helper/result.h"
 #include "helper/selfexec.h"
+#include "helper/session.h"
 #include "helper/verbs.h"
 
 /* berth exec and berth shell: a command in a running container. */
@@ -144,6 +145,7 @@ typedef struct Exec {
         Stdio stdio;
         Collect collect;
         char **login; /* words of a login shell */
+        Session session;
         Spawn spawn;
         uint64_t duration_usec;
         GuardReport report;
@@ -156,6 +158,7 @@ static void exec_done(Exec *exec) {
         collect_done(&exec->collect);
         user_done(&exec->user);
         enter_done(&exec->enter);
+        session_done(&exec->session);
         exec->login = strv_free(exec->login);
 }
 
@@ -170,6 +173,12 @@ static uint64_t now_usec(void) {
 
         clock_gettime(CLOCK_MONOTONIC, &t);
         return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
+}
+
+/* What a call that ran out of time has changed is half a change. */
+static void keep_session(const Exec *exec, const GuardReport *report) {
+        if (report->started && !report->timed_out && session_keep(&exec->session) < 0)
+                log_warning("session '%s' stays as it was before this call", exec->request->session);
 }
 
 /* From here on something exists that must be ended, and a guard that sees to it. */
@@ -222,6 +231,8 @@ static int start_and_attend(Exec *exec) {
         }
         r = attend_run(&attend);
         exec->duration_usec = now_usec() - began;
+        if (request->session && r != EXIT_BERTH)
+                keep_session(exec, &attend.report);
         exec->report = attend.report;
         exec->failure = attend.failure;
         return r;
@@ -275,7 +286,10 @@ static void plan_spawn(Exec *exec) {
         exec->spawn = (Spawn){
                 .enter = &exec->enter,
                 .stdio = &exec->stdio,
-                .argv = request->command ? request->command : exec->login,
+                .argv = request->session   ? exec->session.argv
+                        : request->command ? request->command
+                                           : exec->login,
+                .extra_fd = request->session ? exec->session.state_fd : 0,
                 .file = request->command ? NULL : exec->user.shell,
                 .env = exec->enter.state.env,
                 .directory = request->directory ? request->directory
@@ -315,6 +329,12 @@ static int run(Exec *exec, char *argv[]) {
                 r = login_words(exec->user.shell, &exec->login);
         if (r < 0)
                 return fail(exec, "environment", r);
+        if (request->session) {
+                r = session_open(request->name, request->session, &exec->user, request->command, env,
+                                 host_id(&enter->state, exec->user.uid), &exec->session);
+                if (r < 0)
+                        return fail(exec, "session", r);
+        }
         r = open_streams(exec, tty);
         if (r < 0)
                 return fail(exec, "streams", r);
@@ -351,6 +371,7 @@ static int verb(char *argv[], bool shell) {
                 .enter = ENTER_NONE,
                 .stdio = STDIO_NONE,
                 .collect = COLLECT_NONE,
+                .session = SESSION_NONE,
                 .report = { .figures = FIGURES_NONE },
                 .messages = MESSAGES_NONE,
         };

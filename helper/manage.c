@@ -19,6 +19,7 @@ static const ProgramVerb functions[] = {
         { "doctor",             verb_doctor },
         { "clean",              verb_clean },
         { "remove",             verb_remove },
+        { "session",            verb_session },
         { "env",                verb_env },
         { "job",                verb_job },
         { "run",                verb_run },

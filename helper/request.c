@@ -6,6 +6,7 @@
 #include "common/parse.h"
 #include "common/strv.h"
 #include "helper/environment.h"
+#include "helper/session.h"
 #include "helper/verbs.h"
 
 #define MAX_OUTPUT_DEFAULT (256 * 1024)
@@ -100,6 +101,12 @@ static int parse_option(Request *request, int option, const char *value) {
                                                value);
                 request->max_output_given = true;
                 break;
+        case EXEC_SESSION:
+                if (!session_id_valid(value))
+                        return log_error_errno(EINVAL, "--session=%s: expected letters, digits, '-' and '_'",
+                                               value);
+                request->session = value;
+                break;
         case EXEC_DETACH:
                 request->detach = true;
                 break;
@@ -128,6 +135,9 @@ static int check(const Request *request, bool shell) {
         if (request->detach && (request->json != JSON_NO || request->tty == TTY_YES))
                 return log_error_errno(EINVAL,
                                        "--detach: takes neither --json nor --tty, see berth job logs");
+        if (request->detach && request->session)
+                return log_error_errno(EINVAL, "--detach: a session is for calls one after the other; "
+                                               "leave out --session");
         if (request->detach && request->input && streq(request->input, "-"))
                 return log_error_errno(EINVAL, "--detach: a job has no standard input of the caller's; "
                                                "--input=FILE gives it a file");

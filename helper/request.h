@@ -25,6 +25,7 @@ typedef struct Request { /* strings borrow from argv, vectors are its own */
         uint64_t timeout_usec; /* 0: none */
         uint64_t capabilities; /* more of them, a bit each */
         bool detach;
+        const char *session; /* NULL: none */
         JsonMode json;
         bool max_output_given;
         uint64_t max_output; /* bytes of each stream */

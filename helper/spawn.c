@@ -37,13 +37,19 @@ void process_done(Process *process) {
 
 /* 0, 1, 2 and the error pipe as 3; all else is closed here, not only at exec: a lost exec (a program on a file system
  * that hangs) must hold neither the guard's pipe nor anything of the host. */
-static int arrange_descriptors(const Stdio *stdio, int error_fd) {
+static int arrange_descriptors(const Stdio *stdio, int extra_fd, int error_fd) {
         for (int i = 0; i < 3; i++)
                 if (stdio->inside[i] != i && dup2(stdio->inside[i], i) < 0)
                         return -errno;
         if (error_fd != ERROR_FD && dup3(error_fd, ERROR_FD, O_CLOEXEC) < 0)
                 return -errno;
-        return syscall(SYS_close_range, ERROR_FD + 1, ~0U, 0) < 0 ? -errno : 0;
+        if (extra_fd <= 0)
+                return syscall(SYS_close_range, ERROR_FD + 1, ~0U, 0) < 0 ? -errno : 0;
+        if (dup2(extra_fd, SPAWN_EXTRA_FD) < 0 ||
+            syscall(SYS_close_range, ERROR_FD + 1, SPAWN_EXTRA_FD - 1, 0) < 0 ||
+            syscall(SYS_close_range, SPAWN_EXTRA_FD + 1, ~0U, 0) < 0)
+                return -errno;
+        return 0;
 }
 
 /* A session of its own: no controlling terminal, or the inner one. */
@@ -88,7 +94,7 @@ static Report become(const Spawn *spawn, int error_fd) {
         r = confine_apparmor(spawn->enter->proc_fd, spawn->enter->state.apparmor);
         if (r < 0)
                 return (Report){ STAGE_APPARMOR, r };
-        r = arrange_descriptors(spawn->stdio, error_fd);
+        r = arrange_descriptors(spawn->stdio, spawn->extra_fd, error_fd);
         if (r < 0)
                 return (Report){ STAGE_STDIO, r };
         r = begin_session(spawn->stdio->tty);

@@ -18,7 +18,10 @@ typedef struct Spawn {      /* borrows */
         const char *file;        /* NULL: argv[0], looked up in PATH */
         char *const *argv;
         char *const *env;
+        int extra_fd; /* becomes SPAWN_EXTRA_FD of the command; above that number, or 0 for none */
 } Spawn;
+
+#define SPAWN_EXTRA_FD 9
 
 typedef struct Process {
         pid_t pid; /* also its process group's and session's */

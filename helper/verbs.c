@@ -130,6 +130,7 @@ const Option exec_options[] = {
         [EXEC_JSON]       = { "json", 0, "[=stream]", "Tell of it as a JSON object; with =stream its output before" },
         [EXEC_MAX_OUTPUT] = { "max-output", 0, "BYTES", "With --json, what is kept of each stream; default: 256K" },
         [EXEC_DETACH]     = { "detach", 0, NULL, "Do not wait for it; prints the name of a job, see berth job" },
+        [EXEC_SESSION]    = { "session", 0, "ID", "Go on, in a shell, where the last call with that ID ended" },
         [_EXEC_MAX]       = {},
 };
 
@@ -270,6 +271,8 @@ const Verb verbs[] = {
           VERB_BERTH, .container = true, .options = shell_options },
         { "run", "[MANIFEST] [OPTION...] [--] [COMMAND [WORD...]]", "Run a command in a container made for it",
           VERB_MANAGE, .container = true, .options = run_options },
+        { "session", "VERB [ARGUMENT...]", "What exec --session keeps",
+          VERB_MANAGE, .options = session_options, .subverbs = session_subverbs },
         { "env", "VERB [ARGUMENT...]", "Variables for later execs in a container",
           VERB_MANAGE, .options = env_options, .subverbs = env_subverbs },
         { "job", "VERB [ARGUMENT...]", "Commands that exec --detach has started",

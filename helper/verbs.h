@@ -73,6 +73,7 @@ int verb_clean(int argc, char *argv[]);
 int verb_remove(int argc, char *argv[]);
 int verb_run(int argc, char *argv[]);
 int verb_env(int argc, char *argv[]);
+int verb_session(int argc, char *argv[]);
 int verb_job(int argc, char *argv[]);
 int verb_job_start(int argc, char *argv[]);
 int verb_dns(int argc, char *argv[]);
@@ -181,6 +182,7 @@ typedef enum ExecOption {
         EXEC_JSON,
         EXEC_MAX_OUTPUT,
         EXEC_DETACH,
+        EXEC_SESSION,
         _EXEC_MAX,
 } ExecOption;
 extern const Option exec_options[], shell_options[];
@@ -218,6 +220,10 @@ extern const Option run_options[];
 
 typedef enum JobStartOption { JOB_START_NAME, JOB_START_ID, _JOB_START_MAX } JobStartOption;
 extern const Option job_start_options[];
+
+typedef enum SessionOption { SESSION_JSON, SESSION_NO_LEGEND, _SESSION_MAX } SessionOption;
+extern const Option session_options[];
+extern const Subverb session_subverbs[];
 
 typedef enum EnvOption { ENV_JSON, _ENV_MAX } EnvOption;
 extern const Option env_options[];
