@@ -48,7 +48,7 @@
  *   --sockets=BOOL             what systemd passes (sd_listen_fds(3)) goes on to the command; none is an error
  *   --require-controller=NAME  a cgroup controller without which the start is refused, repeated
  *   --disk=BYTES
- *   --hook-network-up=WORD --hook-network-down=WORD --hook-policy-changed=WORD --hook-error=WORD
+ *   --hook-network-up=WORD --hook-network-down=WORD --hook-policy-changed=WORD
  *                              the words of a command of the host, repeated in order
  *   --setup=WORD --setup-word=WORD   a command's first word and its further ones; --setup= begins the next
  *   --setup-network=BOOL
@@ -74,7 +74,8 @@
  *                                            one health check: what berth-health@NAME.service runs; notify: its first
  *                                            success is the service's READY=1
  *   berth reload --name=NAME --signal=SIGNAL   ExecReload= with ReloadSignal=: sends it to the leader
- *   berth cleanup --name=NAME                ExecStopPost=: releases what lives outside of the leader
+ *   berth cleanup --name=NAME [--hook-error=WORD...]   ExecStopPost=: releases what lives outside of the leader; then, if
+ *                                            the service has failed, runs the words as a command of the host
  */
 
 /* Exit statuses of launch, exec, shell, run (as chroot(1), env(1), timeout(1) have them). */

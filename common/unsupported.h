@@ -28,6 +28,5 @@
         ROW(IPV6,                "Network",   "IPv6",             "",                  boolean) \
         ROW(HOOK_NETWORK_UP,     "Hooks",     "NetworkUp",        "",                  any) \
         ROW(HOOK_NETWORK_DOWN,   "Hooks",     "NetworkDown",      "",                  any) \
-        ROW(HOOK_POLICY_CHANGED, "Hooks",     "PolicyChanged",    "",                  any) \
-        ROW(HOOK_ERROR,          "Hooks",     "Error",            "",                  any)
+        ROW(HOOK_POLICY_CHANGED, "Hooks",     "PolicyChanged",    "",                  any)
 /* clang-format on */

@@ -130,7 +130,6 @@ static const struct Row {
         { "Hooks",     "NetworkUp",           "--hook-network-up=",      ROW_WORDS },
         { "Hooks",     "NetworkDown",         "--hook-network-down=",    ROW_WORDS },
         { "Hooks",     "PolicyChanged",       "--hook-policy-changed=",  ROW_WORDS },
-        { "Hooks",     "Error",               "--hook-error=",           ROW_WORDS },
         { "Setup",     "Exec",                NULL,                      ROW_SETUP },
         { "Setup",     "Network",             "--setup-network=",        ROW_VALUE },
 };
@@ -312,6 +311,13 @@ int command_launch(Manifest *m, Text *line) {
                         return r;
         }
         return add_exec(&c);
+}
+
+int command_cleanup(Manifest *m, Text *line) {
+        Command c = { .m = m, .line = line };
+
+        command_name(m, line);
+        return add_words(&c, &(const struct Row){ "Hooks", "Error", "--hook-error=", ROW_WORDS });
 }
 
 int command_reload(Manifest *m, Text *line) {

@@ -11,6 +11,9 @@
  * -ENOMEM. */
 int command_launch(Manifest *m, Text *line);
 
+/* Appends those behind "berth cleanup", the hook for a failure included. As above. */
+int command_cleanup(Manifest *m, Text *line);
+
 /* Appends the words behind "berth" of what a reload runs, verb first; nothing where there is none. As above. */
 int command_reload(Manifest *m, Text *line);
 

@@ -150,7 +150,7 @@ static void add_reload(Translation *t, const Text *reload, const Text *errors) {
 
 /* The commands, last: nothing that a manifest passes on comes behind them. launch and reload are what to run if all
  * is well; they were built before, since that can find errors itself. */
-static int add_commands(Translation *t, const Text *launch, const Text *reload) {
+static int add_commands(Translation *t, const Text *launch, const Text *reload, const Text *cleanup) {
         _cleanup_text_ Text line = { 0 };
         int r;
 
@@ -169,7 +169,7 @@ static int add_commands(Translation *t, const Text *launch, const Text *reload) 
         text_add(&t->text, "\n");
         add_reload(t, reload, t->m->diags.errors > 0 ? &line : NULL);
         text_add(&t->text, "ExecStopPost=:" PROGRAM " cleanup");
-        command_name(t->m, &t->text);
+        text_add_bytes(&t->text, cleanup->data, cleanup->size);
         text_add(&t->text, "\n");
         return 0;
 }
@@ -188,7 +188,7 @@ static void translation_done(Translation *t) {
 int translate(Manifest *m, const World *world, Service *ret) {
         _cleanup_(translation_done) Translation t = { .m = m };
         _cleanup_(service_done) Service service = { 0 };
-        _cleanup_text_ Text launch = { 0 }, reload = { 0 };
+        _cleanup_text_ Text launch = { 0 }, reload = { 0 }, cleanup = { 0 };
         const char *other;
         StoreValue template;
         int r;
@@ -217,10 +217,12 @@ int translate(Manifest *m, const World *world, Service *ret) {
         if (r >= 0)
                 r = command_reload(m, &reload);
         if (r >= 0)
+                r = command_cleanup(m, &cleanup);
+        if (r >= 0)
                 r = install_build(m, world, service.unit, &service.further, &service.links);
         diags_sort(&m->diags);
         if (r >= 0)
-                r = add_commands(&t, &launch, &reload);
+                r = add_commands(&t, &launch, &reload, &cleanup);
         if (r >= 0)
                 r = add_install_section(&t);
         if (r < 0)

@@ -23,12 +23,12 @@ static void notify_status(const char *message) {
 }
 
 int verb_refuse(int argc _unused_, char *argv[]) {
-        OptionParser parser = { .options = cleanup_options, .argv = argv, .command = true };
+        OptionParser parser = { .options = refuse_options, .argv = argv, .command = true };
         const char *value;
 
         for (;;)
                 switch (options_next(&parser, &value)) {
-                case CLEANUP_NAME: /* for the eyes of "systemctl status" alone */
+                case REFUSE_NAME: /* for the eyes of "systemctl status" alone */
                         continue;
                 case OPTIONS_HELP:
                         return verb_help("refuse");

@@ -69,7 +69,6 @@ const Option launch_options[] = {
         [LAUNCH_HOOK_NETWORK_UP]     = { "hook-network-up", 0, "WORD", "A word of NetworkUp=, repeatable" },
         [LAUNCH_HOOK_NETWORK_DOWN]   = { "hook-network-down", 0, "WORD", "A word of NetworkDown=, repeatable" },
         [LAUNCH_HOOK_POLICY_CHANGED] = { "hook-policy-changed", 0, "WORD", "A word of PolicyChanged=, repeatable" },
-        [LAUNCH_HOOK_ERROR]          = { "hook-error", 0, "WORD", "A word of Error=, repeatable" },
         [LAUNCH_SETUP]               = { "setup", 0, "WORD", "First word of a command of [Setup], repeatable" },
         [LAUNCH_SETUP_WORD]          = { "setup-word", 0, "WORD", "A further word of it, repeatable" },
         [LAUNCH_SETUP_NETWORK]       = { "setup-network", 0, "BOOL", "Whether these have a network" },
@@ -79,8 +78,14 @@ const Option launch_options[] = {
 };
 
 const Option cleanup_options[] = {
-        [CLEANUP_NAME] = { "name", 0, "NAME", "The container's name" },
-        [_CLEANUP_MAX] = {},
+        [CLEANUP_NAME]       = { "name", 0, "NAME", "The container's name" },
+        [CLEANUP_HOOK_ERROR] = { "hook-error", 0, "WORD", "A word of what to run if it has failed, repeatable" },
+        [_CLEANUP_MAX]       = {},
+};
+
+const Option refuse_options[] = {
+        [REFUSE_NAME] = { "name", 0, "NAME", "The container's name" },
+        [_REFUSE_MAX] = {},
 };
 
 const Option dns_options[] = {
@@ -312,10 +317,10 @@ const Verb verbs[] = {
         { "launch", "--name=NAME --image=IMAGE [OPTION...] [-- WORD...]", "Assemble a container and start its leader",
           VERB_BERTH, .internal = true, .container = true, .options = launch_options },
         { "refuse", "--name=NAME -- MESSAGE...", "Fail with the errors of a manifest",
-          VERB_BERTH, .internal = true, .container = true, .options = cleanup_options },
+          VERB_BERTH, .internal = true, .container = true, .options = refuse_options },
         { "reload", "--name=NAME --signal=SIGNAL", "Send the leader the signal to reload",
           VERB_BERTH, .internal = true, .options = reload_options },
-        { "cleanup", "--name=NAME", "Release what lives outside of the leader",
+        { "cleanup", "--name=NAME [--hook-error=WORD...]", "Release what lives outside of the leader",
           VERB_BERTH, .internal = true, .options = cleanup_options },
         { "job-start", "--name=NAME --id=ID -- COMMAND [WORD...]", "Start a job: what exec --detach executes",
           VERB_MANAGE, .internal = true, .container = true, .options = job_start_options },

@@ -152,7 +152,6 @@ typedef enum LaunchOption { /* common/contract.h says what each means */
                             LAUNCH_HOOK_NETWORK_UP,
                             LAUNCH_HOOK_NETWORK_DOWN,
                             LAUNCH_HOOK_POLICY_CHANGED,
-                            LAUNCH_HOOK_ERROR,
                             LAUNCH_SETUP,
                             LAUNCH_SETUP_WORD,
                             LAUNCH_SETUP_NETWORK,
@@ -162,8 +161,11 @@ typedef enum LaunchOption { /* common/contract.h says what each means */
 } LaunchOption;
 extern const Option launch_options[];
 
-typedef enum CleanupOption { CLEANUP_NAME, _CLEANUP_MAX } CleanupOption;
-extern const Option cleanup_options[]; /* refuse takes the same */
+typedef enum CleanupOption { CLEANUP_NAME, CLEANUP_HOOK_ERROR, _CLEANUP_MAX } CleanupOption;
+extern const Option cleanup_options[];
+
+typedef enum RefuseOption { REFUSE_NAME, _REFUSE_MAX } RefuseOption;
+extern const Option refuse_options[];
 
 typedef enum ReloadOption { RELOAD_NAME, RELOAD_SIGNAL, _RELOAD_MAX } ReloadOption;
 extern const Option reload_options[];

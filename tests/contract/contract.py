@@ -22,8 +22,8 @@ def unescape(text):
 #: Options that launch only checks and prints, by their names (common/unsupported.h)
 LATER = [name.encode() for name in (
     "pid-namespace publish policy policy-default allow-domain allow-cidr deny-cidr allow protocol dns link "
-    "allow-host bandwidth bandwidth-up address ipv6 hook-network-up hook-network-down hook-policy-changed "
-    "hook-error").split()]
+    "allow-host bandwidth bandwidth-up address ipv6 hook-network-up hook-network-down "
+    "hook-policy-changed").split()]
 
 
 def words(line):
@@ -59,9 +59,9 @@ def check(berth, arguments):
     verb = arguments[0]
     if verb == b"launch":
         arguments = [verb, b"--dry-run", *arguments[1:]]
-    elif verb in (b"health", b"proxy", b"dns"):
+    elif verb in (b"health", b"proxy", b"dns", b"cleanup"):
         return unknown_options(berth, arguments)
-    elif verb in (b"cleanup", b"reload", b"exec"):
+    elif verb in (b"reload", b"exec"):
         arguments = [verb, b"--help"]  # what it would do, it would do to the machine of the test
     environment = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
     done = subprocess.run([berth.encode(), *arguments], capture_output=True, timeout=60, env=environment)

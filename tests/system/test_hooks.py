@@ -1,0 +1,95 @@
+"""[Hooks]: what the host runs when a container fails."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+import pytest
+
+from harness.system import System
+
+needs_berth = True
+pytestmark = pytest.mark.system
+
+HOOK = """#!/bin/sh
+{ echo "words:" "$@"; /usr/bin/env; /usr/bin/id -u; pwd; readlink /proc/self/fd/0; } >/run/hook.new
+mv /run/hook.new /run/hook.out
+"""
+
+
+@pytest.fixture
+def s(m: System) -> Iterator[System]:
+    m.write("/usr/local/bin/hook", HOOK, mode=0o755)
+    yield m
+    m.run("rm", "-f", "/run/hook.out", "/usr/local/bin/hook")
+
+
+def manifest(s: System, hook: str, command: str, more: str = "") -> None:
+    s.run("rm", "-f", "/run/hook.out")
+    s.manifest("web", f"[Container]\nImage=base\nExec={command}\n{more}\n[Network]\nMode=none\n[Hooks]\nError={hook}\n")
+    s.reload()
+
+
+def variables(s: System) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in s.read("/run/hook.out").splitlines() if "=" in line)
+
+
+def test_a_failure_runs_the_hook_with_its_environment(s: System) -> None:
+    manifest(s, "/usr/local/bin/hook failed 'a  b' %n $HOME", "sh -c 'exec sleep 1000'")
+    s.start("web")
+    pid = s.unit("web.service", "MainPID")
+    s.run("berth", "kill", "web", "--signal=KILL")
+    s.wait_state("web.service", "failed")
+    found = variables(s)
+    found.pop("PWD")  # of the hook's own shell
+    assert found == {"BERTH_NAME": "web", "BERTH_UNIT": "web.service", "BERTH_PID": pid, "BERTH_IMAGE": "base",
+                     "BERTH_CGROUP": "/machine.slice/web.service/payload", "BERTH_ERROR": "signal: killed KILL",
+                     **{k: v for k, v in found.items() if k in ("SHLVL", "_", "OLDPWD")}}
+    lines = s.read("/run/hook.out").splitlines()
+    assert lines[0] == "words: failed a  b web.service $HOME"
+    assert lines[-3:] == ["0", "/", "/dev/null"]
+
+
+@pytest.mark.parametrize("image, error", [("base", "exit-code: exited 3"), ("none", "exit-code: exited 125")])
+def test_what_it_is_told(s: System, image: str, error: str) -> None:
+    manifest(s, "/usr/local/bin/hook", "sh -c 'exit 3'", more="")
+    s.sh(f"sed -i 's/^Image=.*/Image={image}/' /etc/berth/web.berth")
+    s.reload()
+    s.start("web", check=False)
+    s.wait_state("web.service", "failed")
+    assert variables(s)["BERTH_ERROR"] == error
+    assert ("BERTH_PID" in variables(s)) == (image == "base")
+
+
+def test_a_stop_is_no_failure(s: System) -> None:
+    manifest(s, "/usr/local/bin/hook", "sleep 1000")
+    s.start("web")
+    s.stop("web")
+    assert s.unit("web.service", "Result") == "success"
+    assert not s.exists("/run/hook.out")
+
+
+@pytest.mark.parametrize("hook, message", [
+    ("/usr/bin/false", "the hook '/usr/bin/false' failed with exit status 1"),
+    ("/nothing/there", "cannot execute the hook '/nothing/there': No such file or directory"),
+    ("/bin/sh -c 'kill -9 $$'", "the hook '/bin/sh' was killed by signal 9"),
+])
+def test_a_hook_that_fails_is_told_and_leaves_nothing(s: System, hook: str, message: str) -> None:
+    before = s.leaks_snapshot()
+    manifest(s, hook, "false")
+    s.start("web", check=False)
+    s.wait_state("web.service", "failed")
+    assert message in s.journal("web")
+    s.run("systemctl", "reset-failed", "web")
+    s.assert_nothing_left(before, ignore=["/etc/berth"])
+
+
+def test_a_restart_comes_after_the_hook(s: System) -> None:
+    manifest(s, "/bin/sh -c 'echo x >>/run/hook.out'", "sh -c 'exit 1'")
+    s.sh("printf '[Service]\\nRestart=on-failure\\nRestartSec=0\\n[Unit]\\nStartLimitBurst=3\\nStartLimitIntervalSec=1h\\n' "
+         ">>/etc/berth/web.berth")
+    s.reload()
+    s.start("web", check=False)
+    s.wait_for(lambda: s.unit("web.service", "NRestarts") == "3" or s.unit("web.service", "ActiveState") == "failed",
+               "its third failure")
+    s.wait_for(lambda: s.read("/run/hook.out").splitlines() == ["x"] * 3, "three hooks")
