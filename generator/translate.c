@@ -5,6 +5,7 @@
 
 #include "common/contract.h"
 #include "common/names.h"
+#include "common/strv.h"
 #include "generator/boot.h"
 #include "generator/command.h"
 #include "generator/directives.h"
@@ -12,6 +13,7 @@
 #include "generator/references.h"
 #include "generator/text.h"
 #include "generator/unit.h"
+#include "generator/words.h"
 
 #define PROGRAM BERTH_BINDIR "/berth"
 
@@ -61,7 +63,8 @@ static void add_mounts_for(Translation *t, const char *path) {
 
 /* The paths that must be there before the start. All passed type_check_path(): no control character in them, so
  * that systemd, which knows no escapes here but of quotes and backslashes, reads them right. */
-static void add_all_mounts_for(Translation *t) {
+static int add_all_mounts_for(Translation *t) {
+        static const char *const given[] = { "ReadPath", "WritePath" };
         const char *image = store_text(t->m->store, "Container", "Image");
         StoreValue v;
 
@@ -73,6 +76,18 @@ static void add_all_mounts_for(Translation *t) {
         for (size_t i = 0; i < t->m->mounts.n; i++)
                 if (streq(t->m->mounts.list[i].type, "bind"))
                         add_mounts_for(t, t->m->mounts.list[i].source);
+        for (size_t k = 0; k < ARRAY_LEN(given); k++)
+                for (unsigned i = 0; store_get(t->m->store, "Container", given[k], i, &v); i++) {
+                        _cleanup_strv_ char **words = NULL;
+                        WordsError error;
+                        int r = words_split(v.text, &words, &error);
+
+                        if (r < 0)
+                                return r; /* types.c let it in: only memory is left */
+                        for (size_t j = 0; words && words[j]; j++)
+                                add_mounts_for(t, words[j]);
+                }
+        return 0;
 }
 
 /* What Disk= limits is a file system in a file. */
@@ -94,7 +109,9 @@ static int add_unit_section(Translation *t) {
         r = pass_head(&t->pass, manifest_directive(t->m, "Unit", "Description", &v) < 0 ? " (berth)" : NULL);
         if (r < 0)
                 return r;
-        add_all_mounts_for(t);
+        r = add_all_mounts_for(t);
+        if (r < 0)
+                return r;
         if (needs_loop(t))
                 text_add(&t->text, "Wants=modprobe@loop.service\nAfter=modprobe@loop.service\n");
         r = references_add(&t->pass);
