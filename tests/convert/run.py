@@ -4,7 +4,7 @@
 
 A case is a directory CASE/ whose name says what holds: CASE/in with files as podman has them, CASE/expected with the
 manifests that come of them, CASE/told with the exit status and what was said. The conversion runs in a copy, whose
-path is @DIR@ in what is compared. Then it runs again, which must change nothing and say what is in the way; with
+path is @DIR@ in what is compared. COUNT says how many of the files of all cases convert: wholly, partly, not. Then it runs again, which must change nothing and say what is in the way; with
 --json, which must say the same; and every manifest must pass "berth check", but for keys that this version knows and
 does not support yet.
 
@@ -22,6 +22,11 @@ import tempfile
 NOT_YET = "not supported by this version of Berth"
 #: What is said of keys that are to come, and so changes when they come.
 PASSING = ("but this version of Berth does not support it yet", "refuses to start it")
+
+
+COUNT = pathlib.Path(__file__).with_name("COUNT")
+#: Files of all cases, by what became of them.
+COUNTED = {"wholly": 0, "partly": 0, "not": 0}
 
 
 def lasting(text, directory):
@@ -59,6 +64,8 @@ def as_json(tool, work, manifests, status):
     texts = {f"{file['name']}.berth": file["manifest"] for file in told["files"] if file["manifest"]}
     if texts != {path.name: path.read_text() for path in manifests}:
         return complain("--json has other manifests")
+    for word in COUNTED:
+        COUNTED[word] += told[word]
     lost = [file for file in told["files"] if any(finding["level"] != "note" for finding in file["findings"])]
     return told["partly"] + told["not"] == len(lost) or complain("--json counts wrong")
 
@@ -106,7 +113,13 @@ def main(arguments):
         good = check(case, tool, update)
         failed += not good
         print("ok  " if good else "FAIL", case.name)
-    print(f"{len(cases)} cases, {failed} failed")
+    text = f"{sum(COUNTED.values())} files: " + ", ".join(f"{n} {word}" for word, n in COUNTED.items()) + "\n"
+    if cases[1:] and update:
+        COUNT.write_text(text)
+    elif cases[1:] and text != COUNT.read_text():
+        failed += 1
+        print(f"FAIL COUNT has {COUNT.read_text()}     but it is {text}", end="")
+    print(f"{len(cases)} cases, {failed} failed; {text}", end="")
     return failed > 0
 
 
