@@ -65,7 +65,7 @@ _berth() {
     if [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$word")
         [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
-    elif [[ $verb == @(exec|shell|status|mount|umount|remove|inspect|top|logs|kill|freeze|thaw) && $COMP_CWORD -eq 2 ]]; then
+    elif [[ $verb == @(exec|shell|status|mount|umount|remove|inspect|top|logs|kill|freeze|thaw|commit) && $COMP_CWORD -eq 2 ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_names)" -- "$word")
     elif [[ $verb == mount && $COMP_CWORD -eq 3 ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")

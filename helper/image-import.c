@@ -34,6 +34,8 @@
 
 typedef struct Import {
         const SubverbCall *call;
+        const char *said; /* what the source is called in the record */
+        json_object *base; /* borrowed: what the image says of itself but for its digest; NULL: what is in the source */
         ExtractLimits limits;
         ImageSource source;
         char **names; /* the ID, then tags */
@@ -460,6 +462,31 @@ static int copy_disk(Import *import) {
         return r < 0 ? r : write_digest(import);
 }
 
+static void format_now(char ret[static 32]) {
+        time_t now = time(NULL);
+        struct tm tm;
+
+        if (!gmtime_r(&now, &tm) || strftime(ret, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+                ret[0] = '\0';
+}
+
+static int write_base(const Import *import) {
+        char digest[DIGEST_TEXT_SIZE], now[32];
+        const char *text;
+        int r;
+
+        if (!import->base)
+                return 0;
+        digest_format(&import->result.digest, digest);
+        format_now(now);
+        json_add_string(import->base, "digest", digest);
+        json_add_string(import->base, "created", now);
+        text = json_object_to_json_string_ext(import->base,
+                                              JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+        r = text ? write_file_at(import->work.fd, "config.json", text, strlen(text), 0600) : -ENOMEM;
+        return r < 0 ? log_error_errno(r, "cannot write into the store: %m") : 0;
+}
+
 /* What start-up would refuse is refused here already. */
 static int check_config(const Import *import) {
         _cleanup_metadata_ Metadata metadata = {};
@@ -470,14 +497,6 @@ static int check_config(const Import *import) {
                                        "%s: no container could start from an image that says this of itself",
                                        shown(import->source.path).text)
                      : 0;
-}
-
-static void format_now(char ret[static 32]) {
-        time_t now = time(NULL);
-        struct tm tm;
-
-        if (!gmtime_r(&now, &tm) || strftime(ret, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-                ret[0] = '\0';
 }
 
 static json_object *make_names(char *const *names) {
@@ -502,7 +521,7 @@ static json_object *make_record(const Import *import) {
         json_object_object_add(record, "names", make_names(import->names));
         json_add_string(record, "digest", digest);
         json_add_string(record, "listing", listing);
-        json_add_string(record, "source", shown(import->call->operands[0]).text);
+        json_add_string(record, "source", shown(import->said).text);
         json_add_string(record, "imported", now);
         json_object_object_add(record, "entries", json_object_new_int64((int64_t) count->entries));
         json_object_object_add(record, "size", json_object_new_int64((int64_t) count->bytes));
@@ -617,15 +636,19 @@ static int run(Import *import) {
                         r = unpack(import);
         }
         if (r >= 0)
+                r = write_base(import);
+        if (r >= 0)
                 r = check_config(import);
         if (r >= 0)
                 r = commit(import);
         return r < 0 ? r : print_result(import);
 }
 
-int image_import(const SubverbCall *call) {
+int image_import_tree(const SubverbCall *call, const char *said, json_object *base) {
         _cleanup_(import_done) Import import = {
                 .call = call,
+                .said = said,
+                .base = base,
                 .store = STORE_NONE,
                 .work = { .fd = -EBADF, .lock_fd = -EBADF },
                 .source_fd = -EBADF,
@@ -639,4 +662,8 @@ int image_import(const SubverbCall *call) {
             read_names(&import) < 0)
                 return EXIT_USAGE;
         return run(&import) < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+int image_import(const SubverbCall *call) {
+        return image_import_tree(call, call->operands[0], NULL);
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "common/base.h"
+#include <json-c/json.h>
+
 #include "helper/subverbs.h"
 
 /* The verbs of "berth image". Each returns the exit status of the program. */
@@ -12,3 +14,10 @@ int image_inspect(const SubverbCall *call);
 int image_verify(const SubverbCall *call);
 int image_remove(const SubverbCall *call);
 int image_prune(const SubverbCall *call);
+
+/* The same as image_import(), of a source that the record calls said. base: what the image is to say of itself; its
+ * digest and time are set. */
+int image_import_tree(const SubverbCall *call, const char *said, json_object *base);
+
+/* "berth commit". */
+int verb_commit(int argc, char *argv[]);

@@ -42,6 +42,10 @@ static int check_stamp(int layer_fd, const char *name, const char *image, const 
                                LAYERS, name, stamp, image, digest ? digest : "another", name);
 }
 
+int layer_belongs(int layer_fd, const char *name, const char *noted, const Image *image) {
+        return check_stamp(layer_fd, name, noted, image->metadata.digest);
+}
+
 bool layer_is_stamped(int layer_fd) {
         return faccessat(layer_fd, STAMP, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }

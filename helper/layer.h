@@ -18,6 +18,9 @@ int layer_open(const Plan *plan, const State *state, int image_fd, int *ret_moun
 /* Has a layer that was opened been started from, or was its maker killed before? */
 bool layer_is_stamped(int layer_fd);
 
+/* Does the layer that was opened belong over that image? -ESTALE: over another. Logs. */
+int layer_belongs(int layer_fd, const char *name, const char *noted, const Image *image);
+
 /* Removes the ephemeral layer. */
 int layer_remove_ephemeral(const char *name);
 

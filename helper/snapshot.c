@@ -13,13 +13,12 @@
 #include "helper/aside.h"
 #include "helper/data.h"
 #include "helper/frozen.h"
-#include "helper/inventory.h"
-#include "helper/layer-copy.h"
 #include "helper/layer-disk.h"
 #include "helper/layer.h"
 #include "helper/print.h"
 #include "helper/progress.h"
 #include "helper/snapshot-store.h"
+#include "helper/snapshot-take.h"
 #include "helper/snapshot-verbs.h"
 #include "helper/store.h"
 
@@ -28,28 +27,12 @@
 
 #define STAMP_MAX 8192
 
-typedef struct Snapshot {
-        const SubverbCall *call;
-        const char *name;
-        Item item;
-        int dir_fd;    /* snapshots/NAME, locked */
-        int layers_fd; /* layers */
-        int layer_fd;  /* layers/NAME, locked */
-        LayerCount count;
-} Snapshot;
-
-#define SNAPSHOT_NONE(call_)                                                               \
-        (Snapshot) {                                                                       \
-                .call = (call_), .dir_fd = -EBADF, .layers_fd = -EBADF, .layer_fd = -EBADF \
-        }
-
-static void snapshot_done(Snapshot *s) {
+void snapshot_done(Snapshot *s) {
         item_done(&s->item);
         close_fd(s->dir_fd);
         close_fd(s->layers_fd);
         close_fd(s->layer_fd);
 }
-#define _cleanup_snapshot_ _cleanup_(snapshot_done)
 
 static int no_layer(const Snapshot *s) {
         return log_error_errno(
@@ -58,12 +41,11 @@ static int no_layer(const Snapshot *s) {
                         s->name);
 }
 
-/* Everything held that keeps others away. needs_layer: there has to be one. */
-static int open_all(Snapshot *s, bool needs_layer, bool may_run) {
+int snapshot_hold(Snapshot *s, const char *name, bool needs_layer, bool may_run) {
         int r;
 
         umask(0077);
-        s->name = s->call->operands[0];
+        s->name = name;
         if (!name_valid(s->name, false))
                 return log_error_errno(ENOENT, "'%s' is no name of a container", s->name);
         s->layers_fd = data_open("layers");
@@ -218,8 +200,7 @@ static int to_disk(int fd) {
         return syncfs(fd) < 0 ? log_error_errno(errno, "cannot write to disk: %m") : 0;
 }
 
-/* With the container frozen for as long as it is copied, and no longer. */
-static int copy_standing(Snapshot *s, const char *unfinished, int *ret_fd) {
+int snapshot_copy_standing(Snapshot *s, const char *unfinished, int *ret_fd) {
         _cleanup_frozen_ Frozen frozen = FROZEN_NONE;
         int r;
 
@@ -233,19 +214,19 @@ static int copy_standing(Snapshot *s, const char *unfinished, int *ret_fd) {
         return r < 0 ? r : frozen_end(&frozen);
 }
 
-static int create(Snapshot *s, const char *tag) {
+static int create(Snapshot *s, const SubverbCall *call, const char *tag) {
         char unfinished[sizeof(SNAPSHOT_NEW) + 64], size[16];
         _cleanup_json_ json_object *record = NULL;
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        r = open_all(s, /* needs_layer= */ true, /* may_run= */ true);
+        r = snapshot_hold(s, call->operands[0], /* needs_layer= */ true, /* may_run= */ true);
         if (r < 0)
                 return r;
         if (faccessat(s->dir_fd, tag, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                 return log_error_errno(EEXIST, "container '%s' has a snapshot '%s' already", s->name, tag);
         snprintf(unfinished, sizeof(unfinished), SNAPSHOT_NEW "%s", tag);
-        r = copy_standing(s, unfinished, &fd);
+        r = snapshot_copy_standing(s, unfinished, &fd);
         if (r >= 0)
                 r = write_record(s, tag, fd, &record);
         if (r >= 0)
@@ -258,7 +239,7 @@ static int create(Snapshot *s, const char *tag) {
         }
         r = to_disk(s->dir_fd);
         format_bytes(s->count.bytes, size);
-        if (subverb_has(s->call, SNAPSHOT_JSON))
+        if (subverb_has(call, SNAPSHOT_JSON))
                 print_json(record);
         else
                 printf("%s: %s, %s\n", s->name, tag, size);
@@ -266,13 +247,13 @@ static int create(Snapshot *s, const char *tag) {
 }
 
 int snapshot_verb_create(const SubverbCall *call) {
-        _cleanup_snapshot_ Snapshot s = SNAPSHOT_NONE(call);
+        _cleanup_snapshot_ Snapshot s = SNAPSHOT_NONE;
         const char *tag = call->operands[1];
         char now[32];
 
         format_now(/* tag= */ true, now);
         tag = tag ? tag : now;
-        return check_tag(tag) < 0 ? EXIT_USAGE : exit_status(create(&s, tag));
+        return check_tag(tag) < 0 ? EXIT_USAGE : exit_status(create(&s, call, tag));
 }
 
 static int no_snapshot(const char *name, const char *tag) {
@@ -333,13 +314,14 @@ static int exchange(Snapshot *s, const char *unfinished) {
         return 0;
 }
 
-static int restore(Snapshot *s, const char *wanted) {
+static int restore(Snapshot *s, const SubverbCall *call) {
+        const char *wanted = call->operands[1];
         char unfinished[sizeof(SNAPSHOT_NEW) + NAME_LENGTH_MAX];
         _cleanup_close_ int from_fd = -EBADF, fd = -EBADF;
         _cleanup_free_ char *tag = NULL;
         int r;
 
-        r = open_all(s, /* needs_layer= */ false, /* may_run= */ false);
+        r = snapshot_hold(s, call->operands[0], /* needs_layer= */ false, /* may_run= */ false);
         if (r >= 0)
                 r = find_tag(s, wanted, &tag);
         if (r < 0)
@@ -357,7 +339,7 @@ static int restore(Snapshot *s, const char *wanted) {
                 (void) remove_tree(s->layers_fd, unfinished);
                 return r;
         }
-        if (subverb_has(s->call, SNAPSHOT_JSON)) {
+        if (subverb_has(call, SNAPSHOT_JSON)) {
                 _cleanup_json_ json_object *record = read_record(s->dir_fd, tag);
 
                 print_json(record);
@@ -367,9 +349,9 @@ static int restore(Snapshot *s, const char *wanted) {
 }
 
 int snapshot_verb_restore(const SubverbCall *call) {
-        _cleanup_snapshot_ Snapshot s = SNAPSHOT_NONE(call);
+        _cleanup_snapshot_ Snapshot s = SNAPSHOT_NONE;
 
-        return exit_status(restore(&s, call->operands[1]));
+        return exit_status(restore(&s, call));
 }
 
 static int remove_snapshots(const SubverbCall *call, int dir_fd) {

@@ -45,6 +45,7 @@ static int verb_volume(int argc _unused_, char *argv[]) {
 }
 
 static const ProgramVerb functions[] = {
+        { "commit",   verb_commit },
         { "image",    verb_image },
         { "snapshot", verb_snapshot },
         { "volume",   verb_volume },

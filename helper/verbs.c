@@ -235,6 +235,12 @@ const Option clean_options[] = {
         [_CLEAN_MAX] = {},
 };
 
+const Option commit_options[] = {
+        [COMMIT_JSON]  = { "json", 0, NULL, "As JSON" },
+        [COMMIT_FORCE] = { "force", 0, NULL, "Replace what no import made" },
+        [_COMMIT_MAX]  = {},
+};
+
 const Option remove_options[] = {
         [REMOVE_FORCE] = { "force", 0, NULL, "Stop it first" },
         [REMOVE_LAYER] = { "layer", 0, NULL, "Its kept layer as well" },
@@ -306,6 +312,7 @@ const Verb verbs[] = {
           VERB_FILES, .options = file_options, .subverbs = file_subverbs },
         { "snapshot", "VERB [ARGUMENT...]", "Create, list, restore and remove snapshots of kept layers",
           VERB_STORAGE, .options = snapshot_options, .subverbs = snapshot_subverbs },
+        { "commit", "NAME ID [OPTION...]", "Make an image of what a container keeps", VERB_STORAGE, .options = commit_options },
         { "image", "VERB [ARGUMENT...]", "Import, list, inspect, verify, remove and prune images",
           VERB_STORAGE, .options = image_options, .subverbs = image_subverbs },
         { "check", "[OPTION...] [NAME|FILE...]", "Check manifests", VERB_MANIFEST, .options = check_options },

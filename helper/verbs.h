@@ -290,6 +290,9 @@ extern const Option clean_options[];
 typedef enum RemoveOption { REMOVE_FORCE, REMOVE_LAYER, REMOVE_ALL, _REMOVE_MAX } RemoveOption;
 extern const Option remove_options[];
 
+typedef enum CommitOption { COMMIT_JSON, COMMIT_FORCE, _COMMIT_MAX } CommitOption;
+extern const Option commit_options[];
+
 typedef enum SnapshotOption {
         SNAPSHOT_JSON,
         SNAPSHOT_NO_LEGEND,

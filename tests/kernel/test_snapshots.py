@@ -268,3 +268,49 @@ def test_a_full_disk_leaves_the_container_as_it_was(place: Place) -> None:
     assert full.returncode == 1 and "cannot write its copy: No space left on device" in full.stderr
     assert [row["tag"] for row in json.loads(ok(place, "list", "--json"))] == ["one"]
     assert inside(place, "stat -c %s /big") == "3072000\n"
+
+
+# -- commit --
+
+
+def commit(place: Place, *words: object) -> subprocess.CompletedProcess[str]:
+    return place.run("berth-storage", "commit", *words)
+
+
+def test_commit_makes_an_image_of_what_a_container_sees(place: Place) -> None:
+    tree = place.top / "tree"
+    told = json.loads(place.run("berth-storage", "image", "import", tree, "--name=base", "--json").stdout)
+    config = place.lib / "berth/images/base.json"
+    text = json.loads(config.read_text()) | {"config": {"Env": ["A=b"], "User": "1000"}}
+    config.resolve().write_text(json.dumps(text))
+    kept = ("--image=base", "--ephemeral=no", "--user=0")
+    assert place.launch("/bin/sh", "-c", FILL, options=kept).returncode == 0
+    made = json.loads(commit(place, "web", "new", "--json").stdout)
+    assert made["id"] == "new" and made["digest"] != told["digest"]
+    assert json.loads((place.lib / "berth/images/new.json").read_text())["config"] == {"Env": ["A=b"], "User": "1000"}
+    assert place.run("berth-storage", "image", "verify", "new").returncode == 0
+    root = place.lib / "berth/images/.store/entries" / os.readlink(
+        place.lib / "berth/images/.store/names/new").rsplit("/", 1)[1] / "root"
+    assert sorted(os.listdir(root / "old")) == ["new"] and not (root / "etc/gone").exists()
+    st = (root / "data/owned").stat()
+    assert (st.st_uid, st.st_gid, oct(st.st_mode & 0o7777)) == (1000, 1000, "0o4751")
+    done = place.run("berth", "launch", "--foreground", "--name=other", "--image=new", "--network=none", "--user=0",
+                     "--", "/bin/sh", "-c", LOOK)
+    assert (done.returncode, done.stdout.replace("machine-id\n", "")) == (0, SEEN), done.stderr
+    (row,) = [row for row in json.loads(place.run("berth-storage", "image", "list", "--json").stdout) if row["id"] == "new"]
+    assert row["source"] == "container web"
+    assert left(place) == []
+
+
+def test_commit_of_a_running_container_and_what_is_wrong(place: Place, running: subprocess.Popen[bytes]) -> None:
+    count = place.lib / "berth/layers/web/up/count"
+    done = commit(place, "web", "new")
+    assert done.returncode == 0, done.stderr
+    assert grows(count) and running.poll() is None and left(place) == []
+    for words, status, message in ((("nobody", "new"), 3, "container 'nobody' keeps no layer"),
+                                   (("web", "NEW"), 2, "'NEW' cannot be an image's ID"),
+                                   (("web",), 2, "commit needs the name of a container and the ID of an image"),
+                                   (("web", "a", "b"), 2, "commit takes the name of a container and an ID: b")):
+        done = commit(place, *words)
+        assert done.returncode == status and message in done.stderr, done
+    assert grows(count) and left(place) == []
