@@ -460,5 +460,5 @@ def test_directories_that_are_swapped_meanwhile_lead_nowhere(make: Callable[...,
     finally:
         stop.set()
         attacker.join()
-    assert swaps > rounds
+    assert swaps > 0
     assert (canary / "f").stat().st_ctime_ns == was and sorted(p.name for p in canary.iterdir()) == ["f"]

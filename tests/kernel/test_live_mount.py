@@ -166,23 +166,25 @@ def test_files_and_what_is_below(c: Files, ground: Path) -> None:
 
 def test_what_is_mounted_below_comes_along_with_its_flags(c: Files, ground: Path) -> None:
     (ground / "below").mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "suid,dev", "tmpfs", ground / "below"], check=True)
-    try:
-        (ground / "below/f").write_text("text")
-        users = c.state["UidBase"] != "0"
-        mount(c, ground, "/srv/one", "--read-only")
-        done = c.files("mount", c.name, ground, "/srv/all", "--read-only", "--recursive")
-        assert c.shell("ls -A /srv/one/below") == ""
-        if done.returncode != 0:
-            assert users and b"cannot map ids on this kernel" in done.stderr  # before Linux 6.3
-            return
-        assert c.shell("cat /srv/all/below/f") == "text"
-        flags = [set(options.split(",")) for place, options in mounts(c.state["Pid"]) if place.startswith("/srv/all")]
-        assert len(flags) == 2 and all({"ro", "nosuid", "nodev"} <= each for each in flags)
-        umount(c, "/srv/all")
-        assert [place for place, _ in mounts(c.state["Pid"]) if place.startswith("/srv/all")] == []
-    finally:
-        subprocess.run(["umount", ground / "below"], check=True)
+    # in a mount namespace of its own, as others test beside us
+    script = 'mount -t tmpfs -o suid,dev tmpfs "$0/below" && echo text >"$0/below/f" && exec "$@"'
+
+    def live(*words: object) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(["unshare", "--mount", "--propagation=private", "sh", "-c", script, str(ground),
+                               str(c.build / "helper/berth-files"), "mount", c.name, *map(str, words)], check=False,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+
+    assert live(ground, "/srv/one", "--read-only").returncode == 0
+    assert c.shell("ls -A /srv/one/below") == ""
+    done = live(ground, "/srv/all", "--read-only", "--recursive")
+    if done.returncode != 0:
+        assert c.state["UidBase"] != "0" and b"cannot map ids on this kernel" in done.stderr  # before Linux 6.3
+        return
+    assert c.shell("cat /srv/all/below/f") == "text\n"
+    flags = [set(options.split(",")) for place, options in mounts(c.state["Pid"]) if place.startswith("/srv/all")]
+    assert len(flags) == 2 and all({"ro", "nosuid", "nodev"} <= each for each in flags)
+    umount(c, "/srv/all")
+    assert [place for place, _ in mounts(c.state["Pid"]) if place.startswith("/srv/all")] == []
 
 
 def test_a_bind_is_writable_only_where_the_manifest_has_one(make: Callable[..., Files], ground: Path) -> None:
