@@ -175,6 +175,28 @@ static void copy_streams(InitStreams *streams) {
                         streams->from[i] = close_fd(streams->from[i]);
 }
 
+static uintptr_t page_size(void) {
+        return (uintptr_t) sysconf(_SC_PAGESIZE);
+}
+
+/* What of the program can come back from the file. Behind it the linker has put what was written to when the program
+ * was relocated: not to be lost. */
+static uintptr_t program(size_t *ret_size) {
+        extern const char __executable_start[], __preinit_array_start[];
+        uintptr_t mask = ~(page_size() - 1), start = (uintptr_t) __executable_start & mask;
+
+        *ret_size = ((uintptr_t) __preinit_array_start & mask) - start;
+        return start;
+}
+
+/* Lets go of the pages of the program that are not needed any more; the few that still are come back. */
+static void release_memory(void) {
+        size_t size;
+        uintptr_t start = program(&size);
+
+        (void) madvise((void *) start, size, MADV_DONTNEED);
+}
+
 static int loop(Init *init, int signal_fd) {
         for (;;) {
                 struct pollfd fds[6] = {
@@ -192,7 +214,8 @@ static int loop(Init *init, int signal_fd) {
                 if (poll(fds, ARRAY_LEN(fds), notify_relay_timeout(&init->notify)) < 0 && errno != EINTR)
                         return EXIT_BERTH;
                 copy_streams(&init->streams);
-                notify_relay_run(&init->notify);
+                if (notify_relay_run(&init->notify))
+                        release_memory(); /* it is done for a while */
                 if (init->watch_fd >= 0 && fds[1].revents != 0) {
                         int r = handle_watch(init->watch_fd);
 
@@ -207,24 +230,20 @@ static int loop(Init *init, int signal_fd) {
         }
 }
 
-/* Lets go of the pages of the program that only the launch has needed; the few that we still do come back from the
- * file. From there on the linker has put what was written to when the program was relocated: not to be lost. With a page
- * the kernel brings back those around it, up to the end of the mapping: what we run next is made mappings of their own,
- * which pages are that differ in whether they go into a core dump. */
-static void release_memory(void) {
-        extern const char __executable_start[], __preinit_array_start[];
+/* With a page the kernel brings back those around it, up to the end of the mapping: what runs all the time is made
+ * mappings of their own, which pages are that differ in whether they go into a core dump. */
+static void part_pages(void) {
         const uintptr_t needed[] = { (uintptr_t) loop,  (uintptr_t) notify_relay_ready,
                                      (uintptr_t) poll,  (uintptr_t) read,
                                      (uintptr_t) write, (uintptr_t) waitid,
                                      (uintptr_t) kill,  (uintptr_t) madvise };
-        uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE);
-        uintptr_t start = (uintptr_t) __executable_start & ~(page - 1);
-        uintptr_t end = (uintptr_t) __preinit_array_start & ~(page - 1);
+        uintptr_t page = page_size(), start;
+        size_t size;
 
-        (void) madvise((void *) start, end - start, MADV_DONTDUMP);
+        start = program(&size);
+        (void) madvise((void *) start, size, MADV_DONTDUMP);
         for (size_t i = 0; i < ARRAY_LEN(needed); i++)
                 (void) madvise((void *) (needed[i] & ~(page - 1)), 2 * page, MADV_DODUMP);
-        (void) madvise((void *) start, end - start, MADV_DONTNEED);
 }
 
 int init_run(Init *init) {
@@ -236,9 +255,10 @@ int init_run(Init *init) {
         signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
         if (signal_fd < 0)
                 return EXIT_BERTH;
+        part_pages();
         release_memory();
         status = loop(init, signal_fd);
-        notify_relay_run(&init->notify); /* its last words, such as ERRNO= */
+        (void) notify_relay_run(&init->notify); /* its last words, such as ERRNO= */
         drain(&init->streams);
         return status;
 }

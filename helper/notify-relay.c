@@ -150,20 +150,22 @@ static int pass_one(const NotifyRelay *relay) {
         return 1;
 }
 
-static void ping(NotifyRelay *relay, uint64_t now) {
+static bool ping(NotifyRelay *relay, uint64_t now) {
         static const char text[] = "WATCHDOG=1";
 
         if (relay->watchdog_usec == 0 || now - relay->pinged_usec < relay->watchdog_usec / 2)
-                return;
+                return false;
         (void) send(relay->to_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
         relay->pinged_usec = now;
+        return true;
 }
 
-void notify_relay_run(NotifyRelay *relay) {
+bool notify_relay_run(NotifyRelay *relay) {
+        unsigned handled = 0;
         uint64_t now, more;
 
         if (relay->to_fd < 0)
-                return;
+                return false;
         now = now_usec();
         more = (now - relay->filled_usec) / REFILL_USEC;
         if (more > 0) {
@@ -171,9 +173,11 @@ void notify_relay_run(NotifyRelay *relay) {
                                                                    : relay->tokens + (unsigned) more;
                 relay->filled_usec = now;
         }
-        while (relay->from_fd >= 0 && relay->tokens > 0 && pass_one(relay) > 0)
+        while (relay->from_fd >= 0 && relay->tokens > 0 && pass_one(relay) > 0) {
                 relay->tokens--;
-        ping(relay, now);
+                handled++;
+        }
+        return ping(relay, now) || handled > 0;
 }
 
 int notify_relay_timeout(const NotifyRelay *relay) {

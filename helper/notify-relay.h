@@ -36,8 +36,8 @@ size_t notify_filter(char *text, size_t n);
 /* Is it to be waited for that from_fd can be read? Not while systemd has no room, or more came than may. */
 bool notify_relay_ready(const NotifyRelay *relay);
 
-/* Passes on what has come, as much as may go at once, and the sign of life if it is due. */
-void notify_relay_run(NotifyRelay *relay);
+/* Passes on what has come, as much as may go at once, and the sign of life if it is due. Was there anything? */
+bool notify_relay_run(NotifyRelay *relay);
 
 /* Milliseconds until notify_relay_run() has something to do by itself; -1: never. */
 int notify_relay_timeout(const NotifyRelay *relay);

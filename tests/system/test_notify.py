@@ -198,3 +198,12 @@ def test_healthy_is_ready_at_the_first_good_check(m: Machine) -> None:
     m.wait_state(unit, "active", timeout=20)
     inside(m, unit, "rm", "/tmp/well")
     m.wait_state(unit, "inactive", timeout=20)
+
+
+def test_the_init_stays_small(m: Machine) -> None:
+    """What it shares with no other process, after it has passed something on: 200 KiB at most."""
+    unit = app(m)
+    tell(m, unit, 'say("READY=1")')
+    m.wait_state(unit, "active")
+    figures = dict(line.split(":") for line in m.read(f"/proc/{main_pid(m, unit)}/smaps_rollup").splitlines()[1:])
+    assert int(figures["Pss"].removesuffix(" kB")) <= 200, figures
