@@ -186,3 +186,21 @@ def test_killed_at_any_moment_a_setup_is_done_once_and_whole(place: Place, round
             assert time.monotonic() < started + 120
             done = start()
         assert (done.returncode, done.stdout) == (0, "one\ntwo\n"), done.stderr
+
+
+def test_a_volume_and_a_layer_read_the_same_whoever_the_users_are(place: Place) -> None:
+    """Written under one mode of PrivateUsers=, read and written on under every other."""
+    tree = make_tree(place.top / "tree")
+    modes = ["pick", "no", "identity", "1000000:65536", "pick"]
+    write = "echo {0} >/{1}/{0}; chown {0}:{0} /{1}/{0}; chmod 4750 /{1}/{0}; "
+    look = "for f in /v/[0-9]* /kept/[0-9]*; do stat -c '%n %u:%g %a' $f; cat $f; done"
+    for i, mode in enumerate(modes):
+        number = 1000 + i
+        done = place.launch("/bin/sh", "-c", "mkdir -p /kept; " + write.format(number, "v") + write.format(number, "kept") + look,
+                            options=(f"--image={tree}", "--ephemeral=no", f"--private-users={mode}",
+                                     "--mount=type=volume,source=v,target=/v"))
+        expected = "".join(f"/{where}/{n} {n}:{n} 4750\n{n}\n" for where in ("v", "kept") for n in range(1000, number + 1))
+        assert (done.returncode, done.stdout) == (0, expected), (mode, done.stderr)
+    for directory in ("volumes/web/v", "layers/web/up/kept"):
+        assert {(file.stat().st_uid, file.name) for file in (place.lib / "berth" / directory).iterdir()} == {
+            (1000 + i, str(1000 + i)) for i in range(len(modes))}  # on disk they are the numbers inside, never chowned
