@@ -150,5 +150,13 @@ int verb_job_start(int argc _unused_, char *argv[]) {
                 log_error("job-start is called by exec --detach");
                 return EXIT_BERTH;
         }
-        return start(name, id, parser.rest) < 0 ? EXIT_BERTH : EXIT_DONE;
+        if (start(name, id, parser.rest) < 0) {
+                char path[sizeof(BERTH_CONTAINER_DIR) + 2 * NAME_LENGTH_MAX];
+
+                /* its variables, if it has any */
+                snprintf(path, sizeof(path), "%s/%s/" JOB_FILE_PREFIX "%s", BERTH_CONTAINER_DIR, name, id);
+                (void) unlink(path);
+                return EXIT_BERTH;
+        }
+        return EXIT_DONE;
 }

@@ -212,3 +212,11 @@ def test_input_is_read_by_the_job(s: System) -> None:
     job = s.sh("cd /root && berth exec one --detach --input=input -- cat").out.strip()
     ended(s, job)
     assert s.run("berth", "job", "logs", job).out == "from the host\n"
+
+
+def test_a_job_that_systemd_refuses_leaves_no_variables(s: System) -> None:
+    """Where there is no bus to ask it at."""
+    done = s.run("berth", "exec", "one", "--detach", "--env=A=1", "--", "true", check=False,
+                 env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nowhere"})
+    assert (done.rc, done.err) == (125, "--detach needs systemd, and there is no system bus\n")
+    assert "job" not in s.sh("ls /run/berth/containers/one").out
