@@ -233,6 +233,7 @@ int mount_spec_append(Plan *plan, const MountSpec *mount) {
         MountSpec copy = *mount, *grown;
 
         assert(!mount->subpath && !mount->id_ranges);
+        copy.lock_fd = -EBADF; /* it is not open yet */
         if ((copy.source && copy_string(&copy.source) < 0) || copy_string(&copy.target) < 0 ||
             (copy.options && copy_string(&copy.options) < 0))
                 return -ENOMEM;
