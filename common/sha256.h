@@ -4,7 +4,7 @@
 #include "common/base.h"
 
 /* SHA-256 (FIPS 180-4) of what is in memory, for the static program: a libcrypto in it would be larger than all the
- * rest. What reads archives uses libcrypto (helper/digest.h). */
+ * rest. What reads archives uses libcrypto (helper/storage/digest.h). */
 
 #define SHA256_SIZE     32
 #define SHA256_HEX_SIZE (2 * SHA256_SIZE + 1)

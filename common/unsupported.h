@@ -5,7 +5,7 @@
  * says so beforehand. A row goes when its feature comes.
  *
  * ROW(option of launch, section, key, harmless, form): harmless are the values, '|' between them, that ask for nothing
- * that is not done anyway; form is how launch checks a value that it has no other use for (helper/unsupported.c). */
+ * that is not done anyway; form is how launch checks a value that it has no other use for (helper/launch/unsupported.c). */
 
 /* clang-format off */
 #define UNSUPPORTED_KEYS(ROW) \

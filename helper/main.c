@@ -3,8 +3,8 @@
 
 #include "common/contract.h"
 #include "common/log.h"
-#include "helper/gate-client.h"
-#include "helper/verbs.h"
+#include "helper/gate/gate-client.h"
+#include "helper/verbs/verbs.h"
 
 /* berth VERB: the verbs that must be fast are functions of this static program; the others are programs of their
  * own, which it executes in its place. */

@@ -8,8 +8,8 @@
 #include "common/base.h"
 #include "common/names.h"
 #include "common/strv.h"
-#include "helper/frames.h"
-#include "helper/gate-words.h"
+#include "helper/gate/frames.h"
+#include "helper/gate/gate-words.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_words(char **words) {

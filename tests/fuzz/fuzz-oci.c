@@ -7,7 +7,7 @@
 
 #include "common/base.h"
 #include "common/strv.h"
-#include "helper/oci.h"
+#include "helper/storage/oci.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_index(const char *text, size_t size) {

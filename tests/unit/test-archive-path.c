@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "helper/archive-path.h"
+#include "helper/storage/archive-path.h"
 #include "tests/unit/check.h"
 
 static void keeps_what_leads_downwards(void **state _unused_) {

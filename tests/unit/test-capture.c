@@ -3,7 +3,7 @@
 
 #include <sys/resource.h>
 
-#include "helper/capture.h"
+#include "helper/exec/capture.h"
 
 static void add(Capture *capture, const char *s) {
         capture_add(capture, s, strlen(s));

@@ -7,8 +7,8 @@
 
 #include "common/contract.h"
 #include "common/fs.h"
-#include "helper/command.h"
-#include "helper/pty.h"
+#include "helper/container/command.h"
+#include "helper/container/pty.h"
 
 static char directory[] = "/tmp/berth-command.XXXXXX";
 

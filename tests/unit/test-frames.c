@@ -6,7 +6,7 @@
 
 #include "common/contract.h"
 #include "common/strv.h"
-#include "helper/frames.h"
+#include "helper/gate/frames.h"
 
 static void make_pair(int ret[static 2]) {
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret), 0);

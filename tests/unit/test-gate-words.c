@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "common/strv.h"
-#include "helper/gate-words.h"
+#include "helper/gate/gate-words.h"
 
 /* "exec web -- a" as a vector. */
 static char **split(const char *text) {

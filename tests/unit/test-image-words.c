@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "helper/image-source.h"
-#include "helper/numbers.h"
-#include "helper/printable.h"
-#include "helper/progress.h"
-#include "helper/store.h"
+#include "helper/storage/image-source.h"
+#include "helper/storage/numbers.h"
+#include "helper/storage/store.h"
+#include "helper/text/printable.h"
+#include "helper/text/progress.h"
 #include "tests/unit/check.h"
 
 static void what_is_shown_is_printable_and_bounded(void **state _unused_) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/check.h"
 
-#include "helper/machine-id.h"
+#include "helper/launch/machine-id.h"
 
 #define HOST  "0123456789abcdef0123456789abcdef"
 #define OTHER "0123456789abcdef0123456789abcdee"

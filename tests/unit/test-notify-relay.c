@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "helper/notify-relay.h"
+#include "helper/launch/notify-relay.h"
 #include "tests/unit/check.h"
 
 #define BYTES(s) s, sizeof(s) - 1

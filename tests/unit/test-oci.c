@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common/strv.h"
-#include "helper/oci.h"
+#include "helper/storage/oci.h"
 #include "tests/unit/check.h"
 
 #define HEX                        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

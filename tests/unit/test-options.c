@@ -4,8 +4,8 @@
 #include <fcntl.h>
 
 #include "common/strv.h"
-#include "helper/options.h"
-#include "helper/verbs.h"
+#include "helper/verbs/options.h"
+#include "helper/verbs/verbs.h"
 
 enum { USER, TTY, SIZE, TREE };
 

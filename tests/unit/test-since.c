@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-#include "helper/since.h"
+#include "helper/manage/since.h"
 
 #define SEC UINT64_C(1000000)
 

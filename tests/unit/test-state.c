@@ -8,7 +8,7 @@
 #include "common/contract.h"
 #include "common/fs.h"
 #include "common/strv.h"
-#include "helper/state.h"
+#include "helper/container/state.h"
 
 /* The directory is fixed and root's: without root there is nothing to test. */
 static int need_root(void **state _unused_) {

@@ -3,7 +3,7 @@
 
 #include "common/contract.h"
 #include "common/strv.h"
-#include "helper/subverbs.h"
+#include "helper/verbs/subverbs.h"
 
 enum { JSON, TAG, LINES };
 

@@ -7,7 +7,7 @@
 
 #include "common/fs.h"
 #include "common/strv.h"
-#include "helper/user.h"
+#include "helper/container/user.h"
 
 #define PASSWD                                        \
         "root:x:0:0:root:/root:/bin/bash\n"           \

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/container/cgroup.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/fs.h"
+#include "helper/container/mount.h"
+
+int cgroup_open_mount(void) {
+        /* systemd's two layouts: unified, and "hybrid" with the controllers elsewhere */
+        static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+
+        for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+                int fd = open(places[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+                if (fd >= 0 && mount_is(fd, CGROUP2_SUPER_MAGIC))
+                        return fd;
+                close_fd(fd);
+        }
+        return -EMEDIUMTYPE;
+}
+
+int cgroup_self(char **ret) {
+        _cleanup_free_ char *text = NULL;
+        char *rest, *line;
+        int r;
+
+        r = read_file_at(AT_FDCWD, "/proc/self/cgroup", 65536, &text, NULL);
+        if (r < 0)
+                return r;
+        for (rest = text; (line = strsep(&rest, "\n"));) {
+                const char *path = startswith(line, "0::");
+
+                if (path)
+                        return (*ret = strdup(path)) ? 0 : -ENOMEM;
+        }
+        return -EMEDIUMTYPE;
+}
+
+int cgroup_open(const char *path) {
+        _cleanup_close_ int mount_fd = -EBADF;
+        int fd;
+
+        mount_fd = cgroup_open_mount();
+        if (mount_fd < 0)
+                return mount_fd;
+        path += strspn(path, "/");
+        fd = openat(mount_fd, *path ? path : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static bool has_word(const char *text, const char *word) {
+        size_t n = strlen(word);
+
+        for (const char *p = text; *p; p += strcspn(p, " \n"), p += strspn(p, " \n"))
+                if (strncmp(p, word, n) == 0 && strchr(" \n", p[n]))
+                        return true;
+        return false;
+}
+
+int cgroup_has_controller(int cgroup_fd, const char *name) {
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = read_file_at(cgroup_fd, "cgroup.controllers", 4096, &text, NULL);
+        return r < 0 ? r : has_word(text, name);
+}
+
+int cgroup_make(int cgroup_fd, const char *name) {
+        int fd;
+
+        if (mkdirat(cgroup_fd, name, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        fd = openat(cgroup_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+void cgroup_count_children(int cgroup_fd) {
+        static const char *const controllers[] = { "+memory", "+pids", "+io" };
+
+        unsigned tries = 200;
+
+        /* Right after the start the launcher may still be there, which is in the way (EBUSY), and about to end. */
+        for (size_t i = 0; i < ARRAY_LEN(controllers); i++)
+                while (write_string_at(cgroup_fd, "cgroup.subtree_control", controllers[i]) == -EBUSY &&
+                       tries-- > 0)
+                        (void) usleep(5000);
+}
+
+int cgroup_remove(int cgroup_fd, const char *name) {
+        char self[NAME_MAX + sizeof("../")];
+        int fd;
+        DIR *dir;
+
+        snprintf(self, sizeof(self), "../%s", name);
+        (void) unlinkat(cgroup_fd, CGROUP_PAYLOAD, AT_REMOVEDIR);
+        if (unlinkat(cgroup_fd, self, AT_REMOVEDIR) == 0)
+                return 0;
+        fd = openat(cgroup_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        dir = fd < 0 ? NULL : fdopendir(fd);
+        if (!dir) {
+                close_fd(fd);
+                return -errno;
+        }
+        for (struct dirent *entry; (entry = readdir(dir));)
+                if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+                        (void) unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+        closedir(dir);
+        return unlinkat(cgroup_fd, self, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+/* A file that one of the two does not have is of a controller that nobody asked for: systemd has enabled it for the
+ * unit, we have not for its child. */
+static int copy_setting(int from_fd, int to_fd, const char *file) {
+        _cleanup_free_ char *value = NULL;
+        int r;
+
+        r = read_file_at(from_fd, file, 4096, &value, NULL);
+        if (r >= 0)
+                r = write_string_at(to_fd, file, value);
+        return r == -ENOENT ? 0 : r;
+}
+
+int cgroup_delegate(int cgroup_fd, int child_fd, const char *aside, char *const controllers[]) {
+        static const char *const settings[] = {
+                "memory.max", "memory.high", "memory.swap.max", "cpu.max", "pids.max",
+        };
+        _cleanup_close_ int aside_fd = -EBADF;
+        int r;
+
+        aside_fd = cgroup_make(cgroup_fd, aside);
+        if (aside_fd < 0)
+                return aside_fd;
+        r = write_string_at(aside_fd, "cgroup.procs", "0"); /* 0: the writer */
+        if (r < 0)
+                return r;
+        for (size_t i = 0; controllers[i]; i++) {
+                char enable[64];
+
+                snprintf(enable, sizeof(enable), "+%s", controllers[i]);
+                r = write_string_at(cgroup_fd, "cgroup.subtree_control", enable);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+                r = copy_setting(cgroup_fd, child_fd, settings[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/container/filter.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
+
+/* filter_default[] and three more */
+#include "filter-programs.h"
+
+static int load(const struct sock_filter *code, size_t n) {
+        const struct sock_fprog program = {
+                .len = (unsigned short) n,
+                .filter = (struct sock_filter *) (uintptr_t) code,
+        };
+
+        return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
+}
+
+int filter_load(const Filter *filter) {
+        int r;
+
+        if (filter->replaces)
+                r = filter->restrict_suid_sgid
+                                    ? load(filter_floor_restrict, ARRAY_LEN(filter_floor_restrict))
+                                    : load(filter_floor, ARRAY_LEN(filter_floor));
+        else
+                r = filter->restrict_suid_sgid
+                                    ? load(filter_default_restrict, ARRAY_LEN(filter_default_restrict))
+                                    : load(filter_default, ARRAY_LEN(filter_default));
+        if (r < 0 || filter->size == 0)
+                return r;
+        return load(filter->program, filter->size / sizeof(struct sock_filter));
+}

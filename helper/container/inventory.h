@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+#include "helper/container/state.h"
+
+/* What the cold verbs know of one container, running or not: its state, whether that is true, its control group. */
+
+typedef enum Condition {
+        CONDITION_RUNNING,
+        CONDITION_FROZEN,
+        CONDITION_STALE,  /* a state without its leader: killed, or the machine's start was not clean */
+        CONDITION_ABSENT, /* no state at all, or a damaged one */
+        _CONDITION_MAX,
+} Condition;
+
+const char *condition_to_string(Condition condition);
+
+typedef struct Item {
+        State state;
+        Condition condition;
+} Item;
+
+void item_done(Item *item);
+#define _cleanup_item_ _cleanup_(item_done)
+
+/* Looks at container name. 0 with any condition, or negative errno where that could not be told (not root). */
+int item_open(const char *name, Item *ret);
+
+static inline bool item_runs(const Item *item) {
+        return item->condition == CONDITION_RUNNING || item->condition == CONDITION_FROZEN;
+}
+
+/* Opens the cgroup of the item's unit, the parent of payload. */
+int item_open_unit_cgroup(const Item *item);
+
+/* Adds "labels", an object of strings. 0 or -ENOMEM. */
+struct json_object;
+int item_add_labels(const Item *item, struct json_object *object);
+
+/* "2026-11-23 00:49:02" in local time, or with utc "2026-11-23T00:49:02Z". */
+void format_time(uint64_t usec, bool utc, char ret[static 32]);

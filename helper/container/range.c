@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/container/range.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "common/contract.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "common/parse.h"
+
+#define RANGE_FIRST  UINT32_C(524288)
+#define RANGE_END    UINT32_C(1878982656)
+#define RANGE_COUNT  ((RANGE_END - RANGE_FIRST) / RANGE_SIZE)
+#define RESERVATIONS BERTH_RUNTIME_DIR "/ranges"
+#define MACHINES     "/run/systemd/machines"
+
+/* FNV-1a, 32 bits: any stable hash does, it only has to spread names. */
+static uint32_t hash_name(const char *name) {
+        uint32_t h = 2166136261U;
+
+        for (; *name; name++)
+                h = (h ^ (unsigned char) *name) * 16777619U;
+        return h;
+}
+
+static bool overlaps(uint32_t base, uint64_t first, uint64_t count) {
+        return first < (uint64_t) base + RANGE_SIZE && base < first + count;
+}
+
+/* subuid(5): NAME:FIRST:COUNT. A line that is not of this form claims nothing. */
+static bool listed_in(const char *text, uint32_t base) {
+        for (const char *line = text; line && *line;
+             line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+                unsigned long long first, count;
+
+                if (sscanf(line, "%*[^:\n]:%llu:%llu", &first, &count) == 2 && overlaps(base, first, count))
+                        return true;
+        }
+        return false;
+}
+
+/* Does the leader of a machine of machined's (nspawn, ...) use host ids of the range? */
+static bool used_by_machine(int dir_fd, const char *machine, uint32_t base) {
+        _cleanup_free_ char *text = NULL, *map = NULL;
+        unsigned long long inside, host, count;
+        char path[64];
+        const char *p;
+        int pid, n;
+
+        if (read_file_at(dir_fd, machine, 65536, &text, NULL) < 0)
+                return false;
+        p = strstr(text, "\nLEADER=");
+        if (!p || sscanf(p, "\nLEADER=%d", &pid) != 1)
+                return false;
+        snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+        if (read_file_at(AT_FDCWD, path, 65536, &map, NULL) < 0)
+                return false; /* gone */
+        for (p = map; sscanf(p, "%llu %llu %llu%n", &inside, &host, &count, &n) == 3; p += n)
+                if (count < UINT32_MAX && overlaps(base, host, count))
+                        return true;
+        return false;
+}
+
+/* Our own containers are registered as machines too: their reservation has been looked at already. */
+static bool is_own(const char *machine) {
+        char path[PATH_MAX];
+
+        snprintf(path, sizeof(path), BERTH_CONTAINER_DIR "/%s", machine);
+        return access(path, F_OK) == 0;
+}
+
+static bool used_by_machines(uint32_t base) {
+        bool used = false;
+        DIR *dir = opendir(MACHINES);
+
+        if (!dir)
+                return false;
+        for (struct dirent *entry; !used && (entry = readdir(dir));)
+                if (entry->d_type == DT_REG && !is_own(entry->d_name))
+                        used = used_by_machine(dirfd(dir), entry->d_name, base);
+        closedir(dir);
+        return used;
+}
+
+/* A link is made whole or not at all, so that two launches at once cannot both win: 1 if base is ours now. */
+static int reserve(int dir_fd, uint32_t base, const char *name) {
+        char link[16], owner[256];
+        ssize_t n;
+
+        snprintf(link, sizeof(link), "%u", base);
+        if (symlinkat(name, dir_fd, link) == 0)
+                return 1;
+        if (errno != EEXIST)
+                return -errno;
+        n = readlinkat(dir_fd, link, owner, sizeof(owner) - 1);
+        if (n < 0)
+                return errno == ENOENT ? 0 : -errno;
+        owner[n] = '\0';
+        return streq(owner, name); /* ours from a launch that was killed */
+}
+
+int range_pick(const char *name, uint32_t *ret_base) {
+        _cleanup_free_ char *subuid = NULL, *subgid = NULL;
+        _cleanup_close_ int dir_fd = -EBADF;
+        uint32_t start = hash_name(name) % RANGE_COUNT;
+        int r;
+
+        dir_fd = make_path(AT_FDCWD, RESERVATIONS, 0755);
+        if (dir_fd < 0)
+                return log_error_errno(dir_fd, "Cannot make '%s': %m", RESERVATIONS);
+        (void) read_file_at(AT_FDCWD, "/etc/subuid", 1024 * 1024, &subuid,
+                            NULL); /* absent: nothing is claimed */
+        (void) read_file_at(AT_FDCWD, "/etc/subgid", 1024 * 1024, &subgid, NULL);
+        for (uint32_t i = 0; i < RANGE_COUNT; i++) {
+                uint32_t base = RANGE_FIRST + (start + i) % RANGE_COUNT * RANGE_SIZE;
+
+                if (listed_in(subuid, base) || listed_in(subgid, base) || used_by_machines(base))
+                        continue;
+                r = reserve(dir_fd, base, name);
+                if (r < 0)
+                        return log_error_errno(r, "Cannot reserve a range of user ids in '%s': %m",
+                                               RESERVATIONS);
+                if (r > 0) {
+                        *ret_base = base;
+                        return 0;
+                }
+        }
+        return log_error_errno(EBUSY, "No free range of %d user ids is left; see %s and /etc/subuid",
+                               RANGE_SIZE, RESERVATIONS);
+}
+
+/* 1: it was the reservation of name, and is given back. */
+static int release(int dir_fd, const char *link, const char *name) {
+        char owner[256];
+        ssize_t n = readlinkat(dir_fd, link, owner, sizeof(owner) - 1);
+
+        if (n < 0)
+                return 0;
+        owner[n] = '\0';
+        if (!streq(owner, name))
+                return 0;
+        return unlinkat(dir_fd, link, 0) < 0 && errno != ENOENT ? -errno : 1;
+}
+
+int range_release(const char *name, uint32_t base) {
+        char link[16];
+        int r = 0;
+        DIR *dir = opendir(RESERVATIONS);
+
+        if (!dir)
+                return errno == ENOENT ? 0 : -errno;
+        snprintf(link, sizeof(link), "%u", base);
+        if (base > 0)
+                r = release(dirfd(dir), link, name);
+        if (r == 0)
+                for (struct dirent *entry; (entry = readdir(dir));)
+                        r = MIN(r, release(dirfd(dir), entry->d_name, name));
+        closedir(dir);
+        return MIN(r, 0);
+}

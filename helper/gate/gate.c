@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* berth-gate: one command of a user who is not root. systemd starts it for each connection to /run/berth/control. It
+ * learns from the kernel who connected, from polkit whether they may, and then runs berth as root with their standard
+ * input, output and error, and nothing else of theirs. */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "common/contract.h"
+#include "common/log.h"
+#include "common/strv.h"
+#include "helper/container/bus.h"
+#include "helper/container/cgroup.h"
+#include "helper/gate/authority.h"
+#include "helper/gate/frames.h"
+#include "helper/gate/gate-words.h"
+
+#define ACTION_PREFIX       "org.berth."
+#define CONNECTIONS_PER_UID 16
+#define REQUEST_MS          30000
+#define ENDING_MS           10000 /* berth exec takes two seconds to end what it started */
+#define FIRST_FD            10    /* where the files of a command line stand when it is executed */
+
+typedef struct Gate {
+        int socket_fd;
+        FrameReader reader;
+        Subject subject;
+        const char *term; /* borrowed from words_sent */
+        char **words_sent;
+        GateWords words;
+} Gate;
+
+static void gate_done(Gate *gate) {
+        frame_reader_done(&gate->reader);
+        gate_words_done(&gate->words);
+        strv_free(gate->words_sent);
+        close_fd(gate->socket_fd);
+}
+
+/* Says it to the client and to the journal. Returns -EPERM. */
+static int refuse(const Gate *gate, const char *message) {
+        log_warning("uid %u: %s", gate->subject.uid, message);
+        (void) frame_send_number(gate->socket_fd, FRAME_END,
+                                 (uint32_t) (gate->words.verb ? gate_exit_status(&gate->words) : EXIT_BERTH),
+                                 message);
+        return -EPERM;
+}
+
+/* systemd calls the units of one socket berth@N-PID-UID.service; MaxConnectionsPerSource= counts users only from
+ * version 256 on. */
+static int count_connections(uid_t uid, unsigned *ret) {
+        _cleanup_free_ char *path = NULL;
+        char suffix[32], *slash;
+        unsigned n = 0;
+        DIR *dir;
+        int fd, r;
+
+        r = cgroup_self(&path);
+        if (r < 0)
+                return r;
+        slash = strrchr(path, '/');
+        if (!slash || !startswith(slash + 1, "berth@"))
+                return -ENODATA;
+        *slash = '\0';
+        fd = cgroup_open(path);
+        if (fd < 0)
+                return fd;
+        dir = fdopendir(fd);
+        if (!dir)
+                return close_fd(fd), -errno;
+        snprintf(suffix, sizeof(suffix), "-%u.service", uid);
+        for (struct dirent *entry; (entry = readdir(dir));)
+                n += startswith(entry->d_name, "berth@") && endswith(entry->d_name, suffix);
+        closedir(dir);
+        *ret = n;
+        return 0;
+}
+
+static int64_t now_ms(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The request, which has to come soon. */
+static int receive_request(Gate *gate) {
+        int64_t until = now_ms() + REQUEST_MS, left;
+        Frame frame;
+        int r;
+
+        while ((left = until - now_ms()) > 0) {
+                struct pollfd pollfd = { .fd = gate->socket_fd, .events = POLLIN };
+
+                r = poll(&pollfd, 1, (int) left);
+                if (r < 0 && errno != EINTR)
+                        return -errno;
+                if (r <= 0)
+                        continue;
+                r = frame_reader_receive(&gate->reader, gate->socket_fd);
+                if (r >= 0)
+                        r = frame_reader_next(&gate->reader, &frame);
+                if (r < 0)
+                        return r;
+                if (r > 0)
+                        return frame.type == FRAME_REQUEST ? frame_words(&frame, &gate->words_sent)
+                                                           : -EBADMSG;
+        }
+        return -ETIME;
+}
+
+/* What root should not write to or read from in the place of somebody else: files of the kernel that judge the writer
+ * and not who opened them, sockets whose other end is told that root speaks, and what is not open at all. */
+static bool descriptor_is_plain(int fd) {
+        int flags = fcntl(fd, F_GETFL), type;
+        socklen_t n = sizeof(type);
+        struct statfs fs;
+        struct stat st;
+
+        if (flags < 0 || (flags & O_PATH) || fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+                return false;
+        if (S_ISSOCK(st.st_mode))
+                return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) >= 0 && type == SOCK_STREAM;
+        if (S_ISREG(st.st_mode))
+                return fs.f_type != PROC_SUPER_MAGIC && fs.f_type != SYSFS_MAGIC &&
+                       fs.f_type != CGROUP2_SUPER_MAGIC && fs.f_type != CGROUP_SUPER_MAGIC &&
+                       fs.f_type != SECURITYFS_MAGIC && fs.f_type != DEBUGFS_MAGIC &&
+                       fs.f_type != TRACEFS_MAGIC;
+        return S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode);
+}
+
+static int understand_request(Gate *gate) {
+        int r;
+
+        r = receive_request(gate);
+        if (r == -ETIME)
+                return refuse(gate, "no request came in time");
+        if (r == -EPIPE) /* it only wanted to see whether somebody is there */
+                return r;
+        if (r < 0 || strv_length(gate->words_sent) < 3 || !streq(gate->words_sent[0], GATE_VERSION))
+                return refuse(gate, "this is no request, or one of another version");
+        gate->term = gate->words_sent[1];
+        if (!gate_has_verb(gate->words_sent[2]))
+                return refuse(gate, "only root may use this verb");
+        if (gate_words_check(gate->words_sent + 2, FIRST_FD, &gate->words) < 0)
+                return refuse(gate, "the gate does not take these words");
+        if (gate->reader.n_fds != 3 + gate->words.n_files)
+                return refuse(gate, "the descriptors do not fit the request");
+        for (size_t i = 0; i < gate->reader.n_fds; i++)
+                if (!descriptor_is_plain(gate->reader.fds[i]))
+                        return refuse(gate,
+                                      "the gate takes files, pipes, terminals and stream sockets alone");
+        return 0;
+}
+
+/* One question for each container that it is about; one without a name where it is about all. */
+static int authorize(const Gate *gate, sd_bus *bus, const char *container) {
+        bool interactive = isatty(gate->reader.fds[0]) || isatty(gate->reader.fds[2]);
+        char action[64], message[512];
+        Verdict verdict;
+        int r;
+
+        snprintf(action, sizeof(action), ACTION_PREFIX "%s", gate->words.verb);
+        r = authority_check(bus, &gate->subject, action, container, gate->words.user ? gate->words.user : "",
+                            interactive, &verdict);
+        if (r < 0) {
+                snprintf(message, sizeof(message),
+                         "polkit does not answer (%s), so that only root may do this", strerror(-r));
+                return refuse(gate, message);
+        }
+        if (verdict == VERDICT_YES)
+                return 0;
+        snprintf(message, sizeof(message), "you may not: polkit's action %s for %s%s%s%s", action,
+                 *container ? "container '" : "all containers", container, *container ? "'" : "",
+                 verdict == VERDICT_CHALLENGE ? " takes an administrator; see berth-gate(8)"
+                                              : " is refused");
+        return refuse(gate, message);
+}
+
+static int authorize_all(const Gate *gate) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
+        int r = 0;
+
+        if (!bus)
+                return refuse(gate, "there is no bus to ask polkit over, so that only root may do this");
+        if (!gate->words.names)
+                return authorize(gate, bus, "");
+        for (char **name = gate->words.names; r >= 0 && *name; name++)
+                r = authorize(gate, bus, *name);
+        return r;
+}
+
+/* In the child. Returns only if it fails. */
+static void become_berth(const Gate *gate) {
+        _cleanup_free_ char *term = NULL;
+        char *env[] = {
+                (char *) (uintptr_t) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                NULL, NULL
+        };
+        size_t n = gate->reader.n_fds;
+        int away[FRAME_FDS_MAX];
+        sigset_t none;
+
+        if (*gate->term && asprintf(&term, "TERM=%s", gate->term) >= 0)
+                env[1] = term;
+        sigemptyset(&none);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+        (void) setsid();
+        umask(022);
+        if (chdir("/") < 0)
+                return;
+        /* First out of the way of their new places, then there. */
+        for (size_t i = 0; i < n; i++)
+                if ((away[i] = fcntl(gate->reader.fds[i], F_DUPFD_CLOEXEC, FIRST_FD + FRAME_FDS_MAX)) < 0)
+                        return;
+        for (size_t i = 0; i < n; i++)
+                if (dup2(away[i], i < 3 ? (int) i : FIRST_FD + (int) i - 3) < 0)
+                        return;
+        if (syscall(SYS_close_range, 3, FIRST_FD - 1, 0) < 0 ||
+            syscall(SYS_close_range, FIRST_FD + n - 3, ~0U, 0) < 0)
+                return;
+        execve(BERTH_BINDIR "/berth", gate->words.argv, env);
+        (void) log_error_errno(errno, "cannot execute '%s': %m", BERTH_BINDIR "/berth");
+}
+
+static pid_t start(const Gate *gate, int *ret_pidfd) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                become_berth(gate);
+                _exit(EXIT_BERTH);
+        }
+        if (pid > 0)
+                *ret_pidfd = pidfd_open(pid, 0);
+        return pid;
+}
+
+static void pass_signal(const Frame *frame, int pidfd) {
+        static const int passed[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH };
+        uint32_t number;
+
+        if (frame->type != FRAME_SIGNAL || frame_number(frame, &number) < 0)
+                return;
+        for (size_t i = 0; i < ARRAY_LEN(passed); i++)
+                if ((uint32_t) passed[i] == number)
+                        (void) pidfd_send_signal(pidfd, passed[i], NULL, 0);
+}
+
+/* false: the client has gone, or speaks nonsense. */
+static bool attend_client(Gate *gate, int pidfd) {
+        Frame frame;
+        int r;
+
+        r = frame_reader_receive(&gate->reader, gate->socket_fd);
+        while (r >= 0 && (r = frame_reader_next(&gate->reader, &frame)) > 0)
+                pass_signal(&frame, pidfd);
+        return r >= 0;
+}
+
+/* Waits for its end. A client that has gone is a terminal that was hung up. */
+static int attend(Gate *gate, int pidfd) {
+        int64_t kill_at = 0;
+
+        for (;;) {
+                struct pollfd fds[] = { { .fd = pidfd, .events = POLLIN },
+                                        { .fd = kill_at ? -1 : gate->socket_fd, .events = POLLIN } };
+                int left = kill_at ? (int) MAX(kill_at - now_ms(), 0) : -1;
+                int r = poll(fds, ARRAY_LEN(fds), left);
+
+                if (r < 0 && errno != EINTR)
+                        return -errno;
+                if (r < 0)
+                        continue;
+                if (fds[0].revents)
+                        return 0;
+                if (r == 0) {
+                        (void) pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+                        kill_at = now_ms() + ENDING_MS; /* it ends now */
+                } else if (!attend_client(gate, pidfd)) {
+                        (void) pidfd_send_signal(pidfd, SIGHUP, NULL, 0);
+                        kill_at = now_ms() + ENDING_MS;
+                }
+        }
+}
+
+static int run(Gate *gate) {
+        _cleanup_close_ int pidfd = -EBADF;
+        siginfo_t info = {};
+        pid_t pid;
+        int r;
+
+        log_info("uid %u, pid %d: berth %s%s%s", gate->subject.uid, gate->subject.pid, gate->words.verb,
+                 gate->words.names ? " " : "", gate->words.names ? gate->words.names[0] : "");
+        pid = start(gate, &pidfd);
+        if (pid < 0 || pidfd < 0)
+                return refuse(gate, "berth cannot be started");
+        for (size_t i = 0; i < gate->reader.n_fds; i++) /* so that the readers of these see their end */
+                close_fd(gate->reader.fds[i]);
+        gate->reader.n_fds = 0;
+        r = attend(gate, pidfd);
+        if (r >= 0 && waitid(P_PID, (id_t) pid, &info, WEXITED) < 0)
+                r = -errno;
+        if (r < 0)
+                return refuse(gate, "cannot wait for the end of the command");
+        (void) frame_send_number(gate->socket_fd, FRAME_END,
+                                 info.si_code == CLD_EXITED ? (uint32_t) info.si_status
+                                                            : (uint32_t) (EXIT_SIGNAL_BASE + info.si_status),
+                                 "");
+        return 0;
+}
+
+static int serve(Gate *gate) {
+        unsigned connections = 0;
+        int r;
+
+        r = subject_of_peer(gate->socket_fd, &gate->subject);
+        if (r == -ESRCH) /* whoever it was has gone already */
+                return r;
+        if (r < 0)
+                return refuse(gate, "cannot tell who has connected");
+        r = count_connections(gate->subject.uid, &connections);
+        if (r < 0)
+                return refuse(gate, "cannot count connections: this is no service of systemd's socket");
+        if (connections > CONNECTIONS_PER_UID)
+                return refuse(gate, "too many connections of yours at once: 16 are allowed");
+        r = understand_request(gate);
+        if (r >= 0)
+                r = authorize_all(gate);
+        return r < 0 ? r : run(gate);
+}
+
+int main(int argc, char *argv[]) {
+        _cleanup_(gate_done) Gate gate = { .socket_fd = -EBADF };
+
+        if (argc == 2 && (streq(argv[1], "--help") || streq(argv[1], "-h"))) {
+                puts("berth-gate\n\nRuns one command of a user, as systemd's berth@.service. See berth-gate(8).");
+                return EXIT_DONE;
+        }
+        if (sd_listen_fds(true) != 1 ||
+            sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 0, NULL, 0) <= 0) {
+                log_error("berth-gate is started by berth.socket, see berth-gate(8)");
+                return EXIT_USAGE;
+        }
+        gate.socket_fd = SD_LISTEN_FDS_START;
+        /* Refusals are the client's affair; only what is wrong with the gate itself fails. */
+        (void) serve(&gate);
+        return EXIT_DONE;
+}

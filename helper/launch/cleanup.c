@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* ExecStopPost=: releases what lives outside of the leader. Works on whatever a kill -9 left, and twice. */
+
+#include <stdio.h>
+
+#include "common/contract.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "common/strv.h"
+#include "helper/container/range.h"
+#include "helper/container/state.h"
+#include "helper/launch/hook.h"
+#include "helper/launch/layer.h"
+#include "helper/launch/run-remove.h"
+#include "helper/verbs/options.h"
+#include "helper/verbs/verbs.h"
+
+/* 0 with *ret_name set, 1 after --help, negative for wrong usage. */
+static int parse_words(char *argv[], const char **ret_name, char ***ret_hook) {
+        OptionParser parser = { .options = cleanup_options, .argv = argv };
+        const char *value, *name = NULL;
+        int r;
+
+        while ((r = options_next(&parser, &value)) != OPTIONS_END) {
+                if (r < 0)
+                        return r;
+                if (r == OPTIONS_HELP)
+                        return verb_help("cleanup"), 1;
+                if (r == OPTIONS_OPERAND)
+                        return log_error_errno(EINVAL, "cleanup: unexpected argument '%s'", value);
+                if (r == CLEANUP_NAME)
+                        name = value;
+                else if (strv_append(ret_hook, value) < 0)
+                        return log_oom();
+        }
+        if (!name || !name_valid(name, false))
+                return log_error_errno(EINVAL, "cleanup: expected --name=NAME");
+        *ret_name = name;
+        return 0;
+}
+
+/* Is it running yet? *ret: what is known of it, its name at least. -ENOMEM. */
+static int runs(const char *name, State *ret) {
+        _cleanup_close_ int leader_fd = -EBADF;
+
+        if (state_read(name, ret) < 0) {
+                ret->name = strdup(name);
+                return ret->name ? 0 : log_oom();
+        }
+        leader_fd = state_open_leader(ret);
+        if (leader_fd >= 0)
+                log_error("container '%s' is running (leader %d); stop it first", name, ret->pid);
+        return leader_fd >= 0;
+}
+
+/* systemd.exec(5): what ExecStopPost= is told of the end of the service. */
+static void run_error_hook(char *const hook[], const State *state) {
+        const char *result = getenv("SERVICE_RESULT"), *code = getenv("EXIT_CODE"),
+                   *status = getenv("EXIT_STATUS");
+        _cleanup_free_ char *error = NULL, *unit = NULL;
+
+        if (!hook || !result || streq(result, "success"))
+                return;
+        if (asprintf(&error, "%s%s%s%s%s", result, code ? ": " : "", code ? code : "",
+                     code && status ? " " : "", code && status ? status : "") < 0 ||
+            asprintf(&unit, "%s.service", state->name) < 0) {
+                log_oom();
+                return;
+        }
+        (void) hook_run(hook, state, unit,
+                        error); /* it has told what is wrong; the service has failed anyway */
+}
+
+/* machined forgets a machine when its leader ends, but a restart can be faster (tried): then the old entry is in the
+ * new one's way. The look into its directory saves the bus where there is nothing to do. */
+static int unregister(const char *name) {
+        const char *argv[] = { "berth-manage", "machine-unregister", name, NULL };
+        char machine[NAME_LENGTH_MAX + 1], path[sizeof("/run/systemd/machines/") + NAME_LENGTH_MAX];
+
+        name_to_machine(name, machine);
+        snprintf(path, sizeof(path), "/run/systemd/machines/%s", machine);
+        if (access(path, F_OK) < 0)
+                return 0;
+        execv(BERTH_LIBEXECDIR "/berth-manage", (char *const *) (uintptr_t) argv);
+        return log_error_errno(errno, "Cannot execute %s: %m", BERTH_LIBEXECDIR "/berth-manage");
+}
+
+int verb_cleanup(int argc, char *argv[]) {
+        _cleanup_strv_ char **hook = NULL;
+        _cleanup_state_ State state = {};
+        const char *name = NULL;
+        int r, k;
+
+        (void) argc;
+        r = parse_words(argv, &name, &hook);
+        if (r != 0)
+                return r < 0 ? EXIT_USAGE : EXIT_DONE;
+        if (runs(name, &state) != 0)
+                return EXIT_FAILED;
+        /* All of it, even if a part fails. */
+        r = layer_remove_ephemeral(name);
+        k = range_release(name, state.uid_base);
+        if (k < 0)
+                r = log_error_errno(k, "Cannot release the user ids of '%s': %m", name);
+        k = run_remove(name);
+        if (k < 0)
+                r = log_error_errno(k, "Cannot remove what berth run has made for '%s': %m", name);
+        k = state_remove(name);
+        if (k < 0)
+                r = log_error_errno(k, "Cannot remove '%s/%s': %m", BERTH_CONTAINER_DIR, name);
+        run_error_hook(hook, &state);
+        k = unregister(name); /* last: it does not come back */
+        return r < 0 || k < 0 ? EXIT_FAILED : EXIT_DONE;
+}

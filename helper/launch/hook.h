@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+#include "helper/container/state.h"
+
+/* What [Hooks] of a manifest has the host run. Words, no shell, as root; of variables only those that berth.manifest(5)
+ * names. */
+
+#define HOOK_SECONDS 30
+
+/* Runs argv and waits for it, 30 seconds at most; what it has started and is in its process group ends then too. state:
+ * what is known of the container, with its name at least; unit may be NULL. error: BERTH_ERROR. 0, or negative errno,
+ * logged, where it could not be run, failed or took too long. */
+int hook_run(char *const argv[], const State *state, const char *unit, const char *error);

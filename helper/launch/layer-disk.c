@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/launch/layer-disk.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "common/contract.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "helper/container/command.h"
+#include "helper/container/loop.h"
+#include "helper/container/mount.h"
+
+#define UNFINISHED   LAYER_DISK ".new"
+#define BLOCK        UINT64_C(4096)
+#define LOCK_RETRIES 500
+
+/* The file is ours and empty, and mkfs.ext4 sees nothing else of us. A journal is of no use to what is thrown away. */
+static int exec_mkfs(int file_fd, bool ephemeral) {
+        const char *argv[] = { "mkfs.ext4",
+                               "-q",
+                               "-F",
+                               "-b",
+                               "4096",
+                               "-m",
+                               "0",
+                               "-E",
+                               "nodiscard,root_owner=0:0",
+                               "-O",
+                               ephemeral ? "^has_journal" : "has_journal",
+                               "/proc/self/fd/3",
+                               NULL };
+        const char *env[] = { "PATH=" DEFAULT_PATH, "LC_ALL=C.UTF-8", NULL };
+
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+                return EXIT_FAILED;
+        if (file_fd == 3 ? fcntl(3, F_SETFD, 0) < 0 : dup2(file_fd, 3) < 0)
+                return EXIT_FAILED;
+        return command_exit_status(
+                        command_exec((char *const *) (uintptr_t) argv, (char *const *) (uintptr_t) env));
+}
+
+static int run_mkfs(int file_fd, const char *name, bool ephemeral) {
+        pid_t pid;
+        int status;
+
+        fflush(NULL);
+        pid = fork();
+        if (pid < 0)
+                return log_error_errno(errno, "%s: cannot make a process: %m", name);
+        if (pid == 0)
+                _exit(exec_mkfs(file_fd, ephemeral));
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return log_error_errno(errno, "%s: cannot wait for a process: %m", name);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_FOUND)
+                return log_error_errno(
+                                EOPNOTSUPP,
+                                "%s: Disk= needs mkfs.ext4, which is not installed (package e2fsprogs)",
+                                name);
+        return status == 0 ? 0 : log_error_errno(EIO, "%s: mkfs.ext4 has failed", name);
+}
+
+static int make_disk(int layer_fd, const char *name, uint64_t size, bool ephemeral) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        if (unlinkat(layer_fd, UNFINISHED, 0) < 0 && errno != ENOENT)
+                return log_error_errno(errno, "%s: %m", name);
+        fd = openat(layer_fd, UNFINISHED, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0 || ftruncate(fd, (off_t) size) < 0)
+                return log_error_errno(errno, "%s: cannot make a file of %" PRIu64 " bytes: %m", name, size);
+        r = run_mkfs(fd, name, ephemeral);
+        if (r >= 0 && !ephemeral && fsync(fd) < 0)
+                r = log_error_errno(errno, "%s: cannot write to disk: %m", name);
+        if (r >= 0 && renameat(layer_fd, UNFINISHED, layer_fd, LAYER_DISK) < 0)
+                r = log_error_errno(errno, "%s: %m", name);
+        return r;
+}
+
+/* Mounted twice it would be destroyed. The loop device keeps the very descriptor that we give it, and with it the lock,
+ * until the last user of the mount has gone: what an earlier start has left ends soon. */
+static int lock_file(int fd, const char *name) {
+        const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+
+        for (unsigned i = 0; i < LOCK_RETRIES; i++) {
+                if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                        return 0;
+                if (errno != EWOULDBLOCK)
+                        return log_error_errno(errno, "%s: cannot be locked: %m", name);
+                (void) clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+        }
+        return log_error_errno(EBUSY, "%s: is still mounted by what an earlier start has left", name);
+}
+
+static int check_size(int fd, const char *name, uint64_t size) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+                return log_error_errno(EINVAL, "%s: '%s' is no file", name, LAYER_DISK);
+        if ((uint64_t) st.st_size == size)
+                return 0;
+        return log_error_errno(
+                        EFBIG,
+                        "%s: was made with Disk=%lld, which cannot be changed; set that, or give up what the "
+                        "container wrote (berth remove NAME --layer)",
+                        name, (long long) st.st_size);
+}
+
+static int mount_disk(int fd, const char *name) {
+        const Loop loop = { .writable = true };
+        _cleanup_close_ int loop_fd = -EBADF;
+        const char *options[] = { NULL, "discard", NULL };
+        char source[48];
+        int number, mount_fd;
+
+        number = loop_attach(fd, &loop, name, &loop_fd);
+        if (number < 0)
+                return number;
+        snprintf(source, sizeof(source), "source=/dev/loop%d", number);
+        options[0] = source;
+        mount_fd = mount_new("ext4", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+        return mount_fd < 0 ? log_error_errno(mount_fd, "%s: its ext4 cannot be mounted: %m", name)
+                            : mount_fd;
+}
+
+int layer_disk_open(int layer_fd, const char *name, uint64_t size, bool ephemeral) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        size -= size % BLOCK;
+        if (size < LAYER_DISK_MIN || size > INT64_MAX)
+                return log_error_errno(EINVAL, "%s: Disk= is less than 4M, or more than a file can be",
+                                       name);
+        if (faccessat(layer_fd, "up", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return log_error_errno(
+                                EEXIST,
+                                "%s: was made without Disk=; remove that, or give up what the container "
+                                "wrote (berth remove NAME --layer)",
+                                name);
+        if (faccessat(layer_fd, LAYER_DISK, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+                r = make_disk(layer_fd, name, size, ephemeral);
+                if (r < 0)
+                        return r;
+        }
+        fd = openat(layer_fd, LAYER_DISK, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+                return log_error_errno(errno, "%s: '%s' cannot be opened: %m", name, LAYER_DISK);
+        r = lock_file(fd, name);
+        if (r >= 0)
+                r = check_size(fd, name, size);
+        return r < 0 ? r : mount_disk(fd, name);
+}

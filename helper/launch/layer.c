@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/launch/layer.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "common/contract.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "helper/container/data.h"
+#include "helper/container/mount.h"
+#include "helper/launch/layer-disk.h"
+
+#define LAYERS    BERTH_DATA_DIR "/layers"
+#define EPHEMERAL ".ephemeral"
+#define STAMP     "image" /* which image the layer belongs over */
+#define IMAGE     "name"  /* what the manifest calls that */
+
+typedef char LayerName[NAME_LENGTH_MAX + sizeof(EPHEMERAL)];
+
+/* What a layer is bound to: the image's digest, or the name of one that has none. */
+static int check_stamp(int layer_fd, const char *name, const char *image, const char *digest) {
+        const char *wanted = digest ? digest : image;
+        _cleanup_free_ char *stamp = NULL;
+        int r;
+
+        r = read_file_at(layer_fd, STAMP, 8192, &stamp, NULL);
+        if (r == -ENOENT) {
+                r = write_file_at(layer_fd, STAMP, wanted, strlen(wanted), 0600);
+                return r < 0 ? log_error_errno(r, "Cannot write '%s/%s/%s': %m", LAYERS, name, STAMP) : 0;
+        }
+        if (r < 0)
+                return log_error_errno(r, "Cannot read '%s/%s/%s': %m", LAYERS, name, STAMP);
+        if (streq(stamp, wanted))
+                return 0;
+        return log_error_errno(ESTALE,
+                               "the kept layer %s/%s belongs to image '%s', and '%s' is %s; go back to that "
+                               "image, or give up what the container wrote: berth remove %s --layer",
+                               LAYERS, name, stamp, image, digest ? digest : "another", name);
+}
+
+int layer_belongs(int layer_fd, const char *name, const char *noted, const Image *image) {
+        return check_stamp(layer_fd, name, noted, image->metadata.digest);
+}
+
+bool layer_is_stamped(int layer_fd) {
+        return faccessat(layer_fd, STAMP, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* For whoever wants the image while nothing runs from it. */
+static int note_image(int layer_fd, const char *name, const char *image) {
+        _cleanup_free_ char *noted = NULL;
+        int r;
+
+        r = read_file_at(layer_fd, IMAGE, 8192, &noted, NULL);
+        if (r >= 0 && streq(noted, image))
+                return 0;
+        r = write_file_at(layer_fd, IMAGE, image, strlen(image), 0600);
+        return r < 0 ? log_error_errno(r, "Cannot write '%s/%s/%s': %m", LAYERS, name, IMAGE) : 0;
+}
+
+/* Under /up the overlay's root shows through: it must look like the image's root. */
+static int make_directories(int layer_fd, int image_fd) {
+        _cleanup_close_ int up_fd = -EBADF, work_fd = -EBADF;
+        struct stat st;
+
+        up_fd = make_path(layer_fd, "up", 0755);
+        if (up_fd < 0)
+                return up_fd;
+        work_fd = make_path(layer_fd, "work", 0755);
+        if (work_fd < 0)
+                return work_fd;
+        if (fstat(image_fd, &st) < 0 || fchown(up_fd, st.st_uid, st.st_gid) < 0 ||
+            fchmod(up_fd, st.st_mode & 0777) < 0)
+                return -errno;
+        return 0;
+}
+
+int layer_lock(int layers_fd, const char *name, bool exclusive) {
+        struct stat held, there;
+        _cleanup_close_ int fd = openat(layers_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        if (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? -EBUSY : -errno;
+        /* It may have been exchanged between the two calls. */
+        if (fstat(fd, &held) < 0 || fstatat(layers_fd, name, &there, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? -EBUSY : -errno;
+        return held.st_dev == there.st_dev && held.st_ino == there.st_ino ? TAKE_FD(fd) : -EBUSY;
+}
+
+/* The directory; a kept one locked. */
+static int make_layer(int layers_fd, const char *layer, bool ephemeral) {
+        int fd = make_path(layers_fd, layer, 0700), r;
+
+        if (fd < 0 || ephemeral)
+                return fd < 0 ? log_error_errno(fd, "Cannot make '%s/%s': %m", LAYERS, layer) : fd;
+        close_fd(fd);
+        r = layer_lock(layers_fd, layer, /* exclusive= */ false);
+        if (r == -EBUSY)
+                return log_error_errno(
+                                r,
+                                "the kept layer %s/%s is just being changed, restored or removed; try again",
+                                LAYERS, layer);
+        return r < 0 ? log_error_errno(r, "Cannot open '%s/%s': %m", LAYERS, layer) : r;
+}
+
+/* What Disk= limits is a file system of its own, and stays one. */
+static int open_disk(int layer_fd, const char *layer, const Plan *plan) {
+        char shown[sizeof("layer ") + sizeof(LayerName)];
+
+        snprintf(shown, sizeof(shown), "layer %s", layer);
+        if (plan->disk > 0)
+                return layer_disk_open(layer_fd, shown, plan->disk, plan->ephemeral);
+        if (faccessat(layer_fd, LAYER_DISK, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0;
+        return log_error_errno(
+                        EEXIST,
+                        "%s: was made with Disk=; set that again, or give up what the container wrote: berth "
+                        "remove %s --layer",
+                        shown, plan->name);
+}
+
+int layer_open(const Plan *plan, const State *state, int image_fd, int *ret_mount_fd) {
+        _cleanup_close_ int layers_fd = -EBADF, fd = -EBADF, mount_fd = -EBADF;
+        const char *name = plan->name;
+        bool ephemeral = plan->ephemeral;
+        LayerName layer;
+        int r;
+
+        snprintf(layer, sizeof(layer), "%s%s", name, ephemeral ? EPHEMERAL : "");
+        layers_fd = data_open("layers");
+        if (layers_fd < 0)
+                return log_error_errno(layers_fd, "Cannot make '%s': %m", LAYERS);
+        if (ephemeral) {
+                r = remove_tree(layers_fd, layer);
+                if (r < 0)
+                        return log_error_errno(r, "Cannot remove what an earlier start left in '%s/%s': %m",
+                                               LAYERS, layer);
+        }
+        fd = make_layer(layers_fd, layer, ephemeral);
+        if (fd < 0)
+                return fd;
+        if (!ephemeral) {
+                r = check_stamp(fd, layer, state->image, state->image_digest);
+                if (r >= 0)
+                        r = note_image(fd, layer, state->image);
+                if (r < 0)
+                        return r;
+        }
+        r = open_disk(fd, layer, plan);
+        if (r < 0)
+                return r;
+        mount_fd = r > 0 ? r : -EBADF;
+        r = make_directories(mount_fd >= 0 ? mount_fd : fd, image_fd);
+        if (r < 0)
+                return log_error_errno(r, "Cannot prepare '%s/%s': %m", LAYERS, layer);
+        if (mount_fd < 0) {
+                mount_fd = mount_clone(fd, "");
+                if (mount_fd < 0)
+                        return log_error_errno(mount_fd, "The layer cannot be bound: %m");
+        }
+        *ret_mount_fd = TAKE_FD(mount_fd);
+        return TAKE_FD(fd);
+}
+
+int layer_open_kept(const char *name, bool exclusive, Image *ret_image) {
+        _cleanup_close_ int layers_fd = -EBADF, fd = -EBADF;
+        _cleanup_image_ Image image = IMAGE_NONE;
+        _cleanup_free_ char *noted = NULL;
+        int r;
+
+        layers_fd = data_open("layers");
+        if (layers_fd < 0)
+                return log_error_errno(layers_fd, "Cannot make '%s': %m", LAYERS);
+        fd = layer_lock(layers_fd, name, exclusive);
+        if (fd == -ENOENT)
+                return fd;
+        if (fd == -EBUSY)
+                return log_error_errno(fd,
+                                       "the kept layer %s/%s is just being used by somebody else; try again",
+                                       LAYERS, name);
+        if (fd < 0)
+                return log_error_errno(fd, "Cannot open '%s/%s': %m", LAYERS, name);
+        if (faccessat(fd, LAYER_DISK, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return log_error_errno(
+                                EOPNOTSUPP,
+                                "the kept layer %s/%s is a file system of its own (Disk=), which is only "
+                                "reached while the container runs",
+                                LAYERS, name);
+        r = read_file_at(fd, IMAGE, 8192, &noted, NULL);
+        if (r < 0)
+                return log_error_errno(
+                                EBADMSG,
+                                "the kept layer %s/%s does not say over which image it belongs; start "
+                                "the container once",
+                                LAYERS, name);
+        r = image_open(noted, &image);
+        if (r >= 0)
+                r = check_stamp(fd, name, noted, image.metadata.digest);
+        if (r < 0)
+                return r == -ENOENT ? -EIO : r; /* logged */
+        *ret_image = image;
+        image = IMAGE_NONE;
+        return TAKE_FD(fd);
+}
+
+int layer_remove_ephemeral(const char *name) {
+        _cleanup_close_ int layers_fd = -EBADF;
+        LayerName layer;
+        int r;
+
+        layers_fd = data_open("layers");
+        if (layers_fd < 0)
+                return log_error_errno(layers_fd, "Cannot open '%s': %m", LAYERS);
+        snprintf(layer, sizeof(layer), "%s%s", name, EPHEMERAL);
+        r = remove_tree(layers_fd, layer);
+        return r < 0 ? log_error_errno(r, "Cannot remove '%s/%s': %m", LAYERS, layer) : 0;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/launch/leader.h"
+
+#include <grp.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <linux/capability.h>
+
+#include "common/contract.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "common/strv.h"
+#include "helper/container/command.h"
+#include "helper/container/confine.h"
+#include "helper/container/user.h"
+#include "helper/launch/init.h"
+
+/* Waits for the launcher's word. It can die at any moment: then so do we. */
+static int wait_for(const Leader *leader, char word) {
+        char byte;
+        ssize_t n;
+
+        do
+                n = read(leader->go_fd, &byte, 1);
+        while (n < 0 && errno == EINTR);
+        return n == 1 && byte == word ? 0 : -ECONNRESET;
+}
+
+static int become_root(const Leader *leader) {
+        if (!leader->own_users)
+                return 0;
+        /* Before anything is mounted: until now we are a host uid that the map does not have, and an overlay made
+         * by such comes up read-only (tried). */
+        if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+                return log_error_errno(errno, "Cannot become root of the container: %m");
+        return 0;
+}
+
+static int report_user(const Leader *leader, const User *user) {
+        LeaderReport report = { .uid = user->uid, .gid = user->gid, .n_groups = user->n_groups };
+        int r;
+
+        r = write_fd(leader->report_fd, &report, sizeof(report));
+        return r < 0 ? r : write_fd(leader->report_fd, user->groups, user->n_groups * sizeof(gid_t));
+}
+
+static int resolve_user(const Leader *leader, User *ret) {
+        const char *user = leader->user, *group = leader->group;
+        int r;
+
+        r = user_resolve(leader->root.fd, user, group, ret);
+        if (r < 0)
+                return log_error_errno(r, "%s '%s': %s", r == -ENXIO || !user ? "group" : "user",
+                                       r == -ENXIO || !user ? (group ? group : "") : user, user_strerror(r));
+        for (char *const *name = leader->plan->groups; name && *name; name++) {
+                r = user_add_group(leader->root.fd, *name, ret);
+                if (r < 0)
+                        return log_error_errno(r, "group '%s': %s", *name, user_strerror(r));
+        }
+        return 0;
+}
+
+static int bring_up_loopback(const Leader *leader) {
+        struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+        _cleanup_close_ int fd = -EBADF;
+
+        if (!leader->own_network)
+                return 0;
+        fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+                return log_error_errno(errno, "Cannot bring up the loopback interface: %m");
+        return 0;
+}
+
+static int set_hostname(const Leader *leader) {
+        const char *hostname = leader->plan->hostname;
+
+        if (sethostname(hostname, strlen(hostname)) < 0)
+                return log_error_errno(errno, "Cannot set the host name '%s': %m", hostname);
+        return 0;
+}
+
+/* What a service manager set for us and a program does not expect to inherit. */
+static int reset_process(const Leader *leader) {
+        struct rlimit files = { .rlim_cur = leader->soft_files, .rlim_max = leader->hard_files };
+        sigset_t none;
+
+        (void) signal(SIGPIPE, SIG_DFL); /* systemd ignores it, IgnoreSIGPIPE= in systemd.exec(5) */
+        sigemptyset(&none);
+        if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0)
+                return -errno;
+        umask(leader->umask);
+        return 0;
+}
+
+/* Closes from first on all but those kept, now and not at exec: image, layer and mounts of the launcher would stay
+ * reachable through /proc/self/fd, as a working directory for one. */
+static int keep_only(int first, const int *keep, size_t n) {
+        for (size_t done = 0; done < n; done++) {
+                int next = INT32_MAX;
+
+                for (size_t i = 0; i < n; i++)
+                        if (keep[i] >= first && keep[i] < next)
+                                next = keep[i];
+                if (next == INT32_MAX)
+                        break;
+                if (next > first && close_range((unsigned) first, (unsigned) next - 1, 0) < 0)
+                        return -errno;
+                first = next + 1;
+        }
+        return close_range((unsigned) first, ~0U, 0) < 0 ? -errno : 0;
+}
+
+/* What the service manager tells a service whom it listens to, as the container counts. */
+static int set_notify(Leader *leader) {
+        char text[64];
+        int r;
+
+        if (!leader->root.notify)
+                return 0;
+        r = strv_env_set(&leader->env, "NOTIFY_SOCKET=" NOTIFY_PATH);
+        if (r < 0 || leader->watchdog_usec == 0)
+                return r;
+        snprintf(text, sizeof(text), "WATCHDOG_USEC=%" PRIu64, leader->watchdog_usec);
+        r = strv_env_set(&leader->env, text);
+        if (r < 0)
+                return r;
+        snprintf(text, sizeof(text), "WATCHDOG_PID=%d", getpid());
+        return strv_env_set(&leader->env, text);
+}
+
+/* The last steps of the process that becomes the command. */
+static int become_command(Leader *leader, const User *user) {
+        const Confinement confinement = {
+                .user = user,
+                .capabilities = leader->capabilities,
+                .ambient = leader->plan->ambient_capabilities,
+                .no_new_privs = leader->plan->no_new_privs,
+                .filter = leader->filter,
+        };
+        int r;
+
+        r = confine_apparmor(leader->host_proc_fd, leader->plan->apparmor_profile);
+        if (r < 0) {
+                log_error_errno(r, "Cannot enter the AppArmor profile '%s': %m; is it loaded?",
+                                leader->plan->apparmor_profile);
+                return EXIT_BERTH;
+        }
+        r = user_fill_env(user, &leader->env);
+        if (r < 0)
+                return log_oom(), EXIT_BERTH;
+        r = reset_process(leader);
+        if (r >= 0)
+                r = keep_only(STDERR_FILENO + 1 + (int) leader->sockets.n, &leader->report_fd, 1);
+        if (r >= 0)
+                r = sockets_give(&leader->sockets, &leader->env);
+        if (r >= 0)
+                r = set_notify(leader);
+        if (r >= 0)
+                r = confine_apply(&confinement);
+        if (r < 0) {
+                log_error_errno(r, "Cannot confine the command: %m");
+                return EXIT_BERTH;
+        }
+        r = command_chdir(leader->directory); /* as the user: what it may not enter, it does not start in */
+        if (r < 0) {
+                log_error_errno(r, "Cannot enter the working directory '%s': %m", leader->directory);
+                return EXIT_BERTH;
+        }
+        if (leader->plan->foreground)
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        r = confine_seal(&confinement);
+        if (r < 0) {
+                log_error_errno(r, "Cannot load the system call filter: %m");
+                return EXIT_BERTH;
+        }
+        r = command_exec(leader->command, leader->env);
+        log_error_errno(r, "Cannot execute '%s': %m", leader->command[0]);
+        return command_exit_status(r);
+}
+
+/* The exit status goes through the pipe as well: to the launcher an end without a byte is an exec that worked. */
+static int fail(const Leader *leader, int status) {
+        char byte = (char) status;
+
+        (void) write_fd(leader->report_fd, &byte, 1);
+        return status;
+}
+
+static int take_streams(const InitStreams *streams) {
+        for (int i = 0; i < 2; i++)
+                if (streams->to[i] >= 0 && dup2(streams->to[i], STDOUT_FILENO + i) < 0)
+                        return -errno;
+        return 0;
+}
+
+static int run_child(Leader *leader, const User *user, const InitStreams *streams) {
+        int r = setsid() < 0 ? -errno : take_streams(streams);
+
+        if (r < 0) {
+                log_error_errno(r, "Cannot prepare the command: %m");
+                return fail(leader, EXIT_BERTH);
+        }
+        return fail(leader, become_command(leader, user));
+}
+
+/* The launcher's command line holds the environment: not for everyone inside to read. */
+static void rename_process(char **argv) {
+        static const char title[] = "berth-init";
+        size_t last = strv_length(argv) - 1;
+        char *first = argv[0], *end = argv[last] + strlen(argv[last]);
+
+        /* execve(2) lays the words out in one piece, one after the other */
+        memset(first, 0, (size_t) (end - first));
+        memcpy(first, title, MIN((size_t) (end - first), sizeof(title) - 1));
+        (void) prctl(PR_SET_NAME, title, 0, 0, 0);
+}
+
+static int become_init(Leader *leader, const User *user) {
+        Init init = { .stop_signal = leader->stop_signal,
+                      .watch_fd = leader->go_fd,
+                      .notify = leader->notify };
+        InitStreams *streams = &init.streams;
+        int r;
+
+        r = init_block_signals();
+        if (r >= 0)
+                r = init_open_streams(user, streams);
+        if (r < 0) {
+                log_error_errno(r, "Cannot prepare the init: %m");
+                return fail(leader, EXIT_BERTH);
+        }
+        if (leader->command[0]) {
+                init.pid = fork();
+                if (init.pid < 0) {
+                        log_error_errno(errno, "Cannot fork: %m");
+                        return fail(leader, EXIT_BERTH);
+                }
+                if (init.pid == 0)
+                        return run_child(leader, user, streams);
+        }
+        init.notify.uid = user->uid;
+        r = keep_only(STDERR_FILENO + 1,
+                      (const int[]){ streams->from[0], streams->from[1], leader->go_fd, init.notify.from_fd,
+                                     init.notify.to_fd },
+                      5);
+        if (r >= 0)
+                r = confine_init(UINT64_C(1) << CAP_KILL);
+        if (r < 0) {
+                log_error_errno(r, "Cannot confine the init: %m");
+                return EXIT_BERTH;
+        }
+        if (leader->plan->foreground)
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        rename_process(leader->argv);
+        return init_run(&init);
+}
+
+/* Does the launcher have to know the user before the mounts are ready? */
+static bool needs_user_for_mounts(const Leader *leader) {
+        const Plan *plan = leader->plan;
+
+        for (size_t i = 0; i < plan->n_mounts; i++)
+                if (plan->mounts[i].id_auto)
+                        return true;
+        return leader->root.secrets_fd >= 0;
+}
+
+static int build(Leader *leader, User *ret_user) {
+        Root *root = &leader->root;
+        bool waits = needs_user_for_mounts(leader);
+        int r;
+
+        r = become_root(leader);
+        if (r >= 0)
+                r = root_overlay(root);
+        if (r >= 0)
+                r = resolve_user(leader, ret_user);
+        if (r >= 0)
+                r = report_user(leader, ret_user);
+        if (r >= 0 && waits)
+                r = wait_for(leader, 'M');
+        if (r >= 0)
+                r = set_hostname(leader);
+        if (r >= 0)
+                r = bring_up_loopback(leader);
+        if (r >= 0)
+                r = root_fill(root);
+        if (r >= 0)
+                r = root_enter(root);
+        /* Not before all is written down that others have to know does the command run. */
+        if (r >= 0 && !waits)
+                r = wait_for(leader, 'M');
+        return r;
+}
+
+int leader_run(Leader *leader) {
+        _cleanup_user_ User user = {};
+
+        if (wait_for(leader, 'G') < 0)
+                return EXIT_BERTH;
+        (void) setsid();
+        if (build(leader, &user) < 0)
+                return fail(leader, EXIT_BERTH);
+        if (leader->plan->init) {
+                leader->notify.from_fd = leader->root.notify_fd;
+                return become_init(leader, &user);
+        }
+        return fail(leader, become_command(leader, &user));
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/launch/setup.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "common/contract.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "common/strv.h"
+#include "helper/container/data.h"
+#include "helper/launch/layer.h"
+#include "helper/verbs/options.h"
+#include "helper/verbs/verbs.h"
+
+#define MARK "setup" /* in the layer's directory, as long as they are at work */
+
+/* What of the launch holds for its setup as well. Left out is what belongs to the service: its user and directory,
+ * mounts (a failure would leave something in them), sockets, secrets, network and policy. */
+static bool is_passed_on(int option) {
+        static const LaunchOption passed[] = {
+                LAUNCH_IMAGE,
+                LAUNCH_ENV,
+                LAUNCH_ENV_FILE,
+                LAUNCH_HOSTNAME,
+                LAUNCH_TIMEZONE,
+                LAUNCH_PRIVATE_USERS,
+                LAUNCH_CAPABILITY,
+                LAUNCH_DROP_CAPABILITY,
+                LAUNCH_ADD_HOST,
+                LAUNCH_NO_NEW_PRIVILEGES,
+                LAUNCH_DISK,
+                LAUNCH_SYSTEM_CALL_FILTER,
+                LAUNCH_SHM_SIZE,
+                LAUNCH_SECCOMP_PROFILE,
+                LAUNCH_APPARMOR_PROFILE,
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(passed); i++)
+                if ((int) passed[i] == option)
+                        return true;
+        return false;
+}
+
+/* The command line that every command of the setup begins with. */
+static int make_line(const Plan *plan, char *argv[], char ***ret) {
+        OptionParser parser = { .options = launch_options, .argv = argv, .command = true };
+        _cleanup_strv_ char **line = NULL;
+        const char *value;
+        int r, option;
+
+        r = strv_append(&line, "berth");
+        if (r >= 0)
+                r = strv_append(&line, "launch");
+        if (r >= 0)
+                r = strv_append(&line, "--foreground");
+        if (r >= 0)
+                r = strv_append(&line, "--ephemeral=no");
+        if (r >= 0)
+                r = strv_append(&line, "--entrypoint=");
+        if (r >= 0)
+                r = strv_append(&line, plan->setup_network ? "--network=host" : "--network=none");
+        if (r >= 0)
+                r = strv_appendf(&line, "--name=%s", plan->name);
+        while (r >= 0 && (option = options_next(&parser, &value)) != OPTIONS_END)
+                if (is_passed_on(option))
+                        r = strv_appendf(&line, "--%s=%s", launch_options[option].name, value);
+        if (r >= 0)
+                r = strv_append(&line, "--");
+        if (r < 0)
+                return log_oom();
+        *ret = TAKE_PTR(line);
+        return 0;
+}
+
+/* One command, in a launch of its own. Nothing of systemd's is for it. */
+static int run_command(char *const line[], const char *first) {
+        pid_t pid;
+        int status;
+
+        fflush(NULL);
+        pid = fork();
+        if (pid < 0)
+                return log_error_errno(errno, "Cannot make a process: %m");
+        if (pid == 0) {
+                (void) unsetenv("NOTIFY_SOCKET");
+                (void) unsetenv("LISTEN_PID");
+                (void) unsetenv("LISTEN_FDS");
+                (void) unsetenv("WATCHDOG_USEC");
+                if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+                        _exit(EXIT_BERTH);
+                execv("/proc/self/exe", line);
+                _exit(EXIT_BERTH);
+        }
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return log_error_errno(errno, "Cannot wait for a process: %m");
+        if (status == 0)
+                return 0;
+        return log_error_errno(ECANCELED,
+                               "Exec= of [Setup], '%s', has failed (%s %d); nothing of it is kept", first,
+                               WIFEXITED(status) ? "exit status" : "signal",
+                               WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+}
+
+/* plan->setup is "!WORD" for the first word of a command and " WORD" for its further ones. */
+static int run_commands(const Plan *plan, char *const line[]) {
+        for (char **word = plan->setup; *word;) {
+                _cleanup_strv_ char **command = NULL;
+                const char *first = *word + 1;
+                int r = strv_copy(line, &command);
+
+                do
+                        r = r < 0 ? r : strv_append(&command, *word + 1);
+                while (*++word && **word != '!');
+                if (r < 0)
+                        return log_oom();
+                log_info("setting up: %s", first);
+                r = run_command(command, first);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Is there a layer that is to be left as it is? */
+static int has_layer(int layers_fd, const char *name) {
+        _cleanup_close_ int fd = openat(layers_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        /* the stamp is missing where a kill came before it */
+        return layer_is_stamped(fd) && faccessat(fd, MARK, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+}
+
+static int make_marked(int layers_fd, const char *name) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        r = remove_tree(layers_fd, name);
+        if (r < 0)
+                return r;
+        fd = make_path(layers_fd, name, 0700);
+        return fd < 0 ? fd : write_file_at(fd, MARK, "", 0, 0600);
+}
+
+static int finish(int layers_fd, const char *name) {
+        _cleanup_close_ int fd = openat(layers_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        /* on disk before it counts as done: what an installation wrote is not read back by anyone */
+        if (fd < 0 || syncfs(fd) < 0 || unlinkat(fd, MARK, 0) < 0 || fsync(fd) < 0)
+                return log_error_errno(errno, "[Setup] cannot be completed: %m");
+        return 0;
+}
+
+int setup_run(const Plan *plan, char *argv[]) {
+        _cleanup_close_ int layers_fd = -EBADF;
+        _cleanup_strv_ char **line = NULL;
+        int r;
+
+        layers_fd = data_open("layers");
+        r = layers_fd < 0 ? layers_fd : has_layer(layers_fd, plan->name);
+        if (r > 0)
+                return 0;
+        if (r == 0)
+                r = make_marked(layers_fd, plan->name);
+        if (r < 0)
+                return log_error_errno(r, "[Setup] cannot make the layer of '%s': %m", plan->name);
+        r = make_line(plan, argv, &line);
+        if (r >= 0)
+                r = run_commands(plan, line);
+        if (r >= 0)
+                r = finish(layers_fd, plan->name);
+        if (r < 0 && remove_tree(layers_fd, plan->name) < 0)
+                log_warning("what [Setup] has left could not be removed; the next start will");
+        return r;
+}

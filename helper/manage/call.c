@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/manage/call.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "common/contract.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "common/strv.h"
+#include "helper/container/bus.h"
+#include "helper/manage/process.h"
+#include "helper/verbs/verbs.h"
+
+void call_done(Call *call) {
+        strv_free(call->operands);
+        for (size_t i = 0; i < CALL_OPTIONS_MAX; i++)
+                strv_free(call->values[i]);
+        *call = (Call){};
+}
+
+bool call_has(const Call *call, unsigned option) {
+        return call->values[option] != NULL;
+}
+
+const char *call_value(const Call *call, unsigned option) {
+        size_t n = strv_length(call->values[option]);
+
+        return n > 0 ? call->values[option][n - 1] : NULL;
+}
+
+static int refuse_usage(const Verb *verb) {
+        log_error("expected: berth %s %s", verb->name, verb->synopsis);
+        return EXIT_USAGE;
+}
+
+int call_read(const char *verb_name, char *argv[], size_t least, size_t most, Call *ret) {
+        const Verb *verb = verb_find(verb_name);
+        OptionParser parser = { .options = verb->options, .argv = argv };
+        _cleanup_call_ Call call = {};
+        const char *value;
+        int r;
+
+        while ((r = options_next(&parser, &value)) != OPTIONS_END) {
+                if (r < 0)
+                        return EXIT_USAGE;
+                if (r == OPTIONS_HELP)
+                        return verb_help(verb_name);
+                if (r == OPTIONS_OPERAND && strv_length(call.operands) >= most)
+                        return refuse_usage(verb);
+                assert(r == OPTIONS_OPERAND || r < CALL_OPTIONS_MAX);
+                r = strv_append(r == OPTIONS_OPERAND ? &call.operands : &call.values[r], value ? value : "");
+                if (r < 0)
+                        return log_oom(), EXIT_FAILED;
+        }
+        if (strv_length(call.operands) < least)
+                return refuse_usage(verb);
+        *ret = call;
+        call = (Call){};
+        return -1;
+}
+
+void running_done(Running *running) {
+        item_done(&running->item);
+        free(running->unit);
+        running->leader_fd = close_fd(running->leader_fd);
+        running->proc_fd = close_fd(running->proc_fd);
+        running->unit_fd = close_fd(running->unit_fd);
+}
+
+int call_not_running(const char *name) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
+        _cleanup_unit_status_ UnitStatus status = {};
+        char unit[NAME_LENGTH_MAX + sizeof(".service")];
+
+        snprintf(unit, sizeof(unit), "%s.service", name);
+        if (bus_get_unit(bus, unit, &status) >= 0 && unit_status_is_ours(&status)) {
+                log_error("container '%s' is not running", name);
+                return EXIT_NOT_RUNNING;
+        }
+        log_error("no container '%s', see berth list", name);
+        return EXIT_NO_SUCH;
+}
+
+int running_open(const char *name, Running *ret) {
+        _cleanup_running_ Running running = RUNNING_NONE;
+        ProcessIds ids;
+        char path[32];
+        int r;
+
+        if (!name_valid(name, false)) {
+                log_error("'%s' is not a container's name, see berth list", name);
+                return EXIT_NO_SUCH;
+        }
+        r = item_open(name, &running.item);
+        if (r == -EACCES || r == -EPERM) {
+                log_error("only root may look at container '%s'", name);
+                return EXIT_FAILED;
+        }
+        if (r < 0)
+                return log_error_errno(r, "cannot look at container '%s': %m", name), EXIT_FAILED;
+        if (!item_runs(&running.item))
+                return call_not_running(name);
+        /* Opened before the last look at the leader: it is his, or nobody's. */
+        snprintf(path, sizeof(path), "/proc/%d", running.item.state.pid);
+        running.proc_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        running.leader_fd = state_open_leader(&running.item.state);
+        if (running.proc_fd < 0 || running.leader_fd < 0)
+                return call_not_running(name);
+        running.unit_fd = r = item_open_unit_cgroup(&running.item);
+        if (r >= 0)
+                r = process_read_ids(running.proc_fd, &ids);
+        if (r < 0)
+                return log_error_errno(r, "cannot look at container '%s': %m", name), EXIT_FAILED;
+        running.unit = strndup(running.item.state.cgroup, (size_t) (strrchr(running.item.state.cgroup, '/') -
+                                                                    running.item.state.cgroup));
+        if (!running.unit)
+                return log_oom(), EXIT_FAILED;
+        running.level = ids.n_pids - 1;
+        *ret = running;
+        running = RUNNING_NONE;
+        return -1;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "common/contract.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "common/strv.h"
+#include "helper/container/aside.h"
+#include "helper/container/cgroup.h"
+#include "helper/container/data.h"
+#include "helper/container/enter.h"
+#include "helper/container/inventory.h"
+#include "helper/container/range.h"
+#include "helper/launch/layer.h"
+#include "helper/launch/run-remove.h"
+#include "helper/manage/job.h"
+#include "helper/manage/machine.h"
+#include "helper/manage/run.h"
+#include "helper/storage/snapshot-store.h"
+#include "helper/storage/store.h"
+#include "helper/verbs/verbs.h"
+
+/* berth clean: removes what no running container owns. Every kind of remnant is found by its own name, so that one
+ * kind's loss (a lost /run, a deleted manifest) hides no other. */
+
+/* A start has made its layer and range before there is a state: younger remnants are nobody's to judge. */
+#define YOUNG_SECONDS 60
+
+#define LAYER_SUFFIX ".ephemeral"
+
+typedef struct Cleaning {
+        sd_bus *bus; /* NULL: none */
+        bool all;
+        bool failed;
+} Cleaning;
+
+static bool is_young(int dir_fd, const char *name) {
+        struct timespec now;
+        struct stat st;
+
+        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return false;
+        clock_gettime(CLOCK_REALTIME, &now);
+        return st.st_ctim.tv_sec > now.tv_sec - YOUNG_SECONDS;
+}
+
+/* Does a container of that name run, or might it be starting or stopping? item: what is known of it. */
+static bool is_owned(const Cleaning *cleaning, const char *name, const Item *item) {
+        _cleanup_unit_status_ UnitStatus status = {};
+        char unit[NAME_LENGTH_MAX + sizeof(".service")];
+
+        if (item_runs(item))
+                return true;
+        snprintf(unit, sizeof(unit), "%s.service", name);
+        return bus_get_unit(cleaning->bus, unit, &status) >= 0 && unit_status_busy(&status);
+}
+
+static void report(Cleaning *cleaning, int r, const char *what, const char *name) {
+        if (r < 0) {
+                log_error_errno(r, "cannot remove %s of container '%s': %m", what, name);
+                cleaning->failed = true;
+        } else
+                log_info("removed %s of container '%s'", what, name);
+}
+
+/* May what entry in dir_fd is, a remnant of container name, be removed? */
+static bool is_remnant(const Cleaning *cleaning, int dir_fd, const char *entry, const char *name) {
+        _cleanup_item_ Item item = {};
+
+        if (!name_valid(name, false) || (!cleaning->all && is_young(dir_fd, entry)))
+                return false;
+        return item_open(name, &item) >= 0 && !is_owned(cleaning, name, &item);
+}
+
+static void clean_layer(Cleaning *cleaning, int dir_fd, const char *entry) {
+        _cleanup_free_ char *name = NULL;
+        const char *suffix = endswith(entry, LAYER_SUFFIX);
+
+        if (!suffix) /* a kept layer: data, and berth remove's */
+                return;
+        name = strndup(entry, (size_t) (suffix - entry));
+        if (name && is_remnant(cleaning, dir_fd, entry, name))
+                report(cleaning, layer_remove_ephemeral(name), "the ephemeral layer", name);
+}
+
+/* What killed removals have left. */
+static void sweep(Cleaning *cleaning, const char *directory) {
+        _cleanup_close_ int fd = data_open(directory);
+        int n = fd < 0 ? fd : aside_sweep(fd);
+
+        if (n < 0) {
+                log_error_errno(n, "cannot clean '%s/%s': %m", BERTH_DATA_DIR, directory);
+                cleaning->failed = true;
+        }
+}
+
+static void clean_range(Cleaning *cleaning, int dir_fd, const char *entry) {
+        char name[NAME_LENGTH_MAX + 1];
+        ssize_t n = readlinkat(dir_fd, entry, name, sizeof(name));
+
+        if (n <= 0 || (size_t) n >= sizeof(name))
+                return;
+        name[n] = '\0';
+        if (is_remnant(cleaning, dir_fd, entry, name))
+                report(cleaning, range_release(name, 0), "the user ids", name);
+}
+
+/* The empty control groups of finished execs. */
+static void clean_cgroups(const Item *item) {
+        _cleanup_close_ int fd = item_open_unit_cgroup(item);
+
+        if (fd < 0)
+                return;
+        enter_sweep(fd);
+        if (!item_runs(item))
+                (void) unlinkat(fd, ENTER_GUARD, AT_REMOVEDIR);
+}
+
+static void clean_run(Cleaning *cleaning, int dir_fd, const char *entry) {
+        if (is_remnant(cleaning, dir_fd, entry, entry))
+                report(cleaning, run_remove(entry), "the unit", entry);
+}
+
+static void clean_state(Cleaning *cleaning, int dir_fd, const char *entry) {
+        _cleanup_item_ Item item = {};
+
+        if (!name_valid(entry, false) || item_open(entry, &item) < 0)
+                return;
+        clean_cgroups(&item);
+        if (is_remnant(cleaning, dir_fd, entry, entry))
+                report(cleaning, state_remove(entry), "the state", entry);
+}
+
+static void clean_directory(Cleaning *cleaning, const char *path,
+                            void (*clean)(Cleaning *, int, const char *)) {
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!dir) {
+                if (errno != ENOENT) {
+                        log_error_errno(errno, "cannot read '%s': %m", path);
+                        cleaning->failed = true;
+                }
+                close_fd(fd);
+                return;
+        }
+        for (struct dirent *entry; (entry = readdir(dir));)
+                if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
+                        clean(cleaning, dirfd(dir), entry->d_name);
+        closedir(dir);
+}
+
+/* The leader that runs under that machine name, 0 for none. */
+static int find_leader(const char *machine, pid_t *ret) {
+        _cleanup_strv_ char **names = NULL;
+        int r;
+
+        *ret = 0;
+        r = state_list(&names);
+        for (char **name = names; r >= 0 && name && *name; name++) {
+                _cleanup_item_ Item item = {};
+                char own[NAME_LENGTH_MAX + 1];
+
+                name_to_machine(*name, own);
+                if (!streq(own, machine))
+                        continue;
+                r = item_open(*name, &item);
+                if (r >= 0 && item_runs(&item))
+                        *ret = item.state.pid;
+        }
+        return r;
+}
+
+static void clean_machines(Cleaning *cleaning) {
+        _cleanup_strv_ char **machines = NULL;
+
+        if (bus_list_machines(cleaning->bus, &machines) < 0)
+                return; /* no machined */
+        for (char **machine = machines; machine && *machine; machine++) {
+                pid_t leader;
+                int r = find_leader(*machine, &leader);
+
+                if (r >= 0)
+                        r = machine_remove_stale(cleaning->bus, *machine, leader);
+                if (r < 0 && r != -EEXIST)
+                        report(cleaning, r, "the entry at systemd-machined", *machine);
+        }
+}
+
+int verb_clean(int argc _unused_, char *argv[]) {
+        OptionParser parser = { .options = clean_options, .argv = argv };
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        Cleaning cleaning = {};
+        const char *value;
+        int r;
+
+        while ((r = options_next(&parser, &value)) != OPTIONS_END) {
+                if (r == CLEAN_ALL)
+                        cleaning.all = true;
+                else if (r == OPTIONS_HELP)
+                        return verb_help("clean");
+                else {
+                        if (r == OPTIONS_OPERAND)
+                                log_error("clean takes no name; what a container keeps: berth remove %s",
+                                          value);
+                        return EXIT_USAGE;
+                }
+        }
+        cleaning.bus = bus = bus_open();
+        jobs_clean(bus);
+        clean_machines(&cleaning);
+        clean_directory(&cleaning, BERTH_DATA_DIR "/layers", clean_layer);
+        sweep(&cleaning, "layers");
+        if (snapshot_sweep() < 0)
+                cleaning.failed = true;
+        sweep(&cleaning, "snapshots");
+        sweep(&cleaning, "volumes");
+        clean_directory(&cleaning, BERTH_RUNTIME_DIR "/ranges", clean_range);
+        if (store_clean() < 0)
+                cleaning.failed = true;
+        clean_directory(&cleaning, RUN_DIR, clean_run);
+        clean_directory(&cleaning, BERTH_CONTAINER_DIR, clean_state); /* last: what the others look at */
+        return cleaning.failed ? EXIT_FAILED : EXIT_DONE;
+}

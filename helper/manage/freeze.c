@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "common/contract.h"
+#include "common/log.h"
+#include "helper/container/bus.h"
+#include "helper/manage/call.h"
+#include "helper/verbs/verbs.h"
+
+/* berth freeze and thaw: through systemd, which thaws by itself when the unit is stopped. Frozen behind its back, a
+ * container would hold up its stop until the time is over. */
+
+static int change(const char *verb, bool freeze, char *argv[]) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_running_ Running running = RUNNING_NONE;
+        _cleanup_call_ Call call = {};
+        int r;
+
+        r = call_read(verb, argv, 1, 1, &call);
+        if (r < 0)
+                r = running_open(call.operands[0], &running);
+        if (r >= 0)
+                return r;
+        if (!running.item.state.unit) {
+                log_error("container '%s' is not of a unit, and only units can be frozen", call.operands[0]);
+                return EXIT_FAILED;
+        }
+        bus = bus_open();
+        r = bus_freeze_unit(bus, running.item.state.unit, freeze);
+        if (r < 0)
+                return log_error_errno(r, "cannot %s '%s': %m", verb, running.item.state.unit), EXIT_FAILED;
+        return EXIT_DONE;
+}
+
+int verb_freeze(int argc _unused_, char *argv[]) {
+        return change("freeze", true, argv);
+}
+
+int verb_thaw(int argc _unused_, char *argv[]) {
+        return change("thaw", false, argv);
+}

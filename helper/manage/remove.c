@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "common/contract.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "common/strv.h"
+#include "helper/container/aside.h"
+#include "helper/container/bus.h"
+#include "helper/container/data.h"
+#include "helper/container/inventory.h"
+#include "helper/container/range.h"
+#include "helper/launch/layer.h"
+#include "helper/storage/snapshot-store.h"
+#include "helper/verbs/verbs.h"
+
+/* berth remove: what a container leaves, and with --layer or --all also what it keeps. */
+
+typedef struct Removal {
+        const char *name;
+        bool force, layer, all;
+        bool failed;
+        unsigned removed;
+} Removal;
+
+static void report(Removal *removal, int r, const char *what) {
+        if (r < 0) {
+                log_error_errno(r, "cannot remove %s of container '%s': %m", what, removal->name);
+                removal->failed = true;
+        } else if (r > 0) {
+                log_info("removed %s of container '%s'", what, removal->name);
+                removal->removed++;
+        }
+}
+
+static bool is_there(const char *directory, const char *name) {
+        _cleanup_free_ char *path = NULL;
+
+        return asprintf(&path, "%s/%s", directory, name) >= 0 && access(path, F_OK) == 0;
+}
+
+/* Stops the unit, and waits until nothing is left to wait for. */
+static int stop(sd_bus *bus, const Item *item, const char *unit) {
+        if (item_runs(item) && !item->state.unit)
+                return log_error_errno(EBUSY,
+                                       "container '%s' was started by hand and runs (leader %d); end it "
+                                       "first",
+                                       item->state.name, item->state.pid);
+        log_info("stopping %s", unit);
+        return bus_stop_unit(bus, unit) < 0 ? log_error_errno(EBUSY, "%s could not be stopped", unit) : 0;
+}
+
+static int end_container(const Removal *removal) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
+        _cleanup_unit_status_ UnitStatus status = {};
+        char unit[NAME_LENGTH_MAX + sizeof(".service")];
+        _cleanup_item_ Item item = {};
+        int r;
+
+        snprintf(unit, sizeof(unit), "%s.service", removal->name);
+        r = item_open(removal->name, &item);
+        if (r < 0)
+                return log_error_errno(r, "cannot look at container '%s': %m", removal->name);
+        (void) bus_get_unit(bus, unit, &status);
+        if (!item_runs(&item) && !(unit_status_is_ours(&status) && unit_status_busy(&status)))
+                return 0;
+        if (removal->force)
+                return stop(bus, &item, item_runs(&item) && item.state.unit ? item.state.unit : unit);
+        return log_error_errno(EBUSY, "container '%s' runs; stop it first (--force does)", removal->name);
+}
+
+/* Does another container that runs use a volume of ours? Its launch names it as OURS:VOLUME. */
+static int check_borrowers(const char *name) {
+        _cleanup_strv_ char **others = NULL;
+        _cleanup_free_ char *wanted = NULL;
+        int r;
+
+        if (asprintf(&wanted, "source=%s:", name) < 0)
+                return log_oom();
+        r = state_list(&others);
+        for (char **other = others; r >= 0 && other && *other; other++) {
+                _cleanup_strv_ char **words = NULL;
+                _cleanup_item_ Item item = {};
+
+                r = item_open(*other, &item);
+                if (r < 0 || !item_runs(&item) || state_read_launch(*other, &words) < 0)
+                        continue;
+                for (char **word = words; word && *word; word++)
+                        if (startswith(*word, "--mount=") && strstr(*word, wanted))
+                                return log_error_errno(EBUSY,
+                                                       "container '%s' uses a volume of '%s'; stop it first",
+                                                       *other, name);
+        }
+        return r < 0 ? log_error_errno(r, "cannot list the containers: %m") : 0;
+}
+
+static void remove_data(Removal *removal, const char *directory, const char *what) {
+        _cleanup_close_ int fd = data_open(directory);
+
+        report(removal, fd < 0 ? fd : aside_remove(fd, removal->name), what);
+}
+
+/* Whoever makes or restores one holds the directory. */
+static void remove_snapshots(Removal *removal) {
+        _cleanup_close_ int parent_fd = data_open("snapshots"), fd = -EBADF;
+
+        if (!is_there(BERTH_DATA_DIR "/snapshots", removal->name))
+                return;
+        fd = parent_fd < 0 ? parent_fd : snapshot_lock(removal->name);
+        report(removal, fd < 0 ? fd : aside_remove(parent_fd, removal->name), "the snapshots");
+}
+
+/* A start that is under way holds the layer. */
+static void remove_layer(Removal *removal) {
+        _cleanup_close_ int layers_fd = data_open("layers"), fd = -EBADF;
+
+        fd = layers_fd < 0 ? layers_fd : layer_lock(layers_fd, removal->name, /* exclusive= */ true);
+        if (fd != -ENOENT)
+                report(removal, fd < 0 ? fd : aside_remove(layers_fd, removal->name), "the kept layer");
+}
+
+static void remove_remnants(Removal *removal) {
+        const char *name = removal->name;
+        char layer[NAME_LENGTH_MAX + sizeof(".ephemeral")];
+        int r;
+
+        snprintf(layer, sizeof(layer), "%s.ephemeral", name);
+        if (is_there(BERTH_DATA_DIR "/layers", layer))
+                report(removal, layer_remove_ephemeral(name) < 0 ? -EIO : 1, "the ephemeral layer");
+        r = range_release(name, 0);
+        if (r < 0)
+                report(removal, r, "the user ids");
+        if (is_there(BERTH_CONTAINER_DIR, name)) {
+                r = state_remove(name);
+                report(removal, r < 0 ? r : 1, "the state");
+        }
+}
+
+static int remove_container(Removal *removal) {
+        const char *name = removal->name;
+
+        if ((removal->all && check_borrowers(name) < 0) || end_container(removal) < 0)
+                return EXIT_FAILED;
+        remove_remnants(removal);
+        if (removal->layer || removal->all)
+                remove_layer(removal);
+        if (removal->all) {
+                remove_snapshots(removal);
+                remove_data(removal, "volumes", "the volumes");
+        }
+        if (removal->failed)
+                return EXIT_FAILED;
+        if (removal->removed > 0)
+                return EXIT_DONE;
+        if (!removal->layer && is_there(BERTH_DATA_DIR "/layers", name)) {
+                log_info("container '%s' keeps a layer, which --layer removes", name);
+                return EXIT_DONE;
+        }
+        log_error("nothing is left of container '%s'", name);
+        return EXIT_NO_SUCH;
+}
+
+int verb_remove(int argc _unused_, char *argv[]) {
+        OptionParser parser = { .options = remove_options, .argv = argv };
+        Removal removal = {};
+        const char *value;
+        int r;
+
+        while ((r = options_next(&parser, &value)) != OPTIONS_END)
+                switch (r) {
+                case REMOVE_FORCE:
+                        removal.force = true;
+                        break;
+                case REMOVE_LAYER:
+                        removal.layer = true;
+                        break;
+                case REMOVE_ALL:
+                        removal.all = true;
+                        break;
+                case OPTIONS_HELP:
+                        return verb_help("remove");
+                case OPTIONS_OPERAND:
+                        if (removal.name) {
+                                log_error("remove takes one name: %s", value);
+                                return EXIT_USAGE;
+                        }
+                        removal.name = value;
+                        break;
+                default:
+                        return EXIT_USAGE;
+                }
+        if (!removal.name) {
+                log_error("remove needs the name of a container, see berth remove --help");
+                return EXIT_USAGE;
+        }
+        if (removal.layer && removal.all) {
+                log_error("--all removes the layer as well; say one of --layer and --all");
+                return EXIT_USAGE;
+        }
+        if (!name_valid(removal.name, false)) {
+                log_error("'%s' is no name of a container", removal.name);
+                return EXIT_NO_SUCH;
+        }
+        return remove_container(&removal);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+#include <systemd/sd-journal.h>
+
+#include "common/log.h"
+#include "helper/manage/journal.h"
+#include "helper/manage/run.h"
+
+/* Why a unit did not start stands in the journal, and whoever ran it wants to read it here. */
+
+void run_log_errors(const char *unit) {
+        sd_journal *journal = NULL;
+        char match[256];
+        int r;
+
+        journal_synchronize();
+        r = sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
+        snprintf(match, sizeof(match), "_SYSTEMD_UNIT=%s", unit);
+        if (r >= 0)
+                r = sd_journal_add_match(journal, match, 0);
+        if (r >= 0)
+                r = sd_journal_add_match(journal, "PRIORITY=3", 0);
+        if (r >= 0)
+                r = sd_journal_seek_head(journal);
+        while (r >= 0 && sd_journal_next(journal) > 0) {
+                const void *data;
+                size_t size, n = strlen("MESSAGE=");
+
+                if (sd_journal_get_data(journal, "MESSAGE", &data, &size) >= 0 && size > n)
+                        log_error("%.*s", (int) (size - n), (const char *) data + n);
+        }
+        sd_journal_close(journal);
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/manage/status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/contract.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "helper/container/bus.h"
+#include "helper/manage/call.h"
+#include "helper/manage/health-state.h"
+#include "helper/manage/usage.h"
+#include "helper/text/print.h"
+#include "helper/text/progress.h"
+#include "helper/verbs/verbs.h"
+
+/* berth status NAME: one container. Everything is collected as one JSON object; the text is made from that, so the
+ * two cannot tell different things. What the kernel or systemd does not tell is not there at all. */
+
+static void add_string(json_object *object, const char *key, const char *value) {
+        if (value && *value)
+                json_object_object_add(object, key, json_object_new_string(value));
+}
+
+static void add_number(json_object *object, const char *key, uint64_t value) {
+        json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+/* A limit that ended or refused something: while it runs the kernel counts, after its end systemd has the result. */
+static void add_limits_hit(json_object *object, const UnitStatus *status) {
+        json_object *hits = json_object_new_array();
+        uint64_t n;
+
+        if (!hits)
+                return;
+        if ((usage_get(object, "oom_kills", &n) && n > 0) ||
+            (status->result && streq(status->result, "oom-kill")))
+                json_object_array_add(hits, json_object_new_string("memory"));
+        if (usage_get(object, "tasks_refused", &n) && n > 0)
+                json_object_array_add(hits, json_object_new_string("pids"));
+        if (status->out_of_time)
+                json_object_array_add(hits, json_object_new_string("runtime"));
+        if (json_object_array_length(hits) > 0)
+                json_object_object_add(object, "limits_hit", hits);
+        else
+                json_object_put(hits);
+}
+
+static void add_state(json_object *object, const Item *item) {
+        _cleanup_close_ int unit_fd = item_open_unit_cgroup(item);
+        const State *state = &item->state;
+        char created[32];
+
+        add_string(object, "image", state->image);
+        add_number(object, "pid", (uint64_t) state->pid);
+        format_time(state->created_usec, /* utc= */ true, created);
+        add_string(object, "created", created);
+        add_string(object, "user", state->user);
+        add_number(object, "uid", state->uid);
+        add_number(object, "gid", state->gid);
+        if (state->uid_count > 0) {
+                add_number(object, "uid_base", state->uid_base);
+                add_number(object, "uid_count", state->uid_count);
+        }
+        add_string(object, "hostname", state->hostname);
+        if (state->labels)
+                (void) item_add_labels(item, object);
+        add_string(object, "cgroup", state->cgroup);
+        if (unit_fd >= 0)
+                usage_add(object, unit_fd);
+}
+
+/* Before the first check the timer tells that there will be one. */
+static bool has_check(const Item *item, sd_bus *bus) {
+        _cleanup_unit_status_ UnitStatus timer = {};
+        char unit[sizeof("berth-health@.timer") + NAME_LENGTH_MAX];
+
+        if (!item->state.unit)
+                return false;
+        snprintf(unit, sizeof(unit), "berth-health@%s.timer", item->state.name);
+        if (bus_get_unit(bus, unit, &timer) >= 0 && !unit_status_busy(&timer) &&
+            strchr(item->state.name, '@')) { /* of a template's manifest */
+                snprintf(unit, sizeof(unit), "berth-health-%s.timer", item->state.name);
+                unit_status_done(&timer);
+                (void) bus_get_unit(bus, unit, &timer);
+        }
+        return unit_status_busy(&timer);
+}
+
+const char *status_health(const Item *item, sd_bus *bus) {
+        _cleanup_health_ Health health = {};
+
+        if (health_read(&item->state, &health) >= 0)
+                return health_status_to_string(health.status);
+        return has_check(item, bus) ? health_status_to_string(HEALTH_STARTING) : "none";
+}
+
+static void add_health(json_object *object, const Item *item, sd_bus *bus) {
+        _cleanup_health_ Health health = {};
+        char checked[32];
+
+        if (health_read(&item->state, &health) >= 0) {
+                format_time(health.checked_usec, /* utc= */ true, checked);
+                add_string(object, "health", health_status_to_string(health.status));
+                add_number(object, "health_failures", health.failures);
+                add_number(object, "health_exit_status", health.exit_status);
+                add_string(object, "health_checked", checked);
+                add_string(object, "health_output", health.output);
+        } else if (has_check(item, bus))
+                add_string(object, "health", health_status_to_string(HEALTH_STARTING));
+}
+
+static void add_unit(json_object *object, const char *unit, const UnitStatus *status) {
+        add_string(object, "unit", unit);
+        add_string(object, "active_state", status->active);
+        add_string(object, "sub_state", status->sub);
+        add_string(object, "result", status->result);
+        add_string(object, "manifest", status->source);
+}
+
+void status_label(const char *label) {
+        printf("%14s%s", label, *label ? ": " : "  ");
+}
+
+/* A manifest may put anything into a value, also what a terminal would obey. */
+static void print_labels(json_object *object) {
+        json_object *labels;
+
+        if (!json_object_object_get_ex(object, "labels", &labels))
+                return;
+        json_object_object_foreach(labels, key, value) {
+                status_label("Label");
+                printf("%s=", key);
+                for (const char *s = json_object_get_string(value); *s; s++)
+                        putchar((unsigned char) *s < ' ' || *s == 0x7f ? '?' : *s);
+                putchar('\n');
+        }
+}
+
+/* clang-format off */
+static const struct {
+        const char *key, *label;
+        enum { TEXT, BYTES, TIME } kind;
+} text_rows[] = {
+        { "name",               "Name",          TEXT },
+        { "state",              "State",         TEXT },
+        { "unit",               "Unit",          TEXT },
+        { "active_state",       "Active",        TEXT },
+        { "sub_state",          "Sub",           TEXT },
+        { "result",             "Result",        TEXT },
+        { "manifest",           "Manifest",      TEXT },
+        { "image",              "Image",         TEXT },
+        { "pid",                "Leader",        TEXT },
+        { "created",            "Created",       TEXT },
+        { "user",               "User",          TEXT },
+        { "uid",                "UID",           TEXT },
+        { "gid",                "GID",           TEXT },
+        { "uid_base",           "UID base",      TEXT },
+        { "uid_count",          "UID count",     TEXT },
+        { "hostname",           "Hostname",      TEXT },
+        { "cgroup",             "Cgroup",        TEXT },
+        { "cpu_usec",           "CPU",           TIME },
+        { "cpu_throttled_usec", "CPU throttled", TIME },
+        { "memory_bytes",       "Memory",        BYTES },
+        { "memory_peak_bytes",  "Memory peak",   BYTES },
+        { "memory_max_bytes",   "Memory max",    BYTES },
+        { "swap_bytes",         "Swap",          BYTES },
+        { "tasks",              "Tasks",         TEXT },
+        { "tasks_peak",         "Tasks peak",    TEXT },
+        { "tasks_max",          "Tasks max",     TEXT },
+        { "tasks_refused",      "Tasks refused", TEXT },
+        { "io_read_bytes",      "Read",          BYTES },
+        { "io_write_bytes",     "Written",       BYTES },
+        { "oom_kills",          "OOM kills",     TEXT },
+        { "health",             "Health",        TEXT },
+        { "health_failures",    "Failed",        TEXT },
+        { "health_exit_status", "Exit status",   TEXT },
+        { "health_checked",     "Checked",       TEXT },
+};
+/* clang-format on */
+
+static void print_row(size_t row, json_object *value) {
+        uint64_t number = json_object_get_uint64(value);
+        char text[16];
+
+        status_label(text_rows[row].label);
+        switch (text_rows[row].kind) {
+        case BYTES:
+                format_bytes(number, text);
+                printf("%s\n", text);
+                break;
+        case TIME:
+                printf("%" PRIu64 ".%03" PRIu64 "s\n", number / 1000000, number / 1000 % 1000);
+                break;
+        case TEXT:
+        default:
+                printf("%s\n", json_object_get_string(value));
+        }
+}
+
+static void print_list(json_object *object, const char *key, const char *label) {
+        json_object *list;
+
+        if (!json_object_object_get_ex(object, key, &list))
+                return;
+        status_label(label);
+        for (size_t i = 0; i < json_object_array_length(list); i++)
+                printf("%s%s", i > 0 ? " " : "", json_object_get_string(json_object_array_get_idx(list, i)));
+        putchar('\n');
+}
+
+static void print_pressure(json_object *object) {
+        json_object *pressure;
+
+        if (!json_object_object_get_ex(object, "pressure", &pressure))
+                return;
+        status_label("Pressure");
+        json_object_object_foreach(pressure, key, value) {
+                printf("%s %s%% ", key, json_object_get_string(value));
+        }
+        putchar('\n');
+}
+
+void status_print(json_object *object) {
+        json_object *output;
+
+        for (size_t i = 0; i < ARRAY_LEN(text_rows); i++) {
+                json_object *value;
+
+                if (json_object_object_get_ex(object, text_rows[i].key, &value))
+                        print_row(i, value);
+        }
+        print_pressure(object);
+        print_list(object, "limits_hit", "Limits hit");
+        print_labels(object);
+        if (json_object_object_get_ex(object, "health_output", &output)) {
+                const char *s = json_object_get_string(output);
+
+                for (size_t n; *s; s += n + (s[n] == '\n')) {
+                        n = strcspn(s, "\n");
+                        printf("%14s| %.*s\n", "", (int) n, s);
+                }
+        }
+}
+
+int status_collect(const char *name, Item *item, json_object *object) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_unit_status_ UnitStatus status = {};
+        char unit[NAME_LENGTH_MAX + sizeof(".service")];
+        int r;
+
+        if (!name_valid(name, false)) {
+                log_error("'%s' is not a container's name, see berth list", name);
+                return EXIT_NO_SUCH;
+        }
+        r = item_open(name, item);
+        if (r < 0)
+                return log_error_errno(r, "cannot look at container '%s': %m", name), EXIT_FAILED;
+        bus = bus_open();
+        snprintf(unit, sizeof(unit), "%s.service", name);
+        /* A container started by hand has no unit; one of the same name is not its. */
+        if (!item_runs(item) || item->state.unit)
+                (void) bus_get_unit(bus, item_runs(item) ? item->state.unit : unit, &status);
+        if (!item_runs(item) && !unit_status_is_ours(&status)) {
+                log_error("no container '%s', see berth list", name);
+                return EXIT_NO_SUCH;
+        }
+        json_add_string(object, "name", name);
+        json_add_string(object, "state", item_runs(item) ? condition_to_string(item->condition) : "stopped");
+        if (item_runs(item)) {
+                add_unit(object, item->state.unit, &status);
+                add_state(object, item);
+                if (item->state.unit)
+                        add_health(object, item, bus);
+        } else
+                add_unit(object, unit, &status);
+        add_limits_hit(object, &status);
+        return -1;
+}
+
+int verb_status(int argc _unused_, char *argv[]) {
+        _cleanup_json_ json_object *object = json_object_new_object();
+        _cleanup_item_ Item item = {};
+        _cleanup_call_ Call call = {};
+        int r;
+
+        if (!object)
+                return log_oom(), EXIT_FAILED;
+        r = call_read("status", argv, 1, 1, &call);
+        if (r < 0)
+                r = status_collect(call.operands[0], &item, object);
+        if (r >= 0)
+                return r;
+        if (call_has(&call, STATUS_JSON))
+                print_json(object);
+        else
+                status_print(object);
+        return item_runs(&item) ? EXIT_DONE : EXIT_NOT_RUNNING;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <json-c/json.h>
+#include <systemd/sd-bus.h>
+
+#include "common/base.h"
+#include "helper/container/inventory.h"
+
+/* What berth status shows of a container, and berth inspect before the rest. */
+
+/* Fills object. -1: go on, whether it runs tells *item; else the exit status, logged. */
+int status_collect(const char *name, Item *item, json_object *object);
+
+/* Begins a line of text: what the label names follows; "": it goes on. */
+void status_label(const char *label);
+
+/* Prints it as text. */
+void status_print(json_object *object);
+
+/* "healthy", "unhealthy", "starting"; "none" where nothing checks it. */
+const char *status_health(const Item *item, sd_bus *bus);

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/manage/transient.h"
+
+#include <stdarg.h>
+
+#define SYSTEMD_BUS       "org.freedesktop.systemd1"
+#define SYSTEMD_PATH      "/org/freedesktop/systemd1"
+#define SYSTEMD_INTERFACE "org.freedesktop.systemd1.Manager"
+
+void transient_done(Transient *transient) {
+        sd_bus_message_unref(transient->message);
+        free(transient->unit);
+        *transient = (Transient){};
+}
+
+int transient_begin(sd_bus *bus, const char *unit, Transient *ret) {
+        _cleanup_transient_ Transient transient = { .unit = strdup(unit) };
+        int r;
+
+        if (!transient.unit)
+                return -ENOMEM;
+        r = sd_bus_message_new_method_call(bus, &transient.message, SYSTEMD_BUS, SYSTEMD_PATH,
+                                           SYSTEMD_INTERFACE, "StartTransientUnit");
+        if (r >= 0)
+                r = sd_bus_message_append(transient.message, "ss", unit, "fail");
+        if (r >= 0)
+                r = sd_bus_message_open_container(transient.message, 'a', "(sv)");
+        if (r < 0)
+                return r;
+        *ret = transient;
+        transient = (Transient){};
+        return 0;
+}
+
+int transient_add(Transient *transient, const char *property, const char *type, ...) {
+        sd_bus_message *m = transient->message;
+        va_list ap;
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", property);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', type);
+        va_start(ap, type);
+        if (r >= 0)
+                r = sd_bus_message_appendv(m, type, ap);
+        va_end(ap);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int transient_add_strv(Transient *transient, const char *property, char *const *values) {
+        sd_bus_message *m = transient->message;
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", property);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, (char **) (uintptr_t) values);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int transient_add_command(Transient *transient, const char *property, char *const *argv) {
+        sd_bus_message *m = transient->message;
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", property);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "a(sasas)");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(sasas)");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'r', "sasas");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", argv[0]);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, (char **) (uintptr_t) argv);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "as", 1, "no-env-expand");
+        for (int i = 0; r >= 0 && i < 4; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
+typedef struct Wait {
+        const char *job;
+        bool over, done;
+} Wait;
+
+static int job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_) {
+        Wait *wait = userdata;
+        const char *path, *result;
+
+        if (sd_bus_message_read(m, "uoss", NULL, &path, NULL, &result) >= 0 && wait->job &&
+            streq(path, wait->job)) {
+                wait->over = true;
+                wait->done = streq(result, "done");
+        }
+        return 0;
+}
+
+static int wait_for_job(sd_bus *bus, Wait *wait) {
+        while (!wait->over) {
+                int r = sd_bus_process(bus, NULL);
+
+                if (r == 0)
+                        r = sd_bus_wait(bus, UINT64_MAX);
+                if (r < 0 && r != -EINTR)
+                        return r;
+        }
+        return wait->done ? 0 : -ECANCELED;
+}
+
+/* Calls what makes a job, and waits for that one's end. */
+static int call_and_wait(sd_bus *bus, sd_bus_message *call, char **ret_error) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+        Wait wait = {};
+        int r;
+
+        /* Before the call: a job may be over before its answer is read. */
+        r = sd_bus_match_signal(bus, &slot, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "JobRemoved",
+                                job_removed, &wait);
+        if (r >= 0) /* an error if we are subscribed already */
+                (void) sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "Subscribe",
+                                          NULL, NULL, NULL);
+        if (r >= 0)
+                r = sd_bus_call(bus, call, 0, &error, &reply);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "o", &wait.job);
+        if (r >= 0)
+                return wait_for_job(bus, &wait);
+        if (sd_bus_error_has_name(&error, "org.freedesktop.systemd1.NoSuchUnit"))
+                r = -ENOENT;
+        if (ret_error && sd_bus_error_is_set(&error))
+                *ret_error = strdup(error.message);
+        return r;
+}
+
+int transient_start(sd_bus *bus, Transient *transient, char **ret_error) {
+        int r;
+
+        r = sd_bus_message_close_container(transient->message);
+        if (r >= 0)
+                r = sd_bus_message_append(transient->message, "a(sa(sv))", 0);
+        return r < 0 ? r : call_and_wait(bus, transient->message, ret_error);
+}
+
+static int unit_job(sd_bus *bus, const char *method, const char *unit, const char *mode, char **ret_error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, method);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "ss", unit, mode);
+        return r < 0 ? r : call_and_wait(bus, call, ret_error);
+}
+
+int transient_start_unit(sd_bus *bus, const char *unit, char **ret_error) {
+        return unit_job(bus, "StartUnit", unit, "fail", ret_error);
+}
+
+int transient_stop(sd_bus *bus, const char *unit, char **ret_error) {
+        int r = unit_job(bus, "StopUnit", unit, "replace", ret_error);
+
+        return r == -ENOENT ? 0 : r;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/manage/usage.h"
+
+#include <stdio.h>
+
+#include "common/fs.h"
+#include "common/parse.h"
+
+#define FILE_MAX 1048576 /* io.stat has a line for each device */
+
+/* clang-format off */
+static const struct {
+        const char *name, *file, *key; /* the number behind "KEY ", or the only one */
+} rows[] = {
+        { "cpu_usec",           "cpu.stat",            "usage_usec " },
+        { "cpu_throttled_usec", "cpu.stat",            "throttled_usec " },
+        { "memory_bytes",       "memory.current",      NULL },
+        { "memory_peak_bytes",  "memory.peak",         NULL },
+        { "memory_max_bytes",   "memory.max",          NULL },
+        { "swap_bytes",         "memory.swap.current", NULL },
+        { "tasks",              "pids.current",        NULL },
+        { "tasks_peak",         "pids.peak",           NULL },
+        { "tasks_max",          "pids.max",            NULL },
+        { "tasks_refused",      "pids.events",         "max " },
+        { "oom_kills",          "memory.events",       "oom_kill " },
+};
+/* clang-format on */
+
+static int read_figure(int cgroup_fd, const char *file, const char *key, uint64_t *ret) {
+        _cleanup_free_ char *text = NULL;
+        char *rest, *line;
+        int r;
+
+        r = read_file_at(cgroup_fd, file, FILE_MAX, &text, NULL);
+        if (r < 0)
+                return r;
+        for (rest = text; (line = strsep(&rest, "\n"));) {
+                const char *value = key ? startswith(line, key) : line;
+
+                if (value && parse_uint64(value, ret) >= 0)
+                        return 0;
+        }
+        return -ENOENT; /* "max", or a kernel that does not count it */
+}
+
+static void add_number(json_object *object, const char *name, uint64_t value) {
+        json_object_object_add(object, name, json_object_new_uint64(value));
+}
+
+/* "8:0 rbytes=1 wbytes=2 rios=3 ...", a line for each device. */
+static void add_io(json_object *object, int cgroup_fd) {
+        _cleanup_free_ char *text = NULL;
+        uint64_t read_bytes = 0, write_bytes = 0, value;
+        char *rest, *word;
+
+        if (read_file_at(cgroup_fd, "io.stat", FILE_MAX, &text, NULL) < 0)
+                return;
+        for (rest = text; (word = strsep(&rest, " \n"));) {
+                const char *read_text = startswith(word, "rbytes="),
+                           *write_text = startswith(word, "wbytes=");
+
+                if (read_text && parse_uint64(read_text, &value) >= 0)
+                        read_bytes += value;
+                else if (write_text && parse_uint64(write_text, &value) >= 0)
+                        write_bytes += value;
+        }
+        add_number(object, "io_read_bytes", read_bytes);
+        add_number(object, "io_write_bytes", write_bytes);
+}
+
+/* "some avg10=1.23 avg60=...", psi.rst. Kept as it is written there, two digits. */
+static void add_pressure(json_object *object, int cgroup_fd) {
+        static const char *const names[] = { "cpu", "memory", "io" };
+        json_object *pressure = NULL;
+
+        for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+                _cleanup_free_ char *text = NULL;
+                char file[32];
+                const char *value;
+
+                snprintf(file, sizeof(file), "%s.pressure", names[i]);
+                if (read_file_at(cgroup_fd, file, 4096, &text, NULL) < 0)
+                        continue;
+                value = startswith(text, "some avg10=");
+                if (!value)
+                        continue;
+                text[(size_t) (value - text) + strcspn(value, " \n")] = '\0';
+                if (!pressure)
+                        pressure = json_object_new_object();
+                json_object_object_add(pressure, names[i],
+                                       json_object_new_double_s(strtod(value, NULL), value));
+        }
+        if (pressure)
+                json_object_object_add(object, "pressure", pressure);
+}
+
+void usage_add(json_object *object, int cgroup_fd) {
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                uint64_t value;
+
+                if (read_figure(cgroup_fd, rows[i].file, rows[i].key, &value) >= 0)
+                        add_number(object, rows[i].name, value);
+        }
+        add_io(object, cgroup_fd);
+        add_pressure(object, cgroup_fd);
+}
+
+bool usage_get(json_object *object, const char *name, uint64_t *ret) {
+        json_object *value;
+
+        if (!json_object_object_get_ex(object, name, &value) || !json_object_is_type(value, json_type_int))
+                return false;
+        *ret = json_object_get_uint64(value);
+        return true;
+}

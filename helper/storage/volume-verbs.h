@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "helper/verbs/subverbs.h"
+
+/* The verbs of "berth volume". */
+
+int volume_verb_list(const SubverbCall *call);
+int volume_verb_create(const SubverbCall *call);
+int volume_verb_remove(const SubverbCall *call);
+int volume_verb_backup(const SubverbCall *call);
+int volume_verb_restore(const SubverbCall *call);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helper/verbs/verbs.h"
+
+/* The words of "berth env". */
+
+#define O(option) SUBVERB_OPTION(ENV_##option)
+
+/* clang-format off */
+const Option env_options[] = {
+        [ENV_JSON] = { "json", 0, NULL, "As JSON" },
+        [_ENV_MAX] = {},
+};
+
+const Subverb env_subverbs[] = {
+        { "set", "NAME NAME=VALUE...", "Keep variables for later execs in a container", 0 },
+        { "unset", "NAME VARIABLE...", "Forget variables", 0 },
+        { "list", "NAME", "List what is kept", O(JSON) },
+        {},
+};
+/* clang-format on */
