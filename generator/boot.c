@@ -29,7 +29,12 @@ typedef struct Boot {
 bool boot_wanted(const Manifest *m) {
         const char *boot = store_text(m->store, "Container", "Boot");
 
-        return store_count(m->store, "Container", "Boot") != -ENOENT && !(boot && streq(boot, "no"));
+        return boot && streq(boot, "yes");
+}
+
+bool boot_doubtful(const Manifest *m) {
+        return store_count(m->store, "Container", "Boot") != -ENOENT &&
+               !store_text(m->store, "Container", "Boot");
 }
 
 /* The keys that have a meaning for a whole system; all others of ours are errors. */
@@ -327,6 +332,26 @@ static void boot_done(Boot *b) {
         text_done(&b->args);
 }
 
+static void set_machine(Boot *b) {
+        if (endswith(b->m->name, "@"))
+                snprintf(b->machine, sizeof(b->machine), "%.*s", (int) strlen(b->m->name) - 1, b->m->name);
+        else
+                name_to_machine(b->m->name, b->machine);
+}
+
+int boot_keep(Manifest *m, const World *world, const char *unit, Further *further) {
+        _cleanup_(boot_done) Boot b = { .m = m, .world = world, .unit = unit };
+        _cleanup_text_ Text dropin = { 0 };
+        int r;
+
+        assert(m->diags.errors > 0);
+        if (endswith(m->name, "@")) /* a template makes no machine */
+                return 0;
+        set_machine(&b);
+        r = build_dropin(&b, &dropin);
+        return r < 0 ? r : finish_dropin(&b, &dropin, further);
+}
+
 int boot_translate(Manifest *m, const World *world, Service *ret) {
         _cleanup_(boot_done) Boot b = { .m = m, .world = world };
         _cleanup_(service_done) Service service = { 0 };
@@ -338,10 +363,7 @@ int boot_translate(Manifest *m, const World *world, Service *ret) {
                 return -ENOMEM;
         }
         b.unit = service.unit;
-        if (endswith(m->name, "@"))
-                snprintf(b.machine, sizeof(b.machine), "%.*s", (int) strlen(m->name) - 1, m->name);
-        else
-                name_to_machine(m->name, b.machine);
+        set_machine(&b);
         check_keys(&b);
         r = build_args(&b);
         if (r >= 0)

@@ -220,7 +220,7 @@ int translate(Manifest *m, const World *world, Service *ret) {
                            "the manifest '%s' makes a machine of the same name; rename one of them", other);
         if (boot_wanted(m))
                 return boot_translate(m, world, ret);
-        if (store_get(m->store, "Container", "Template", 0, &template))
+        if (!boot_doubtful(m) && store_get(m->store, "Container", "Template", 0, &template))
                 diag_error(&m->diags, template.line, 1, "Template= has a meaning with Boot=yes only");
         t.pass = (Pass){ m, world, &t.text };
         t.further = &service.further;
@@ -238,6 +238,8 @@ int translate(Manifest *m, const World *world, Service *ret) {
         if (r >= 0)
                 r = install_build(m, world, service.unit, &service.further, &service.links);
         diags_sort(&m->diags);
+        if (r >= 0 && boot_doubtful(m))
+                r = boot_keep(m, world, service.unit, &service.further);
         if (r >= 0)
                 r = add_commands(&t, &launch, &reload, &cleanup);
         if (r >= 0)

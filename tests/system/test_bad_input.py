@@ -351,12 +351,13 @@ def test_a_typo_saved_while_it_runs_loosens_nothing(m: Machine) -> None:
     assert was["DevicePolicy"] == "closed" and was["RuntimeMaxUSec"] == "1h" and was["LimitNOFILE"] == "1234"
     assert cleanup == "argv[]=/usr/bin/berth cleanup --name=web"
 
-    m.manifest("web", manifest % "ReadOnly=ture")
-    m.reload()
-    assert m.unit("web", "ActiveState") == "active" and m.unit("web", "MainPID") == leader
-    assert settings() == was
-    assert cleanup in m.unit("web", "ExecStopPost")
-    assert m.run("berth", "exec", "web", "--", "echo", "alive").out == "alive\n"
+    for typo in ("ReadOnly=ture", "Boot=on or off"):
+        m.manifest("web", manifest % typo)
+        m.reload()
+        assert m.unit("web", "ActiveState") == "active" and m.unit("web", "MainPID") == leader
+        assert settings() == was
+        assert cleanup in m.unit("web", "ExecStopPost")
+        assert m.run("berth", "exec", "web", "--", "echo", "alive").out == "alive\n"
 
     # nor does a typo in the sections that are passed on, or one that costs a whole section
     m.manifest("web", manifest.replace("[Limits]", "[Limitz]") % "Frob=1")

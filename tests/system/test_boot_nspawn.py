@@ -113,8 +113,16 @@ def test_an_error_starts_nothing_and_is_told_by_both(m: Machine) -> None:
     system(m, "Exec=sh", "[Limits]\nTasks=333\n")
     assert m.unit("systemd-nspawn@os1", "ActiveState") == "active"
     assert m.unit("systemd-nspawn@os1", "TasksMax") == "333"
+    # a slip in Boot= itself could be of either kind
+    manifest = m.read("/etc/berth/os1.berth")
+    m.write("/etc/berth/os1.berth", manifest.replace("Exec=sh", "").replace("Boot=yes", "Boot=yess"))
+    m.reload()
+    assert m.unit("systemd-nspawn@os1", "ActiveState") == "active"
+    assert m.unit("systemd-nspawn@os1", "TasksMax") == "333"
     m.stop("os1", timeout=120)
     m.wait_state("systemd-nspawn@os1", "inactive", timeout=60)
+    assert m.run("machinectl", "start", "os1", check=False).rc != 0
+    assert "Boot= is 'yess'" in m.journal("systemd-nspawn@os1")
 
 
 def test_machinectl_opens_a_shell_and_a_login(m: Machine) -> None:
