@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 #include <stdio.h>
+#include <systemd/sd-daemon.h>
 
 #include "common/contract.h"
 #include "common/log.h"
@@ -13,6 +14,7 @@
 #include "helper/container/range.h"
 #include "helper/launch/layer.h"
 #include "helper/storage/snapshot-store.h"
+#include "helper/storage/volume-use.h"
 #include "helper/verbs/verbs.h"
 
 /* berth remove: what a container leaves, and with --layer or --all also what it keeps. */
@@ -62,7 +64,9 @@ static int end_container(const Removal *removal) {
         r = item_open(removal->name, &item);
         if (r < 0)
                 return log_error_errno(r, "cannot look at container '%s': %m", removal->name);
-        (void) bus_get_unit(bus, unit, &status);
+        r = bus_get_unit(bus, unit, &status);
+        if (r < 0 && sd_booted() > 0) /* it may be starting */
+                return log_error_errno(r, "cannot ask systemd about %s: %m", unit);
         if (!item_runs(&item) && !(unit_status_is_ours(&status) && unit_status_busy(&status)))
                 return 0;
         if (removal->force)
@@ -70,29 +74,16 @@ static int end_container(const Removal *removal) {
         return log_error_errno(EBUSY, "container '%s' runs; stop it first (--force does)", removal->name);
 }
 
-/* Does another container that runs use a volume of ours? Its launch names it as OURS:VOLUME. */
+/* Does another container that runs use a volume of ours? */
 static int check_borrowers(const char *name) {
-        _cleanup_strv_ char **others = NULL;
-        _cleanup_free_ char *wanted = NULL;
-        int r;
+        _cleanup_strv_ char **users = NULL;
+        int r = volume_find_users(name, NULL, &users);
 
-        if (asprintf(&wanted, "source=%s:", name) < 0)
-                return log_oom();
-        r = state_list(&others);
-        for (char **other = others; r >= 0 && other && *other; other++) {
-                _cleanup_strv_ char **words = NULL;
-                _cleanup_item_ Item item = {};
-
-                r = item_open(*other, &item);
-                if (r < 0 || !item_runs(&item) || state_read_launch(*other, &words) < 0)
-                        continue;
-                for (char **word = words; word && *word; word++)
-                        if (startswith(*word, "--mount=") && strstr(*word, wanted))
-                                return log_error_errno(EBUSY,
-                                                       "container '%s' uses a volume of '%s'; stop it first",
-                                                       *other, name);
-        }
-        return r < 0 ? log_error_errno(r, "cannot list the containers: %m") : 0;
+        for (char **user = users; r >= 0 && user && *user; user++)
+                if (!streq(*user, name))
+                        return log_error_errno(EBUSY, "container '%s' uses a volume of '%s'; stop it first",
+                                               *user, name);
+        return r;
 }
 
 static void remove_data(Removal *removal, const char *directory, const char *what) {

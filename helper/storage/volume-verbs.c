@@ -23,11 +23,9 @@
 #include "helper/container/aside.h"
 #include "helper/container/data.h"
 #include "helper/container/frozen.h"
-#include "helper/container/inventory.h"
-#include "helper/container/live.h"
-#include "helper/launch/plan-mount.h"
 #include "helper/storage/arrive.h"
 #include "helper/storage/pack.h"
+#include "helper/storage/volume-use.h"
 #include "helper/text/print.h"
 #include "helper/verbs/verbs.h"
 
@@ -124,63 +122,9 @@ static int open_volume(Volume *volume, bool make, bool change) {
         return 0;
 }
 
-/* Is it what the mount has, of the container of that name? */
-static bool mounts_it(const char *container, const char *fields, const Volume *volume) {
-        _cleanup_plan_ Plan plan = {};
-        const MountSpec *mount;
-        const char *colon;
-
-        if (mount_spec_add(&plan, fields) < 0)
-                return false;
-        mount = &plan.mounts[0];
-        if (mount->type != MOUNT_VOLUME && mount->type != MOUNT_POINTER)
-                return false;
-        colon = strchr(mount->source, ':');
-        if (!colon)
-                return streq(container, volume->owner) && streq(mount->source, volume->name);
-        return strlen(volume->owner) == (size_t) (colon - mount->source) &&
-               startswith(mount->source, volume->owner) && streq(colon + 1, volume->name);
-}
-
-static bool uses_it(const char *container, const Volume *volume) {
-        _cleanup_live_mounts_ LiveMounts mounts = {};
-        _cleanup_strv_ char **words = NULL;
-
-        (void) state_read_launch(container, &words);
-        for (char **word = words; word && *word; word++) {
-                const char *fields = startswith(*word, "--mount=");
-
-                if (fields && mounts_it(container, fields, volume))
-                        return true;
-        }
-        (void) live_mounts_read(container, &mounts);
-        for (size_t i = 0; i < mounts.n; i++)
-                if (mounts_it(container, mounts.items[i].fields, volume))
-                        return true;
-        return false;
-}
-
-/* The containers that run and have it. */
-static int find_users(const Volume *volume, char ***ret) {
-        _cleanup_strv_ char **containers = NULL, **users = NULL;
-        int r = state_list(&containers);
-
-        for (char **container = containers; r >= 0 && container && *container; container++) {
-                _cleanup_item_ Item item = {};
-
-                r = item_open(*container, &item);
-                if (r >= 0 && item_runs(&item) && uses_it(*container, volume))
-                        r = strv_append(&users, *container);
-        }
-        if (r < 0)
-                return log_error_errno(r, "cannot look at the containers: %m");
-        *ret = TAKE_PTR(users);
-        return 0;
-}
-
 static int refuse_used(const Volume *volume, const char *remedy) {
         _cleanup_strv_ char **users = NULL;
-        int r = find_users(volume, &users);
+        int r = volume_find_users(volume->owner, volume->name, &users);
 
         if (r < 0 || !users)
                 return r;
@@ -229,7 +173,7 @@ static int list_volume(Listing *listing, int dir_fd, const char *owner, const ch
                 return 0;
         if (asprintf(&word, "%s:%s", owner, name) < 0 || !(volume.owner = strdup(owner)))
                 return log_oom();
-        r = find_users(&volume, &users);
+        r = volume_find_users(volume.owner, volume.name, &users);
         free(volume.owner);
         if (r < 0)
                 return r;
@@ -473,7 +417,7 @@ static int write_archive(const Inside *inside, void *userdata) {
 
 static int freeze_all(const Volume *volume, Frozen **ret, size_t *ret_n) {
         _cleanup_strv_ char **users = NULL;
-        int r = find_users(volume, &users);
+        int r = volume_find_users(volume->owner, volume->name, &users);
 
         if (r < 0)
                 return r;

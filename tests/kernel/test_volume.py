@@ -167,6 +167,21 @@ def test_one_that_was_mounted_live_is_in_use(v: Volumes, make: Callable[..., Fil
     v.run("remove", f"{v.name}:db")
 
 
+@pytest.mark.parametrize("gone", ["launch", "mounts"])
+def test_where_use_cannot_be_told_nothing_is_removed(v: Volumes, make: Callable[..., Files], gone: str) -> None:
+    v.run("create", f"{v.name}:db")
+    c = make()
+    state = Path("/run/berth/containers") / c.name
+    if gone == "launch":
+        (state / "launch").rename(state / "elsewhere")
+    else:
+        (state / "mounts").write_text("no directory")
+    done = v.run("remove", f"{v.name}:db", status=1)
+    assert done.stderr.startswith(f"cannot tell whether container '{c.name}' uses it: ".encode())
+    c.stop()
+    v.run("remove", f"{v.name}:db")
+
+
 def test_frozen_while_it_is_written(v: Volumes, make: Callable[..., Files], tmp_path: Path) -> None:
     c = make("--mount=type=volume,source=db,target=/srv", name=v.name, command=(
         "sh", "-c", "i=0; while :; do i=$((i+1)); echo $i >/srv/a; echo $i >/srv/b; done"))
