@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -14,6 +15,9 @@
 
 /* A page: POLLOUT on a pipe promises room for PIPE_BUF bytes, so that writing this much never blocks. */
 #define CHUNK 4096
+
+/* How long a reader may take over the next chunk once the command has ended. */
+#define DRAIN_TIMEOUT_MS 5000
 
 int init_block_signals(void) {
         sigset_t all;
@@ -49,10 +53,10 @@ int init_open_streams(const User *user, InitStreams *ret) {
         return 0;
 }
 
-/* Copies what is there, at most one chunk. 1: there was something; 0: nothing now; negative: the end. */
-static int copy_chunk(int from, int to) {
+/* Copies what is there, at most one chunk and max bytes. Returns their number; negative: the end. */
+static ssize_t copy_chunk(int from, int to, size_t max) {
         char buffer[CHUNK];
-        ssize_t n = read(from, buffer, sizeof(buffer));
+        ssize_t n = read(from, buffer, MIN(sizeof(buffer), max));
 
         if (n < 0)
                 return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -67,22 +71,35 @@ static int copy_chunk(int from, int to) {
                         break; /* nobody reads: the output is lost, the container lives on */
                 done += k;
         }
-        return 1;
+        return n;
 }
 
-/* Is writing to fd possible right now? Only then is a stream read: a reader that stalls must stall the command's
- * output, not our reaping and forwarding. */
-static bool writable(int fd) {
+/* Is writing to fd possible within timeout_ms? Only then is a stream read: a reader that stalls must stall the
+ * command's output, not our reaping and forwarding. */
+static bool writable(int fd, int timeout_ms) {
         struct pollfd p = { .fd = fd, .events = POLLOUT };
 
-        return poll(&p, 1, 0) > 0;
+        return poll(&p, 1, timeout_ms) > 0;
 }
 
-static void drain(InitStreams *streams) {
+/* What is there when the command has ended, and no more: what it has left in the background may write for ever. */
+static void drain_stream(int from, int to) {
+        int left;
+
+        if (from < 0 || ioctl(from, FIONREAD, &left) < 0)
+                return;
+        while (left > 0 && writable(to, DRAIN_TIMEOUT_MS)) {
+                ssize_t n = copy_chunk(from, to, (size_t) left);
+
+                if (n <= 0)
+                        return;
+                left -= (int) n;
+        }
+}
+
+static void drain(const InitStreams *streams) {
         for (size_t i = 0; i < 2; i++)
-                while (streams->from[i] >= 0 && writable(STDOUT_FILENO + (int) i) &&
-                       copy_chunk(streams->from[i], STDOUT_FILENO + (int) i) > 0)
-                        ;
+                drain_stream(streams->from[i], STDOUT_FILENO + (int) i);
 }
 
 /* Reaps everything that has ended. Returns the status once the command is among it, else negative. */
@@ -158,7 +175,7 @@ static nfds_t add_streams(const InitStreams *streams, struct pollfd *fds) {
 
         for (size_t i = 0; i < 2; i++)
                 if (streams->from[i] >= 0) {
-                        bool ready = writable(STDOUT_FILENO + (int) i);
+                        bool ready = writable(STDOUT_FILENO + (int) i, 0);
 
                         /* either wait for something to read, or for room to write it to */
                         fds[n++] = ready ? (struct pollfd){ .fd = streams->from[i], .events = POLLIN }
@@ -170,8 +187,8 @@ static nfds_t add_streams(const InitStreams *streams, struct pollfd *fds) {
 
 static void copy_streams(InitStreams *streams) {
         for (size_t i = 0; i < 2; i++)
-                if (streams->from[i] >= 0 && writable(STDOUT_FILENO + (int) i) &&
-                    copy_chunk(streams->from[i], STDOUT_FILENO + (int) i) < 0)
+                if (streams->from[i] >= 0 && writable(STDOUT_FILENO + (int) i, 0) &&
+                    copy_chunk(streams->from[i], STDOUT_FILENO + (int) i, CHUNK) < 0)
                         streams->from[i] = close_fd(streams->from[i]);
 }
 

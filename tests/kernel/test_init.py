@@ -1,0 +1,61 @@
+"""The built-in init: what its container ends with, and what becomes of the output."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+
+from harness.container import wait_for
+
+needs_berth = True
+pytestmark = pytest.mark.kernel
+
+PIPE = 65536
+
+
+def launch(berth: Path, image: Path, script: str, **more) -> subprocess.Popen:
+    """A container in the foreground whose command is a script."""
+    more = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
+    return subprocess.Popen([berth, "launch", "--foreground", f"--name=x{uuid.uuid4().hex[:12]}", f"--image={image}",
+                             "--network=none", "--", "sh", "-c", script], **more)
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def command_has_ended(launcher: subprocess.Popen) -> bool:
+    """What the init has reaped is no child of it any more."""
+    inits = children(launcher.pid)
+    return launcher.poll() is not None or bool(inits) and not children(inits[0])
+
+
+def test_a_process_that_writes_for_ever_does_not_hold_up_the_end(berth: Path, image: Path) -> None:
+    done = launch(berth, image, "yes & read line; exit 3", stdin=subprocess.PIPE)
+    assert len(done.stdout.read(16 * PIPE)) == 16 * PIPE  # it is at it
+    out, err = done.communicate(b"go on\n", timeout=120)
+    assert (done.returncode, err, set(out) - set(b"y\n")) == (3, b"", set())
+
+
+def test_all_that_the_command_wrote_arrives_at_a_reader_that_is_late(berth: Path, image: Path) -> None:
+    # the reader's pipe holds two thirds of it, and the command's the rest
+    size = PIPE + PIPE // 2
+    done = launch(berth, image, f"head -c {size} /dev/zero; echo end >&2")
+    assert done.stderr.readline() == b"end\n"
+    wait_for(lambda: command_has_ended(done), 60)
+    out, err = done.communicate(timeout=120)
+    assert (done.returncode, len(out), err) == (0, size, b"")
+
+
+def test_a_reader_that_is_gone_does_not_hold_up_the_end(berth: Path, image: Path) -> None:
+    done = launch(berth, image, f"head -c {PIPE + PIPE // 2} /dev/zero; echo end >&2; exit 4")
+    assert done.stderr.readline() == b"end\n"
+    done.stdout.close()
+    assert done.wait(timeout=120) == 4
+    done.stderr.close()
