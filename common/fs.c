@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common/fs.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+
+#include "common/directory.h"
 
 #define RENAME_RACE_RETRIES 128
 
@@ -228,10 +229,10 @@ typedef struct Removal {
         unsigned moved;
 } Removal;
 
-static int empty_directory(Removal *removal, int fd, unsigned depth);
+static int empty_directory(Removal *removal, DIR *dir, unsigned depth);
 
 static int remove_directory(Removal *removal, int dir_fd, const char *name, unsigned depth) {
-        _cleanup_close_ int fd = -EBADF;
+        _cleanup_directory_ DIR *dir = NULL;
         struct stat st;
         int r;
 
@@ -248,53 +249,38 @@ static int remove_directory(Removal *removal, int dir_fd, const char *name, unsi
         }
         if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0)
                 return 0;
-        fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, &st) < 0)
+        r = directory_open(dir_fd, name, O_NOFOLLOW, &dir);
+        if (r < 0)
+                return r;
+        if (fstat(dirfd(dir), &st) < 0)
                 return -errno;
         if (st.st_dev != removal->device)
                 return -EXDEV; /* a mount: what is on it is not ours to remove */
-        r = empty_directory(removal, TAKE_FD(fd), depth);
+        r = empty_directory(removal, dir, depth);
         if (r < 0)
                 return r;
         return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
-/* Consumes fd. Goes on after a failure and returns the last one. */
-static int empty_directory(Removal *removal, int fd, unsigned depth) {
-        DIR *dir;
-        int r = 0;
+/* Goes on after a failure and returns the last one. */
+static int empty_directory(Removal *removal, DIR *dir, unsigned depth) {
+        const struct dirent *entry;
+        int r, k, failure = 0;
 
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                close_fd(fd);
-                return r;
-        }
-        for (;;) {
-                struct dirent *entry;
-                int k;
-
-                errno = 0;
-                entry = readdir(dir);
-                if (!entry) {
-                        r = r < 0 ? r : -errno;
-                        break;
-                }
-                if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
-                        continue;
+        while ((r = directory_next(dir, &entry)) > 0) {
                 k = unlinkat(dirfd(dir), entry->d_name, 0) < 0 ? -errno : 0;
                 if (k == -EISDIR || k == -EPERM)
                         k = remove_directory(removal, dirfd(dir), entry->d_name, depth + 1);
                 if (k < 0 && k != -ENOENT)
-                        r = k;
+                        failure = k;
         }
-        closedir(dir);
-        return r;
+        return failure < 0 ? failure : r;
 }
 
 int remove_tree(int dir_fd, const char *name) {
         _cleanup_close_ int fd = -EBADF;
         Removal removal;
+        unsigned moved;
         struct stat st;
         int r;
 
@@ -307,16 +293,14 @@ int remove_tree(int dir_fd, const char *name) {
                 return -errno;
         removal = (Removal){ .top_fd = fd, .device = st.st_dev };
         do {
-                unsigned moved = removal.moved;
-                int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                _cleanup_directory_ DIR *dir = NULL;
 
-                if (again < 0)
-                        return -errno;
-                r = empty_directory(&removal, again, 0);
+                moved = removal.moved;
+                r = directory_open(fd, ".", 0, &dir);
+                if (r >= 0)
+                        r = empty_directory(&removal, dir, 0);
                 if (r < 0)
                         return r;
-                if (moved == removal.moved)
-                        break;
-        } while (true);
+        } while (moved != removal.moved);
         return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }

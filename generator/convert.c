@@ -3,13 +3,13 @@
 /* "berth convert": files of podman's Quadlet to manifests. Finds and reads them with their drop-ins and with those
  * beside them that they refer to, and writes what carry.h makes of them; never over a file that is there. */
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/strv.h"
@@ -35,32 +35,8 @@ static void convert_done(Convert *c) {
         json_object_put(c->files);
 }
 
-static void closedirp(DIR **d) {
-        if (*d)
-                closedir(*d);
-}
-
-static int compare_strings(const void *a, const void *b) {
-        return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/* The names in a directory, in order, those that begin with a dot left out. 0 or negative errno. */
-static int list_directory(const char *path, char ***ret) {
-        _cleanup_(closedirp) DIR *dir = opendir(path);
-        _cleanup_strv_ char **names = NULL;
-        struct dirent *entry;
-
-        if (!dir)
-                return -errno;
-        while ((errno = 0, entry = readdir(dir)))
-                if (entry->d_name[0] != '.' && strv_append(&names, entry->d_name) < 0)
-                        return -ENOMEM;
-        if (errno != 0)
-                return -errno;
-        if (names)
-                qsort(names, strv_length(names), sizeof(char *), compare_strings);
-        *ret = TAKE_PTR(names);
-        return 0;
+static bool is_visible(const char *name) {
+        return name[0] != '.';
 }
 
 static char *join_path(const char *directory, const char *name) {
@@ -95,7 +71,7 @@ static int collect_dropins(const char *directory, const char *name, char ***name
 
         if (!path)
                 return -ENOMEM;
-        r = list_directory(path, &list);
+        r = directory_names(AT_FDCWD, path, 0, is_visible, &list);
         if (r == -ENOMEM)
                 return r;
         for (char **file = list; r >= 0 && file && *file; file++) {
@@ -183,7 +159,7 @@ static int add_directory(Convert *c, const char *path, bool given, unsigned dept
         _cleanup_strv_ char **names = NULL;
         int r;
 
-        r = list_directory(path, &names);
+        r = directory_names(AT_FDCWD, path, 0, is_visible, &names);
         if (r < 0 && r != -ENOMEM) {
                 if (given) {
                         (void) log_error_errno(r, "Failed to read the directory '%s': %m", path);

@@ -4,12 +4,12 @@
  * wrote at the last reload, and that still stands in its directory; a container's launch left its command line in
  * the container's state directory. So no question to the bus is needed. */
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -44,36 +44,8 @@ static void diff_done(Diff *d) {
         strv_free(d->units);
 }
 
-static void closedirp(DIR **d) {
-        if (*d)
-                closedir(*d);
-}
-
-static int compare_strings(const void *a, const void *b) {
-        return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/* The names in a directory, in order. 0 or negative errno. */
-static int list_names(int dir_fd, const char *path, char ***ret) {
-        _cleanup_strv_ char **names = NULL;
-        _cleanup_(closedirp) DIR *dir = NULL;
-        struct dirent *entry;
-        int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-        dir = fd < 0 ? NULL : fdopendir(fd);
-        if (!dir) {
-                int r = -errno;
-
-                close_fd(fd);
-                return r;
-        }
-        while ((entry = readdir(dir)))
-                if (entry->d_name[0] != '.' && strv_append(&names, entry->d_name) < 0)
-                        return -ENOMEM;
-        if (names)
-                qsort(names, strv_length(names), sizeof(char *), compare_strings);
-        *ret = TAKE_PTR(names);
-        return 0;
+static bool is_visible(const char *name) {
+        return name[0] != '.';
 }
 
 /* Tells of one difference. Takes hunks, which may be NULL. */
@@ -189,7 +161,7 @@ static int diff_one(Diff *d, const Choice *choice) {
 /* Units of ours that systemd has loaded and that no manifest makes any more. */
 static int diff_gone(Diff *d) {
         _cleanup_strv_ char **names = NULL;
-        int r = list_names(d->generator_fd, ".", &names);
+        int r = directory_names(d->generator_fd, ".", O_NOFOLLOW, is_visible, &names);
 
         for (char **name = names; r >= 0 && name && *name; name++) {
                 _cleanup_free_ char *text = NULL;
@@ -375,7 +347,7 @@ static int diff_container(Diff *d, const char *name) {
 /* The containers that run, or those of them that were named. */
 static int diff_containers(Diff *d, char *const *wanted) {
         _cleanup_strv_ char **names = NULL;
-        int r = list_names(d->containers_fd, ".", &names);
+        int r = directory_names(d->containers_fd, ".", O_NOFOLLOW, is_visible, &names);
 
         for (char **name = names; r >= 0 && name && *name; name++)
                 if (!wanted[0] || strv_contains(wanted, *name))

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "generator/dropins.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/names.h"
 #include "common/utf8.h"
 
 #define SUFFIX  ".berth.d"
 #define FOR_ALL "berth.d"
-
-static void closedirp(DIR **d) {
-        if (*d)
-                closedir(*d);
-}
 
 static void directory_done(DropInDirectory *d) {
         for (size_t i = 0; i < d->n; i++)
@@ -36,8 +31,7 @@ bool dropins_name_fits(const char *name) {
         return name[0] != '.' && (endswith(name, SUFFIX) || streq(name, FOR_ALL));
 }
 
-/* Is it a link to /dev/null? */
-static bool is_mask(int dir_fd, const char *name) {
+bool dropins_is_mask(int dir_fd, const char *name) {
         static const char null[] = "/dev/null";
         char target[sizeof(null)];
 
@@ -81,22 +75,23 @@ static bool is_dropin(const char *name) {
         return name[0] != '.' && endswith(name, ".conf");
 }
 
-static int read_directory(DropInDirectory *d, DIR *dir) {
-        for (;;) {
-                struct dirent *entry;
-                int r;
+static int read_directory(DropInDirectory *d, int fd) {
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r, k;
 
-                errno = 0;
-                entry = readdir(dir);
-                if (!entry)
-                        return errno == 0 ? 0 : add_file(d, NULL, false, "cannot be read");
-                if (!is_dropin(entry->d_name))
-                        continue;
-                r = add_file(d, entry->d_name, entry->d_type != DT_REG && is_mask(dirfd(dir), entry->d_name),
-                             NULL);
-                if (r < 0)
-                        return r;
-        }
+        r = directory_open(fd, ".", 0, &dir);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return add_file(d, NULL, false, "cannot be read");
+        while (r >= 0 && (k = directory_next(dir, &entry)) != 0)
+                if (k < 0)
+                        return add_file(d, NULL, false, "cannot be read");
+                else if (is_dropin(entry->d_name))
+                        r = add_file(d, entry->d_name,
+                                     entry->d_type != DT_REG && dropins_is_mask(fd, entry->d_name), NULL);
+        return r;
 }
 
 /* The words for a directory that cannot be opened. */
@@ -124,8 +119,8 @@ static int compare_names(const void *a, const void *b) {
 
 int dropins_add(DropIns *d, int root_fd, const char *path, size_t order, const char *name) {
         _cleanup_(directory_done) DropInDirectory made = { .order = order };
-        _cleanup_(closedirp) DIR *dir = NULL;
-        int fd, r;
+        _cleanup_close_ int fd = -EBADF;
+        int r;
 
         if (d->n_orders <= order)
                 d->n_orders = order + 1;
@@ -135,12 +130,7 @@ int dropins_add(DropIns *d, int root_fd, const char *path, size_t order, const c
         }
         made.name = strrchr(made.path, '/') + 1;
         fd = open_in_root(root_fd, made.path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
-        dir = fd < 0 ? NULL : fdopendir(fd);
-        if (fd >= 0 && !dir) {
-                close_fd(fd);
-                return -ENOMEM;
-        }
-        r = dir ? read_directory(&made, dir) : add_file(&made, NULL, false, describe(fd));
+        r = fd >= 0 ? read_directory(&made, fd) : add_file(&made, NULL, false, describe(fd));
         if (r < 0 || made.n == 0)
                 return r;
         if ((d->n & (d->n + 1)) == 0) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "generator/lookup.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -13,11 +13,6 @@
 #include "generator/lines.h"
 
 #define SUFFIX ".berth"
-
-static void closedirp(DIR **d) {
-        if (*d)
-                closedir(*d);
-}
 
 void lookup_done(Lookup *l) {
         for (size_t i = 0; i < l->n; i++) {
@@ -32,15 +27,6 @@ void lookup_done(Lookup *l) {
         dropins_done(&l->dropins);
         close_fd(l->root_fd);
         *l = (Lookup){ .root_fd = -EBADF };
-}
-
-/* Is it a link to /dev/null? */
-static bool is_mask(int dir_fd, const char *name) {
-        static const char null[] = "/dev/null";
-        char target[sizeof(null)];
-
-        return readlinkat(dir_fd, name, target, sizeof(target)) == sizeof(null) - 1 &&
-               memcmp(target, null, sizeof(null) - 1) == 0;
 }
 
 static bool room_for_source(Lookup *l) {
@@ -76,7 +62,7 @@ static int add_copy(Lookup *l, size_t number, const char *name) {
 static int add_source(Lookup *l, int dir_fd, const char *directory, const struct dirent *entry) {
         Source s = { .directory = l->n_directories - 1, .regular = entry->d_type == DT_REG };
 
-        s.state = !s.regular && is_mask(dir_fd, entry->d_name) ? SOURCE_MASKED : SOURCE_MANIFEST;
+        s.state = !s.regular && dropins_is_mask(dir_fd, entry->d_name) ? SOURCE_MASKED : SOURCE_MANIFEST;
 
         if (!room_for_source(l))
                 return -ENOMEM;
@@ -105,8 +91,9 @@ static int add_entry(Lookup *l, int dir_fd, const char *directory, const struct 
 }
 
 static int read_manifest_directory(Lookup *l, int fd, const char *path) {
-        _cleanup_(closedirp) DIR *dir = NULL;
-        int again, *grown;
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r, k, *grown;
 
         grown = reallocarray(l->directories, l->n_directories + 1, sizeof(int));
         if (!grown) {
@@ -115,28 +102,15 @@ static int read_manifest_directory(Lookup *l, int fd, const char *path) {
         }
         l->directories = grown;
         l->directories[l->n_directories++] = fd;
-        again = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        dir = again < 0 ? NULL : fdopendir(again);
-        if (!dir) {
-                (void) log_error_errno(errno, "Failed to read the directory '%s': %m", path);
-                close_fd(again);
-                return 0;
-        }
-        for (;;) {
-                struct dirent *entry;
-                int r;
-
-                errno = 0;
-                entry = readdir(dir);
-                if (!entry) {
-                        if (errno != 0)
-                                (void) log_error_errno(errno, "Failed to read the directory '%s': %m", path);
-                        return 0;
-                }
+        k = directory_open(fd, ".", 0, &dir);
+        while (k >= 0 && (k = directory_next(dir, &entry)) > 0) {
                 r = add_entry(l, fd, path, entry);
                 if (r < 0)
                         return r;
         }
+        if (k < 0)
+                (void) log_error_errno(k, "Failed to read the directory '%s': %m", path);
+        return 0;
 }
 
 /* Unit names while they are read. */
@@ -190,26 +164,25 @@ static bool is_unit(const char *name) {
 }
 
 /* Takes fd. Masks are no units: "systemctl mask" of ours must not look like a conflict. */
-static int read_unit_directory(Names *names, int fd) {
-        _cleanup_(closedirp) DIR *dir = NULL;
-        struct dirent *entry;
+static int read_unit_directory(Names *names, int fd, const char *path) {
+        _cleanup_close_ int own_fd = fd;
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r, k;
 
-        if (!names_seen(names, fd))
-                dir = fdopendir(fd);
-        if (!dir) {
-                close_fd(fd);
+        if (names_seen(names, own_fd))
                 return 0;
-        }
-        while ((entry = readdir(dir))) {
-                int r;
-
+        k = directory_open(own_fd, ".", 0, &dir);
+        while (k >= 0 && (k = directory_next(dir, &entry)) > 0) {
                 if (!is_unit(entry->d_name) ||
-                    (entry->d_type != DT_REG && is_mask(dirfd(dir), entry->d_name)))
+                    (entry->d_type != DT_REG && dropins_is_mask(own_fd, entry->d_name)))
                         continue;
                 r = names_add(names, entry->d_name);
                 if (r < 0)
                         return r;
         }
+        if (k < 0)
+                (void) log_error_errno(k, "Failed to read the directory '%s': %m", path);
         return 0;
 }
 
@@ -251,8 +224,8 @@ static int manifest_step(Lookup *l, void *data _unused_, int fd, const char *pat
         return read_manifest_directory(l, fd, path);
 }
 
-static int unit_step(Lookup *l _unused_, void *data, int fd, const char *path _unused_) {
-        return read_unit_directory(data, fd);
+static int unit_step(Lookup *l _unused_, void *data, int fd, const char *path) {
+        return read_unit_directory(data, fd, path);
 }
 
 static int compare_sources(const void *a, const void *b) {

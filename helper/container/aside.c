@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/container/aside.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "common/directory.h"
 #include "common/fs.h"
 
 #define DEAD ".dead-"
@@ -26,20 +26,15 @@ int aside_remove(int dir_fd, const char *name) {
 }
 
 int aside_sweep(int dir_fd) {
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = 0;
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r, n = 0;
 
-        if (!dir) {
-                n = -errno;
-                close_fd(fd);
-                return n;
-        }
-        for (struct dirent *entry; n >= 0 && (entry = readdir(dir));)
+        r = directory_open(dir_fd, ".", 0, &dir);
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0)
                 if (startswith(entry->d_name, DEAD)) {
-                        int r = remove_tree(dir_fd, entry->d_name);
-
-                        n = r < 0 ? r : n + 1;
+                        r = remove_tree(dir_fd, entry->d_name);
+                        n++;
                 }
-        closedir(dir);
-        return n;
+        return r < 0 ? r : n;
 }

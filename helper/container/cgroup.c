@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/container/cgroup.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "common/directory.h"
 #include "common/fs.h"
 #include "helper/container/mount.h"
 
@@ -94,23 +94,20 @@ void cgroup_count_children(int cgroup_fd) {
 
 int cgroup_remove(int cgroup_fd, const char *name) {
         char self[NAME_MAX + sizeof("../")];
-        int fd;
-        DIR *dir;
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r;
 
         snprintf(self, sizeof(self), "../%s", name);
         (void) unlinkat(cgroup_fd, CGROUP_PAYLOAD, AT_REMOVEDIR);
         if (unlinkat(cgroup_fd, self, AT_REMOVEDIR) == 0)
                 return 0;
-        fd = openat(cgroup_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        dir = fd < 0 ? NULL : fdopendir(fd);
-        if (!dir) {
-                close_fd(fd);
-                return -errno;
-        }
-        for (struct dirent *entry; (entry = readdir(dir));)
-                if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
-                        (void) unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
-        closedir(dir);
+        r = directory_open(cgroup_fd, ".", 0, &dir);
+        if (r < 0)
+                return r;
+        while (directory_next(dir, &entry) > 0)
+                if (entry->d_type == DT_DIR)
+                        (void) unlinkat(cgroup_fd, entry->d_name, AT_REMOVEDIR);
         return unlinkat(cgroup_fd, self, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/container/copy.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
@@ -9,6 +8,8 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+
+#include "common/directory.h"
 
 /* Deeper trees than any package has are a trap for our stack and descriptors. */
 #define DEPTH_MAX 256
@@ -152,32 +153,14 @@ static int copy_entry(int from_dir, int to_dir, const char *name, dev_t device, 
 }
 
 static int copy_content(int from_fd, int to_fd, dev_t device, unsigned depth) {
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
         struct stat st;
-        int again, r = 0;
-        DIR *dir;
+        int r;
 
-        again = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (again < 0)
-                return -errno;
-        dir = fdopendir(again);
-        if (!dir) {
-                r = -errno;
-                close_fd(again);
-                return r;
-        }
-        while (r == 0) {
-                struct dirent *entry;
-
-                errno = 0;
-                entry = readdir(dir);
-                if (!entry) {
-                        r = -errno;
-                        break;
-                }
-                if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
-                        r = copy_entry(from_fd, to_fd, entry->d_name, device, depth);
-        }
-        closedir(dir);
+        r = directory_open(from_fd, ".", 0, &dir);
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0)
+                r = copy_entry(from_fd, to_fd, entry->d_name, device, depth);
         if (r < 0)
                 return r;
         return fstat(from_fd, &st) < 0 ? -errno : copy_metadata(from_fd, to_fd, &st);

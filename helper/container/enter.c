@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/container/enter.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/sched.h>
@@ -13,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -211,14 +211,12 @@ pid_t enter_clone(int unit_fd, const char *name, int exit_signal, int *ret_pidfd
 }
 
 void enter_sweep(int unit_fd) {
-        int fd = openat(unit_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
 
-        if (!dir) {
-                close_fd(fd);
+        if (directory_open(unit_fd, ".", 0, &dir) < 0)
                 return;
-        }
-        for (struct dirent *entry; (entry = readdir(dir));) {
+        while (directory_next(dir, &entry) > 0) {
                 const char *maker = startswith(entry->d_name, ENTER_PREFIX);
                 long pid = maker ? strtol(maker, NULL, 10) : 0;
 
@@ -226,7 +224,6 @@ void enter_sweep(int unit_fd) {
                 if (pid > 0 && kill((pid_t) pid, 0) < 0 && errno == ESRCH)
                         (void) unlinkat(unit_fd, entry->d_name, AT_REMOVEDIR); /* EBUSY: lives */
         }
-        closedir(dir);
 }
 
 /* What the unit's Limit*= directives gave the leader; otherwise the caller's limits would hold inside. */

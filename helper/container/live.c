@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/container/live.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/parse.h"
 
@@ -71,22 +71,15 @@ static int by_id(const void *a, const void *b) {
 
 int live_mounts_read(const char *name, LiveMounts *ret) {
         _cleanup_live_mounts_ LiveMounts mounts = {};
-        int fd = open_records(name, /* make= */ false), r = 0;
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_close_ int fd = open_records(name, /* make= */ false);
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r;
 
-        if (fd == -ENOENT) {
-                *ret = (LiveMounts){};
-                return 0;
-        }
-        if (!dir) {
-                r = fd < 0 ? fd : -errno;
-                close_fd(fd);
-                return r;
-        }
-        for (struct dirent *entry; r >= 0 && (entry = readdir(dir));)
-                r = read_record(dirfd(dir), entry->d_name, &mounts);
-        closedir(dir);
-        if (r < 0)
+        r = fd < 0 ? fd : directory_open(fd, ".", 0, &dir);
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0)
+                r = read_record(fd, entry->d_name, &mounts);
+        if (r < 0 && r != -ENOENT) /* nothing was mounted, or the container has just ended */
                 return r;
         if (mounts.n > 0)
                 qsort(mounts.items, mounts.n, sizeof(LiveMount), by_id);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/container/range.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/parse.h"
@@ -72,17 +72,20 @@ static bool is_own(const char *machine) {
         return access(path, F_OK) == 0;
 }
 
-static bool used_by_machines(uint32_t base) {
-        bool used = false;
-        DIR *dir = opendir(MACHINES);
+/* 1 or 0, or negative errno. */
+static int used_by_machines(uint32_t base) {
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r;
 
-        if (!dir)
-                return false;
-        for (struct dirent *entry; !used && (entry = readdir(dir));)
-                if (entry->d_type == DT_REG && !is_own(entry->d_name))
-                        used = used_by_machine(dirfd(dir), entry->d_name, base);
-        closedir(dir);
-        return used;
+        r = directory_open(AT_FDCWD, MACHINES, 0, &dir);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        while ((r = directory_next(dir, &entry)) > 0)
+                if (entry->d_type == DT_REG && !is_own(entry->d_name) &&
+                    used_by_machine(dirfd(dir), entry->d_name, base))
+                        return 1;
+        return r;
 }
 
 /* A link is made whole or not at all, so that two launches at once cannot both win: 1 if base is ours now. */
@@ -117,7 +120,12 @@ int range_pick(const char *name, uint32_t *ret_base) {
         for (uint32_t i = 0; i < RANGE_COUNT; i++) {
                 uint32_t base = RANGE_FIRST + (start + i) % RANGE_COUNT * RANGE_SIZE;
 
-                if (listed_in(subuid, base) || listed_in(subgid, base) || used_by_machines(base))
+                if (listed_in(subuid, base) || listed_in(subgid, base))
+                        continue;
+                r = used_by_machines(base);
+                if (r < 0)
+                        return log_error_errno(r, "Cannot read '%s': %m", MACHINES);
+                if (r > 0)
                         continue;
                 r = reserve(dir_fd, base, name);
                 if (r < 0)
@@ -146,18 +154,20 @@ static int release(int dir_fd, const char *link, const char *name) {
 }
 
 int range_release(const char *name, uint32_t base) {
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
         char link[16];
-        int r = 0;
-        DIR *dir = opendir(RESERVATIONS);
+        int r, k;
 
-        if (!dir)
-                return errno == ENOENT ? 0 : -errno;
+        r = directory_open(AT_FDCWD, RESERVATIONS, 0, &dir);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
         snprintf(link, sizeof(link), "%u", base);
         if (base > 0)
                 r = release(dirfd(dir), link, name);
-        if (r == 0)
-                for (struct dirent *entry; (entry = readdir(dir));)
-                        r = MIN(r, release(dirfd(dir), entry->d_name, name));
-        closedir(dir);
-        return MIN(r, 0);
+        if (r != 0)
+                return MIN(r, 0);
+        while ((k = directory_next(dir, &entry)) > 0)
+                r = MIN(r, release(dirfd(dir), entry->d_name, name));
+        return MIN(r, k);
 }

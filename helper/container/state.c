@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/container/state.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -11,6 +10,7 @@
 #include <sys/types.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/names.h"
 #include "common/parse.h"
@@ -449,31 +449,16 @@ int state_open_leader(const State *state) {
         return TAKE_FD(fd);
 }
 
-static int is_container(const struct dirent *entry) {
-        return name_valid(entry->d_name, false);
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b) {
-        return strcmp((*a)->d_name, (*b)->d_name);
+static bool is_container(const char *name) {
+        return name_valid(name, false);
 }
 
 int state_list(char ***ret) {
-        _cleanup_strv_ char **names = NULL;
-        struct dirent **entries;
-        int n, r = 0;
+        int r = directory_names(AT_FDCWD, BERTH_CONTAINER_DIR, 0, is_container, ret);
 
-        n = scandir(BERTH_CONTAINER_DIR, &entries, is_container, by_name);
-        if (n < 0 && errno != ENOENT)
-                return -errno;
-        for (int i = 0; i < n; i++) {
-                if (r >= 0)
-                        r = strv_append(&names, entries[i]->d_name);
-                free(entries[i]);
+        if (r == -ENOENT) {
+                *ret = NULL;
+                return 0;
         }
-        if (n >= 0)
-                free(entries);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(names);
-        return 0;
+        return r;
 }

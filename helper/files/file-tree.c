@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <dirent.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/parse.h"
@@ -16,49 +16,10 @@
 
 /* berth file list, search, move, copy: directories and what is in them. */
 
-#define NAMES_MAX       1000000 /* of one directory */
 #define DEPTH_MAX       256
 #define MATCHES_DEFAULT 200
 #define LINE_MAX_SHOWN  2000 /* bytes of a line that are told */
 #define BINARY_LOOK     8192 /* a NUL among the first of these is no text */
-
-static int by_name(const void *a, const void *b) {
-        return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/* The names in a directory, sorted; consumes fd. */
-static int read_names(int fd, char ***ret) {
-        _cleanup_strv_ char **names = NULL;
-        DIR *dir = fdopendir(fd);
-        size_t n = 0;
-        int r = 0;
-
-        if (!dir) {
-                r = -errno;
-                close_fd(fd);
-                return r;
-        }
-        while (r >= 0) {
-                struct dirent *entry;
-
-                errno = 0;
-                entry = readdir(dir);
-                if (!entry) {
-                        r = -errno;
-                        break;
-                }
-                if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
-                        continue;
-                r = n++ < NAMES_MAX ? strv_append(&names, entry->d_name) : -EFBIG;
-        }
-        closedir(dir);
-        if (r < 0)
-                return r;
-        if (names)
-                qsort(names, n, sizeof(char *), by_name);
-        *ret = TAKE_PTR(names);
-        return 0;
-}
 
 /* -- list -- */
 
@@ -111,7 +72,7 @@ static int list_into(FileCall *call, const char *path, const Place *place, json_
                 return list_entry(call, place->dir_fd, place->name, array);
         if (fd < 0)
                 return file_fail_path(call, "open", fd, path);
-        r = read_names(fcntl(fd, F_DUPFD_CLOEXEC, 3), &names);
+        r = directory_names(fd, ".", 0, NULL, &names);
         if (r < 0)
                 r = file_fail_path(call, "list", r, path);
         for (char **name = names; r >= 0 && name && *name; name++)
@@ -274,7 +235,7 @@ static int search_directory(Search *search, int fd, const char *path, size_t sta
         _cleanup_close_ int own_fd = fd;
         int r;
 
-        r = read_names(fcntl(fd, F_DUPFD_CLOEXEC, 3), &names);
+        r = directory_names(fd, ".", 0, NULL, &names);
         if (r < 0)
                 return file_fail_path(search->call, "search", r, path);
         for (char **name = names; r >= 0 && name && *name && !search->truncated; name++)

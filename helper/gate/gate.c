@@ -4,7 +4,6 @@
  * learns from the kernel who connected, from polkit whether they may, and then runs berth as root with their standard
  * input, output and error, and nothing else of theirs. */
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <poll.h>
@@ -20,6 +19,7 @@
 #include <time.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/log.h"
 #include "common/strv.h"
 #include "helper/container/bus.h"
@@ -62,11 +62,13 @@ static int refuse(const Gate *gate, const char *message) {
 /* systemd calls the units of one socket berth@N-PID-UID.service; MaxConnectionsPerSource= counts users only from
  * version 256 on. */
 static int count_connections(uid_t uid, unsigned *ret) {
+        _cleanup_directory_ DIR *dir = NULL;
         _cleanup_free_ char *path = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        const struct dirent *entry;
         char suffix[32], *slash;
         unsigned n = 0;
-        DIR *dir;
-        int fd, r;
+        int r;
 
         r = cgroup_self(&path);
         if (r < 0)
@@ -78,13 +80,12 @@ static int count_connections(uid_t uid, unsigned *ret) {
         fd = cgroup_open(path);
         if (fd < 0)
                 return fd;
-        dir = fdopendir(fd);
-        if (!dir)
-                return close_fd(fd), -errno;
         snprintf(suffix, sizeof(suffix), "-%u.service", uid);
-        for (struct dirent *entry; (entry = readdir(dir));)
+        r = directory_open(fd, ".", 0, &dir);
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0)
                 n += startswith(entry->d_name, "berth@") && endswith(entry->d_name, suffix);
-        closedir(dir);
+        if (r < 0)
+                return r;
         *ret = n;
         return 0;
 }

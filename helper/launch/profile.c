@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/launch/profile.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/mount.h>
@@ -9,6 +8,7 @@
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/strv.h"
@@ -117,25 +117,23 @@ static bool is_hidden(const char *name) {
         return false;
 }
 
-static int is_shown(const struct dirent *entry) {
-        return entry->d_name[0] != '.' && !is_hidden(entry->d_name);
+static bool is_shown(const char *name) {
+        return name[0] != '.' && !is_hidden(name);
 }
 
 static int add_all(ProfileRoot *root) {
-        struct dirent **entries;
-        int n = scandir("/", &entries, is_shown, alphasort), r = 0;
+        _cleanup_strv_ char **names = NULL;
+        int r;
 
-        if (n < 0)
-                return log_error_errno(errno, "Cannot read the host's root directory: %m");
-        for (int i = 0; i < n; i++) {
+        r = directory_names(AT_FDCWD, "/", 0, is_shown, &names);
+        if (r < 0)
+                return log_error_errno(r, "Cannot read the host's root directory: %m");
+        for (char **name = names; r >= 0 && name && *name; name++) {
                 char path[NAME_MAX + 2];
 
-                snprintf(path, sizeof(path), "/%s", entries[i]->d_name);
-                if (r >= 0)
-                        r = add_path(root, path);
-                free(entries[i]);
+                snprintf(path, sizeof(path), "/%s", *name);
+                r = add_path(root, path);
         }
-        free(entries);
         return r;
 }
 

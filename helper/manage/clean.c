@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/log.h"
 #include "common/names.h"
 #include "common/strv.h"
@@ -137,21 +137,19 @@ static void clean_state(Cleaning *cleaning, int dir_fd, const char *entry) {
 
 static void clean_directory(Cleaning *cleaning, const char *path,
                             void (*clean)(Cleaning *, int, const char *)) {
-        int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r;
 
-        if (!dir) {
-                if (errno != ENOENT) {
-                        log_error_errno(errno, "cannot read '%s': %m", path);
-                        cleaning->failed = true;
-                }
-                close_fd(fd);
+        r = directory_open(AT_FDCWD, path, O_NOFOLLOW, &dir);
+        if (r == -ENOENT)
                 return;
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0)
+                clean(cleaning, dirfd(dir), entry->d_name);
+        if (r < 0) {
+                log_error_errno(r, "cannot read '%s': %m", path);
+                cleaning->failed = true;
         }
-        for (struct dirent *entry; (entry = readdir(dir));)
-                if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
-                        clean(cleaning, dirfd(dir), entry->d_name);
-        closedir(dir);
 }
 
 /* The leader that runs under that machine name, 0 for none. */

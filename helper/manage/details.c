@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/manage/details.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 #include <sys/sysmacros.h>
 
 #include "common/capability.h"
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/parse.h"
 #include "helper/container/mount.h"
@@ -104,33 +104,28 @@ static void add_device(json_object *devices, const char *path, const struct stat
 
 /* The container may have made what it likes there: no link is followed, and there is an end. */
 static void walk_devices(json_object *devices, int dir_fd, const char *path, unsigned depth) {
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
 
-        if (!dir) {
-                close_fd(fd);
+        if (directory_open(dir_fd, ".", 0, &dir) < 0)
                 return;
-        }
-        for (struct dirent *entry; (entry = readdir(dir));) {
+        while (json_object_array_length(devices) < DEVICES_MAX && directory_next(dir, &entry) > 0) {
                 _cleanup_free_ char *below = NULL;
                 struct stat st;
 
-                if (streq(entry->d_name, ".") || streq(entry->d_name, "..") ||
-                    json_object_array_length(devices) >= DEVICES_MAX ||
-                    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 ||
+                if (fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 ||
                     asprintf(&below, "%s/%s", path, entry->d_name) < 0)
                         continue;
                 if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
                         add_device(devices, below, &st);
                 else if (S_ISDIR(st.st_mode) && depth > 0) {
-                        _cleanup_close_ int child_fd = open_beneath(dirfd(dir), entry->d_name,
+                        _cleanup_close_ int child_fd = open_beneath(dir_fd, entry->d_name,
                                                                     O_RDONLY | O_DIRECTORY | O_NONBLOCK);
 
                         if (child_fd >= 0)
                                 walk_devices(devices, child_fd, below, depth - 1);
                 }
         }
-        closedir(dir);
 }
 
 static void add_devices(json_object *object, int proc_fd) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/manage/process.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/parse.h"
 #include "helper/text/printable.h"
@@ -153,29 +153,25 @@ static int for_each_here(int cgroup_fd, int (*function)(int, pid_t, void *), voi
 
 static int for_each(int cgroup_fd, unsigned depth, int (*function)(int, pid_t, void *), void *userdata) {
         int r = for_each_here(cgroup_fd, function, userdata);
-        DIR *dir;
-        int fd;
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
 
         if (r != 0 || depth == 0)
                 return r;
-        fd = openat(cgroup_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        dir = fd < 0 ? NULL : fdopendir(fd);
-        if (!dir) {
-                close_fd(fd);
-                return 0;
-        }
-        for (struct dirent *entry; r == 0 && (entry = readdir(dir));) {
+        r = directory_open(cgroup_fd, ".", 0, &dir);
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0) {
                 _cleanup_close_ int child_fd = -EBADF;
 
-                if (entry->d_type != DT_DIR || streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+                if (entry->d_type != DT_DIR)
                         continue;
-                child_fd = openat(dirfd(dir), entry->d_name,
-                                  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-                if (child_fd >= 0)
-                        r = for_each(child_fd, depth - 1, function, userdata);
+                child_fd = openat(cgroup_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                if (child_fd < 0)
+                        continue;
+                r = for_each(child_fd, depth - 1, function, userdata);
+                if (r != 0)
+                        return r;
         }
-        closedir(dir);
-        return r;
+        return r == -ENOENT ? 0 : r; /* a control group that is removed has no processes */
 }
 
 int process_for_each(int cgroup_fd, int (*function)(int proc_fd, pid_t pid, void *userdata),

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -7,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "helper/launch/run-remove.h"
@@ -37,24 +37,24 @@ static int make_directory(const char *name) {
 /* Links the drop-ins beside the manifest: they are part of it. */
 static int link_dropins(const char *manifest, int to_fd) {
         char path[PATH_MAX + sizeof(".d")];
-        DIR *dir;
-        int r = 0;
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r;
 
         snprintf(path, sizeof(path), "%s.d", manifest);
-        dir = opendir(path);
-        if (!dir)
-                return errno == ENOENT ? 0 : log_error_errno(errno, "cannot read '%s': %m", path);
-        for (struct dirent *entry; r >= 0 && (entry = readdir(dir));) {
+        r = directory_open(AT_FDCWD, path, 0, &dir);
+        if (r == -ENOENT)
+                return 0;
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0) {
                 char from[PATH_MAX + NAME_MAX + 4];
 
                 if (!endswith(entry->d_name, ".conf"))
                         continue;
                 snprintf(from, sizeof(from), "%s/%s", path, entry->d_name);
                 if (symlinkat(from, to_fd, entry->d_name) < 0)
-                        r = log_error_errno(errno, "cannot link '%s': %m", from);
+                        return log_error_errno(errno, "cannot link '%s': %m", from);
         }
-        closedir(dir);
-        return r;
+        return r < 0 ? log_error_errno(r, "cannot read '%s': %m", path) : 0;
 }
 
 static int write_manifest(const Run *run, int dir_fd, int dropin_fd) {

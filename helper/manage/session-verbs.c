@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/log.h"
 #include "common/names.h"
 #include "common/strv.h"
@@ -58,26 +58,26 @@ static int add(Table *table, const char *container, const char *id, bool busy, u
 }
 
 static int list_one(const char *container, Table *table) {
-        int fd = open_directory(container), r = 0;
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_close_ int fd = open_directory(container);
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r;
 
-        if (!dir)
-                return close_fd(fd), fd == -ENOENT ? 0 : fd < 0 ? fd : -errno;
-        for (struct dirent *entry; r >= 0 && (entry = readdir(dir));) {
+        r = fd < 0 ? fd : directory_open(fd, ".", 0, &dir);
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0) {
                 const char *id = startswith(entry->d_name, SESSION_FILE_PREFIX);
                 _cleanup_close_ int file_fd = -EBADF;
                 struct stat st;
 
                 if (!id || !session_id_valid(id))
                         continue;
-                file_fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+                file_fd = openat(fd, entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
                 if (file_fd < 0 || fstat(file_fd, &st) < 0)
                         continue; /* closed this moment */
                 r = add(table, container, id, flock(file_fd, LOCK_SH | LOCK_NB) < 0,
                         (uint64_t) st.st_mtim.tv_sec * 1000000);
         }
-        closedir(dir);
-        return r;
+        return r == -ENOENT ? 0 : r; /* the container has ended */
 }
 
 static int session_list(const SubverbCall *call) {

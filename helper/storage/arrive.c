@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/storage/arrive.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "helper/storage/archive-path.h"
@@ -29,34 +29,23 @@ static int merge_entry(const Arrival *arrival, int from_fd, const char *from, in
                        const char *path, unsigned depth);
 
 static int merge_content(const Arrival *arrival, int from_fd, int to_fd, const char *path, unsigned depth) {
-        int again = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-        DIR *dir = again < 0 ? NULL : fdopendir(again);
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r;
 
-        if (!dir) {
-                r = failed(arrival, -errno, path);
-                close_fd(again);
-                return r;
-        }
-        while (r >= 0) {
+        r = directory_open(from_fd, ".", 0, &dir);
+        if (r < 0)
+                return failed(arrival, r, path);
+        while ((r = directory_next(dir, &entry)) > 0) {
                 _cleanup_free_ char *child = NULL;
-                struct dirent *entry;
 
-                errno = 0;
-                entry = readdir(dir);
-                if (!entry) {
-                        r = errno != 0 ? failed(arrival, -errno, path) : 0;
-                        break;
-                }
-                if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
-                        continue;
                 if (asprintf(&child, "%s/%s", path, entry->d_name) < 0)
-                        r = log_oom();
-                else
-                        r = merge_entry(arrival, from_fd, entry->d_name, to_fd, entry->d_name, child,
-                                        depth + 1);
+                        return log_oom();
+                r = merge_entry(arrival, from_fd, entry->d_name, to_fd, entry->d_name, child, depth + 1);
+                if (r < 0)
+                        return r;
         }
-        closedir(dir);
-        return r;
+        return r < 0 ? failed(arrival, r, path) : 0;
 }
 
 static int merge_directories(const Arrival *arrival, int from_fd, const char *from, int to_fd,
@@ -93,33 +82,36 @@ static int merge_entry(const Arrival *arrival, int from_fd, const char *from, in
 
 /* Times of directories, which everything that was made in them has changed. */
 static int set_times(const Extract *x, int dir_fd, const char *path, const char *in_archive) {
-        int again = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-        DIR *dir = again < 0 ? NULL : fdopendir(again);
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
         struct timespec times[2];
+        int r;
 
-        if (!dir) {
-                r = log_error_errno(errno, "%s: %m", path);
-                close_fd(again);
-                return r;
-        }
-        for (struct dirent *entry; r >= 0 && (entry = readdir(dir));) {
+        r = directory_open(dir_fd, ".", 0, &dir);
+        if (r < 0)
+                return log_error_errno(r, "%s: %m", path);
+        while ((r = directory_next(dir, &entry)) > 0) {
                 _cleanup_free_ char *child = NULL;
                 _cleanup_close_ int fd = -EBADF;
 
-                if (entry->d_type != DT_DIR || streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+                if (entry->d_type != DT_DIR)
                         continue;
                 if (asprintf(&child, "%s%s%s", streq(in_archive, ".") ? "" : in_archive,
                              streq(in_archive, ".") ? "" : "/", entry->d_name) < 0)
-                        r = log_oom();
+                        return log_oom();
                 fd = openat(dir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-                if (r >= 0 && fd >= 0)
-                        r = set_times(x, fd, path, child);
+                if (fd < 0)
+                        continue;
+                r = set_times(x, fd, path, child);
+                if (r < 0)
+                        return r;
         }
-        closedir(dir);
+        if (r < 0)
+                return log_error_errno(r, "%s: %m", path);
         times[0] = times[1] = extract_directory_time(x, in_archive);
         if (times[0].tv_sec != 0 || times[0].tv_nsec != 0)
                 (void) futimens(dir_fd, times);
-        return r;
+        return 0;
 }
 
 static int await_word(const Arrival *arrival) {

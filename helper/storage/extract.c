@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/storage/extract.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/xattr.h>
 
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "helper/storage/archive-path.h"
@@ -192,31 +192,18 @@ static int join(char path[static PATH_MAX], const char *directory, const char *n
 
 /* Removes what is in directory path, but not what this layer made there. */
 static int remove_lower_content(Extract *x, int dir_fd, const char *leaf, const char *path) {
-        int fd = openat(dir_fd, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r = 0;
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r;
 
-        if (!dir) {
-                r = -errno;
-                close_fd(fd);
-                return r;
-        }
-        while (r >= 0) {
+        r = directory_open(dir_fd, leaf, O_NOFOLLOW, &dir);
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0) {
                 char child[PATH_MAX];
-                struct dirent *entry;
 
-                errno = 0;
-                entry = readdir(dir);
-                if (!entry) {
-                        r = -errno;
-                        break;
-                }
-                if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
-                        continue;
                 r = join(child, path, entry->d_name);
                 if (r >= 0)
                         r = remove_lower(x, dirfd(dir), entry->d_name, child);
         }
-        closedir(dir);
         return r;
 }
 

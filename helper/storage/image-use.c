@@ -2,13 +2,13 @@
 #include "helper/storage/image-use.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/strv.h"
@@ -76,12 +76,12 @@ static int add_container(ImageUses *uses, const char *name) {
 /* One process of each mount namespace. What ends meanwhile has no mounts. */
 static int collect_mounts(ImageUses *uses) {
         _cleanup_numbers_ Numbers seen = {};
-        DIR *dir = opendir("/proc");
-        int r = 0;
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r;
 
-        if (!dir)
-                return -errno;
-        for (struct dirent *entry; r >= 0 && (entry = readdir(dir));) {
+        r = directory_open(AT_FDCWD, "/proc", 0, &dir);
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0) {
                 _cleanup_free_ char *text = NULL;
                 char path[NAME_MAX + 32];
                 struct stat st;
@@ -98,7 +98,6 @@ static int collect_mounts(ImageUses *uses) {
                 if (r >= 0 && strstr(text, "/.store/"))
                         r = strv_consume(&uses->mounts, TAKE_PTR(text));
         }
-        closedir(dir);
         return r;
 }
 

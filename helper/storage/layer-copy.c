@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/storage/layer-copy.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "helper/storage/numbers.h"
@@ -214,27 +214,16 @@ static int copy_entry(LayerCopy *copy, int from_dir, int to_dir, const char *nam
 
 static int copy_directory_content(LayerCopy *copy, int from_fd, int to_fd, const char *path,
                                   unsigned depth) {
-        int again = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-        DIR *dir = again < 0 ? NULL : fdopendir(again);
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r, k;
 
-        if (!dir) {
-                r = failed(copy, errno, path, "read the directory");
-                close_fd(again);
-                return r;
-        }
-        while (r >= 0) {
-                struct dirent *entry;
-
-                errno = 0;
-                entry = readdir(dir);
-                if (!entry) {
-                        r = errno != 0 ? failed(copy, errno, path, "read the directory") : 0;
-                        break;
-                }
-                if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
-                        r = copy_entry(copy, from_fd, to_fd, entry->d_name, path, depth);
-        }
-        closedir(dir);
+        r = directory_open(from_fd, ".", 0, &dir);
+        if (r < 0)
+                return failed(copy, r, path, "read the directory");
+        while (r >= 0 && (k = directory_next(dir, &entry)) != 0)
+                r = k < 0 ? failed(copy, k, path, "read the directory")
+                          : copy_entry(copy, from_fd, to_fd, entry->d_name, path, depth);
         return r;
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/storage/listing.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "common/directory.h"
 #include "common/log.h"
 #include "common/strv.h"
 #include "helper/storage/archive-path.h"
@@ -155,47 +155,6 @@ static int list_other(Listing *listing, int dir_fd, const char *name, const char
         return 0;
 }
 
-/* The names in a directory, sorted. Consumes fd. */
-static int read_names(int fd, char ***ret) {
-        char **names = NULL;
-        size_t n = 0, room = 0;
-        struct dirent *entry;
-        DIR *dir;
-        int r;
-
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                close_fd(fd);
-                return r;
-        }
-        while (errno = 0, (entry = readdir(dir))) {
-                if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
-                        continue;
-                if (n + 1 >= room) {
-                        char **grown = reallocarray(names, room = room > 0 ? room * 2 : 32, sizeof(char *));
-
-                        if (!grown)
-                                break;
-                        names = grown;
-                }
-                names[n] = strdup(entry->d_name);
-                if (!names[n])
-                        break;
-                names[++n] = NULL;
-        }
-        r = entry ? -ENOMEM : -errno;
-        closedir(dir);
-        if (r < 0) {
-                strv_free(names);
-                return r;
-        }
-        if (n > 1)
-                qsort(names, n, sizeof(char *), compare_names);
-        *ret = names;
-        return 0;
-}
-
 static int list_directory(Listing *listing, int dir_fd, const char *name, const char *path, unsigned depth);
 
 static int list_entry(Listing *listing, int dir_fd, const char *name, const char *directory,
@@ -218,7 +177,7 @@ static int list_directory(Listing *listing, int dir_fd, const char *name, const 
         _cleanup_close_ int fd = -EBADF;
         _cleanup_strv_ char **names = NULL;
         struct stat st;
-        int again, r;
+        int r;
 
         if (depth > ARCHIVE_DEPTH_MAX)
                 return failed(listing, ELOOP, path, "go deeper");
@@ -241,8 +200,7 @@ static int list_directory(Listing *listing, int dir_fd, const char *name, const 
         r = print_attributes(listing, fd, path);
         if (r < 0)
                 return r;
-        again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC);
-        r = again < 0 ? -errno : read_names(again, &names);
+        r = directory_names(fd, ".", O_NOATIME, NULL, &names);
         if (r < 0)
                 return failed(listing, r, path, "read the directory");
         for (char **child = names; r >= 0 && child && *child; child++)

@@ -3,7 +3,6 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -11,6 +10,7 @@
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 
+#include "common/directory.h"
 #include "common/log.h"
 #include "helper/storage/archive-path.h"
 #include "helper/storage/numbers.h"
@@ -235,33 +235,23 @@ static int pack_link(Packing *p, int path_fd, const char *path, const struct sta
 static int pack_entry(Packing *p, int dir_fd, const char *name, const char *path, unsigned depth);
 
 static int pack_content(Packing *p, int fd, const char *path, unsigned depth) {
-        int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-        DIR *dir = again < 0 ? NULL : fdopendir(again);
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r;
 
-        if (!dir) {
-                r = failed(p, errno, path, "read the directory");
-                close_fd(again);
-                return r;
-        }
-        while (r >= 0) {
+        r = directory_open(fd, ".", 0, &dir);
+        if (r < 0)
+                return failed(p, r, path, "read the directory");
+        while ((r = directory_next(dir, &entry)) > 0) {
                 _cleanup_free_ char *child = NULL;
-                struct dirent *entry;
 
-                errno = 0;
-                entry = readdir(dir);
-                if (!entry) {
-                        r = errno != 0 ? failed(p, errno, path, "read the directory") : 0;
-                        break;
-                }
-                if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
-                        continue;
                 if (asprintf(&child, "%s/%s", path, entry->d_name) < 0)
-                        r = log_oom();
-                else
-                        r = pack_entry(p, fd, entry->d_name, child, depth + 1);
+                        return log_oom();
+                r = pack_entry(p, fd, entry->d_name, child, depth + 1);
+                if (r < 0)
+                        return r;
         }
-        closedir(dir);
-        return r;
+        return r < 0 ? failed(p, r, path, "read the directory") : 0;
 }
 
 static int pack_directory(Packing *p, int path_fd, const char *path, const struct stat *st, unsigned depth) {

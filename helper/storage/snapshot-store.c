@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/storage/snapshot-store.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/names.h"
 #include "common/strv.h"
@@ -27,32 +27,6 @@ int snapshot_open(const char *name) {
         return fd < 0 ? -errno : fd;
 }
 
-static int compare_names(const void *a, const void *b) {
-        return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-static int list_names(int dir_fd, bool (*keep)(const char *name), char ***ret) {
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-        _cleanup_strv_ char **names = NULL;
-
-        if (!dir) {
-                r = -errno;
-                close_fd(fd);
-                return r;
-        }
-        for (struct dirent *entry; r >= 0 && (entry = readdir(dir));)
-                if (keep(entry->d_name))
-                        r = strv_append(&names, entry->d_name);
-        closedir(dir);
-        if (r < 0)
-                return r;
-        if (names)
-                qsort(names, strv_length(names), sizeof(char *), compare_names);
-        *ret = TAKE_PTR(names);
-        return 0;
-}
-
 static bool is_unfinished(const char *name) {
         return startswith(name, SNAPSHOT_NEW) != NULL;
 }
@@ -70,7 +44,7 @@ static int sweep(int dir_fd, const char *name) {
         snprintf(layer, sizeof(layer), SNAPSHOT_NEW "%s", name);
         r = layers_fd < 0 ? layers_fd : remove_tree(layers_fd, layer);
         if (r >= 0)
-                r = list_names(dir_fd, is_unfinished, &unfinished);
+                r = directory_names(dir_fd, ".", 0, is_unfinished, &unfinished);
         for (char **entry = unfinished; r >= 0 && entry && *entry; entry++)
                 r = remove_tree(dir_fd, *entry);
         if (r >= 0)
@@ -111,13 +85,13 @@ int snapshot_lock(const char *name) {
 }
 
 int snapshot_list(int dir_fd, char ***ret) {
-        return list_names(dir_fd, snapshot_tag_valid, ret);
+        return directory_names(dir_fd, ".", 0, snapshot_tag_valid, ret);
 }
 
 int snapshot_containers(char ***ret) {
         _cleanup_close_ int dir_fd = data_open("snapshots");
 
-        return dir_fd < 0 ? dir_fd : list_names(dir_fd, is_container, ret);
+        return dir_fd < 0 ? dir_fd : directory_names(dir_fd, ".", 0, is_container, ret);
 }
 
 int snapshot_sweep(void) {
@@ -125,7 +99,7 @@ int snapshot_sweep(void) {
         _cleanup_strv_ char **names = NULL;
         int r;
 
-        r = parent_fd < 0 ? parent_fd : list_names(parent_fd, is_container, &names);
+        r = parent_fd < 0 ? parent_fd : directory_names(parent_fd, ".", 0, is_container, &names);
         for (char **name = names; r >= 0 && name && *name; name++) {
                 _cleanup_close_ int fd = lock_directory(parent_fd, *name, /* make= */ false);
 

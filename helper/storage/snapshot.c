@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -99,14 +99,12 @@ static int check_tag(const char *tag) {
 
 /* What stands beside up/ and work/: which image the layer belongs over. */
 static int copy_stamps(int from_fd, int to_fd) {
-        int again = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-        DIR *dir = again < 0 ? NULL : fdopendir(again);
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r;
 
-        if (!dir) {
-                close_fd(again);
-                return -errno;
-        }
-        for (struct dirent *entry; r >= 0 && (entry = readdir(dir));) {
+        r = directory_open(from_fd, ".", 0, &dir);
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0) {
                 _cleanup_free_ char *text = NULL;
                 struct stat st;
                 size_t size;
@@ -119,7 +117,6 @@ static int copy_stamps(int from_fd, int to_fd) {
                                 r = write_file_at(to_fd, entry->d_name, text, size, 0600);
                 }
         }
-        closedir(dir);
         return r;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/storage/store.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -361,42 +361,6 @@ int store_look(const Store *store, const char *id, StoreImage *ret) {
         return 0;
 }
 
-static int compare_names(const void *a, const void *b) {
-        return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-/* The names in a directory of which keep says so, sorted. Does not log. */
-static int list_names(int dir_fd, bool (*keep)(const char *name), char ***ret) {
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-        _cleanup_strv_ char **names = NULL;
-
-        if (!dir) {
-                r = -errno;
-                close_fd(fd);
-                return r;
-        }
-        while (r >= 0) {
-                struct dirent *entry;
-
-                errno = 0;
-                entry = readdir(dir);
-                if (!entry) {
-                        r = -errno;
-                        break;
-                }
-                if (keep(entry->d_name))
-                        r = strv_append(&names, entry->d_name);
-        }
-        closedir(dir);
-        if (r < 0)
-                return r;
-        if (names)
-                qsort(names, strv_length(names), sizeof(char *), compare_names);
-        *ret = TAKE_PTR(names);
-        return 0;
-}
-
 /* ID.json and ID.env are of the alphabet of IDs themselves. */
 static bool is_image(const char *name) {
         return image_id_valid(name) && !endswith(name, ".json") && !endswith(name, ".env");
@@ -407,13 +371,13 @@ static bool is_entry(const char *name) {
 }
 
 int store_list(const Store *store, char ***ret) {
-        int r = list_names(store->fd, is_image, ret);
+        int r = directory_names(store->fd, ".", 0, is_image, ret);
 
         return r < 0 ? log_error_errno(r, "cannot read '%s': %m", IMAGES) : 0;
 }
 
 int store_list_entries(const Store *store, char ***ret) {
-        int r = list_names(store->entries_fd, is_entry, ret);
+        int r = directory_names(store->entries_fd, ".", 0, is_entry, ret);
 
         return r < 0 ? log_error_errno(r, "cannot read '%s/%s/entries': %m", IMAGES, STORE) : 0;
 }
@@ -505,7 +469,7 @@ static int sweep_directories(Store *store) {
         _cleanup_strv_ char **names = NULL;
         int n = 0, r;
 
-        r = list_names(store->store_fd, is_remnant, &names);
+        r = directory_names(store->store_fd, ".", 0, is_remnant, &names);
         for (char **name = names; r >= 0 && name && *name; name++) {
                 if (startswith(*name, NEW) && is_at_work(store->store_fd, *name))
                         continue;
@@ -521,7 +485,7 @@ static int sweep_names(Store *store) {
         _cleanup_strv_ char **names = NULL;
         int n = 0, r;
 
-        r = list_names(store->names_fd, is_any, &names);
+        r = directory_names(store->names_fd, ".", 0, is_any, &names);
         for (char **name = names; r >= 0 && name && *name; name++) {
                 char json[STORE_ENTRY_MAX], root_target[STORE_ENTRY_MAX], json_target[STORE_ENTRY_MAX];
 
@@ -548,7 +512,7 @@ static int sweep_links(Store *store) {
         _cleanup_strv_ char **names = NULL;
         int n = 0, r;
 
-        r = list_names(store->fd, is_temporary, &names);
+        r = directory_names(store->fd, ".", 0, is_temporary, &names);
         for (char **name = names; r >= 0 && name && *name; name++, n++)
                 r = unlink_if_there(store->fd, *name);
         return r < 0 ? r : n;

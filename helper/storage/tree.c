@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/storage/tree.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/xattr.h>
 
+#include "common/directory.h"
 #include "common/log.h"
 #include "helper/storage/archive-path.h"
 #include "helper/storage/numbers.h"
@@ -197,27 +197,16 @@ static int walk_entry(Tree *tree, int dir_fd, const char *name, const char *dire
 }
 
 static int walk_content(Tree *tree, int fd, const char *path, unsigned depth) {
-        int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-        DIR *dir = again < 0 ? NULL : fdopendir(again);
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r, k;
 
-        if (!dir) {
-                r = failed(tree, errno, path, "read the directory");
-                close_fd(again);
-                return r;
-        }
-        while (r >= 0) {
-                struct dirent *entry;
-
-                errno = 0;
-                entry = readdir(dir);
-                if (!entry) {
-                        r = errno != 0 ? failed(tree, errno, path, "read the directory") : 0;
-                        break;
-                }
-                if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
-                        r = walk_entry(tree, fd, entry->d_name, path, depth);
-        }
-        closedir(dir);
+        r = directory_open(fd, ".", 0, &dir);
+        if (r < 0)
+                return failed(tree, r, path, "read the directory");
+        while (r >= 0 && (k = directory_next(dir, &entry)) != 0)
+                r = k < 0 ? failed(tree, k, path, "read the directory")
+                          : walk_entry(tree, fd, entry->d_name, path, depth);
         return r;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/storage/volume-verbs.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -15,6 +14,7 @@
 #include <time.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -77,19 +77,15 @@ static bool is_there(const Volume *volume) {
 /* What killed ones have left: whoever has the lock is alone. */
 static int sweep(const Volume *volume) {
         static const char *const prefixes[] = { ".new-", ".restore-" };
-        int again = openat(volume->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-        DIR *dir = again < 0 ? NULL : fdopendir(again);
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r;
 
-        if (!dir) {
-                r = -errno;
-                close_fd(again);
-                return r;
-        }
-        for (struct dirent *entry; r >= 0 && (entry = readdir(dir));)
+        r = directory_open(volume->dir_fd, ".", 0, &dir);
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0)
                 for (size_t i = 0; r >= 0 && i < ARRAY_LEN(prefixes); i++)
                         if (startswith(entry->d_name, prefixes[i]))
                                 r = remove_tree(volume->dir_fd, entry->d_name);
-        closedir(dir);
         return r < 0 ? r : aside_sweep(volume->dir_fd);
 }
 
