@@ -35,41 +35,43 @@ static void add_cpus(Text *t, const char *cpus) {
                 text_addf(t, "CPUQuota=%llu.%llu%%\n", per_mille / 10, per_mille % 10);
 }
 
-/* Those whose text is systemd's already. */
-static void add_plain(const Store *s, Text *t) {
-        static const struct {
-                const char *section, *key, *directive;
-        } rows[] = {
-                { "Limits", "MemoryHigh", "MemoryHigh" },
-                { "Limits", "Tasks", "TasksMax" },
-                { "Limits", "IOWeight", "IOWeight" },
-                { "Limits", "IORead", "IOReadBandwidthMax" },
-                { "Limits", "IOWrite", "IOWriteBandwidthMax" },
-                { "Limits", "OpenFiles", "LimitNOFILE" },
-                { "Container", "LimitCPU", "LimitCPU" },
-                { "Container", "LimitFSIZE", "LimitFSIZE" },
-                { "Container", "LimitDATA", "LimitDATA" },
-                { "Container", "LimitSTACK", "LimitSTACK" },
-                { "Container", "LimitCORE", "LimitCORE" },
-                { "Container", "LimitRSS", "LimitRSS" },
-                { "Container", "LimitNOFILE", "LimitNOFILE" },
-                { "Container", "LimitAS", "LimitAS" },
-                { "Container", "LimitNPROC", "LimitNPROC" },
-                { "Container", "LimitMEMLOCK", "LimitMEMLOCK" },
-                { "Container", "LimitLOCKS", "LimitLOCKS" },
-                { "Container", "LimitSIGPENDING", "LimitSIGPENDING" },
-                { "Container", "LimitMSGQUEUE", "LimitMSGQUEUE" },
-                { "Container", "LimitNICE", "LimitNICE" },
-                { "Container", "LimitRTPRIO", "LimitRTPRIO" },
-                { "Container", "LimitRTTIME", "LimitRTTIME" },
-                { "Container", "Device", "DeviceAllow" },
-                { "Container", "KillSignal", "KillSignal" },
-        };
+static const Directive directives[] = {
+        { "Limits", "MemoryHigh", "MemoryHigh" },
+        { "Limits", "Tasks", "TasksMax" },
+        { "Limits", "IOWeight", "IOWeight" },
+        { "Limits", "IORead", "IOReadBandwidthMax" },
+        { "Limits", "IOWrite", "IOWriteBandwidthMax" },
+        { "Limits", "OpenFiles", "LimitNOFILE" },
+        { "Container", "LimitCPU", "LimitCPU" },
+        { "Container", "LimitFSIZE", "LimitFSIZE" },
+        { "Container", "LimitDATA", "LimitDATA" },
+        { "Container", "LimitSTACK", "LimitSTACK" },
+        { "Container", "LimitCORE", "LimitCORE" },
+        { "Container", "LimitRSS", "LimitRSS" },
+        { "Container", "LimitNOFILE", "LimitNOFILE" },
+        { "Container", "LimitAS", "LimitAS" },
+        { "Container", "LimitNPROC", "LimitNPROC" },
+        { "Container", "LimitMEMLOCK", "LimitMEMLOCK" },
+        { "Container", "LimitLOCKS", "LimitLOCKS" },
+        { "Container", "LimitSIGPENDING", "LimitSIGPENDING" },
+        { "Container", "LimitMSGQUEUE", "LimitMSGQUEUE" },
+        { "Container", "LimitNICE", "LimitNICE" },
+        { "Container", "LimitRTPRIO", "LimitRTPRIO" },
+        { "Container", "LimitRTTIME", "LimitRTTIME" },
+        { "Container", "Device", "DeviceAllow", .beside = true },
+        { "Container", "KillSignal", "KillSignal" },
+};
+
+const Directive *directive_at(size_t i) {
+        return i < ARRAY_LEN(directives) ? &directives[i] : NULL;
+}
+
+static void add_directives(const Store *s, Text *t) {
         StoreValue v;
 
-        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-                for (unsigned j = 0; store_get(s, rows[i].section, rows[i].key, j, &v); j++)
-                        text_addf(t, "%s=%s\n", rows[i].directive, v.text);
+        for (size_t i = 0; i < ARRAY_LEN(directives); i++)
+                for (unsigned j = 0; store_get(s, directives[i].section, directives[i].key, j, &v); j++)
+                        text_addf(t, "%s=%s\n", directives[i].name, v.text);
 }
 
 void directives_add(const Manifest *m, Text *text) {
@@ -84,7 +86,7 @@ void directives_add(const Manifest *m, Text *text) {
                 add_number(text, "MemoryMax", memory, "");
         if (swap || memory)
                 add_number(text, "MemorySwapMax", swap ? swap : "0", "");
-        add_plain(s, text);
+        add_directives(s, text);
         /* systemd.service(5): RuntimeMaxSec= has no effect on a oneshot, which is "starting" while it runs. */
         if (runtime)
                 add_span(text, manifest_oneshot(m) ? "TimeoutStartSec" : "RuntimeMaxSec", runtime);
@@ -106,13 +108,13 @@ void directives_success(const Manifest *m, Text *text) {
 
 /* Does [Service] say where the credential of that name, n bytes, comes from? */
 static bool is_credential(const Store *s, const char *name, size_t n) {
-        static const char *const directives[] = { "LoadCredential=", "LoadCredentialEncrypted=",
-                                                  "SetCredential=", "SetCredentialEncrypted=" };
+        static const char *const sources[] = { "LoadCredential=", "LoadCredentialEncrypted=",
+                                               "SetCredential=", "SetCredentialEncrypted=" };
         StoreValue v;
 
         for (unsigned i = 0; store_get(s, "Service", "*", i, &v); i++)
-                for (size_t j = 0; j < ARRAY_LEN(directives); j++) {
-                        const char *value = startswith(v.text, directives[j]);
+                for (size_t j = 0; j < ARRAY_LEN(sources); j++) {
+                        const char *value = startswith(v.text, sources[j]);
 
                         if (value && strncmp(value, name, n) == 0 && (value[n] == ':' || value[n] == '\0'))
                                 return true;

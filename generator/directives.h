@@ -7,7 +7,16 @@
 /* The keys that systemd has a directive for: limits of [Limits] and Limit*=, devices, signals and times of the stop.
  * Knows what each becomes. */
 
-/* Adds them to [Service]. */
+/* A key whose value is that of a directive of [Service] already. */
+typedef struct Directive {
+        const char *section, *key, *name;
+        bool beside; /* [Service] may give that directive too: what it says is added */
+} Directive;
+
+/* The one of that number, from 0, or NULL behind the last. */
+const Directive *directive_at(size_t i);
+
+/* Adds them all to [Service]. */
 void directives_add(const Manifest *m, Text *text);
 
 /* What ExecStart= adds to the statuses that count as success: "143 130", and those of KillSignal=. */

@@ -4,6 +4,7 @@
 #include "common/capability.h"
 #include "common/strv.h"
 #include "common/sysctl.h"
+#include "generator/directives.h"
 #include "generator/rules-network.h"
 
 static bool given(const Manifest *m, const char *section, const char *key) {
@@ -186,59 +187,40 @@ static void check_sharing(Manifest *m) {
                        "is 'host', where the container has no PID 1 of its own; add Init=no");
 }
 
-/* A limit of ours and a directive or key that sets the same one. */
+/* Refuses a directive of [Service] that sets what a key of ours has set already. */
+static void exclude_directive(Manifest *m, const char *section, const char *key, const char *directive) {
+        StoreValue limit, other;
+
+        if (store_get(m->store, section, key, 0, &limit) &&
+            manifest_directive(m, "Service", directive, &other) >= 0)
+                diag_error(&m->diags, other.line, 1,
+                           "%s= and %s= of [%s] on %s set the same limit; remove one of them", directive,
+                           key, section, DIAG_PLACE(&m->diags, limit.line, other.line));
+}
+
 static void check_limits(Manifest *m) {
+        /* Those that become something else than their own text. */
         static const struct {
                 const char *section, *key, *directive;
         } pairs[] = {
                 { "Limits", "CPUs", "CPUQuota" },
                 { "Limits", "Memory", "MemoryMax" },
                 { "Limits", "Memory", "MemoryLimit" },
-                { "Limits", "MemoryHigh", "MemoryHigh" },
                 { "Limits", "Swap", "MemorySwapMax" },
                 { "Limits", "Memory", "MemorySwapMax" },
-                { "Limits", "Tasks", "TasksMax" },
-                { "Limits", "IOWeight", "IOWeight" },
-                { "Limits", "IORead", "IOReadBandwidthMax" },
-                { "Limits", "IOWrite", "IOWriteBandwidthMax" },
-                { "Limits", "OpenFiles", "LimitNOFILE" },
-                { "Limits", "Runtime", NULL },
-                { "Container", "KillSignal", "KillSignal" },
                 { "Container", "StopTimeout", "TimeoutStopSec" },
                 { "Container", "StopTimeout", "TimeoutSec" },
                 { "Container", "ReloadSignal", "ReloadSignal" },
-                { "Container", "LimitCPU", "LimitCPU" },
-                { "Container", "LimitFSIZE", "LimitFSIZE" },
-                { "Container", "LimitDATA", "LimitDATA" },
-                { "Container", "LimitSTACK", "LimitSTACK" },
-                { "Container", "LimitCORE", "LimitCORE" },
-                { "Container", "LimitRSS", "LimitRSS" },
-                { "Container", "LimitNOFILE", "LimitNOFILE" },
-                { "Container", "LimitAS", "LimitAS" },
-                { "Container", "LimitNPROC", "LimitNPROC" },
-                { "Container", "LimitMEMLOCK", "LimitMEMLOCK" },
-                { "Container", "LimitLOCKS", "LimitLOCKS" },
-                { "Container", "LimitSIGPENDING", "LimitSIGPENDING" },
-                { "Container", "LimitMSGQUEUE", "LimitMSGQUEUE" },
-                { "Container", "LimitNICE", "LimitNICE" },
-                { "Container", "LimitRTPRIO", "LimitRTPRIO" },
-                { "Container", "LimitRTTIME", "LimitRTTIME" },
         };
+        const Directive *directive;
         StoreValue limit, other;
 
-        for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
-                const char *directive = pairs[i].directive;
-
-                if (!store_get(m->store, pairs[i].section, pairs[i].key, 0, &limit))
-                        continue;
-                if (!directive)
-                        directive = manifest_oneshot(m) ? "TimeoutStartSec" : "RuntimeMaxSec";
-                if (manifest_directive(m, "Service", directive, &other) >= 0)
-                        diag_error(&m->diags, other.line, 1,
-                                   "%s= and %s= of [%s] on %s set the same limit; remove one of them",
-                                   directive, pairs[i].key, pairs[i].section,
-                                   DIAG_PLACE(&m->diags, limit.line, other.line));
-        }
+        for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+                exclude_directive(m, pairs[i].section, pairs[i].key, pairs[i].directive);
+        exclude_directive(m, "Limits", "Runtime", manifest_oneshot(m) ? "TimeoutStartSec" : "RuntimeMaxSec");
+        for (size_t i = 0; (directive = directive_at(i)); i++)
+                if (!directive->beside)
+                        exclude_directive(m, directive->section, directive->key, directive->name);
         if (store_get(m->store, "Limits", "OpenFiles", 0, &limit) &&
             store_get(m->store, "Container", "LimitNOFILE", 0, &other))
                 diag_error(&m->diags, other.line, 1,
