@@ -11,6 +11,8 @@ from typing import Callable
 
 import pytest
 
+from harness.timing import PATIENCE
+
 
 def cgroup2() -> Path:
     """Where the unified hierarchy is mounted here."""
@@ -21,7 +23,7 @@ def cgroup2() -> Path:
     pytest.skip("needs a mounted cgroup2")
 
 
-def wait_for(what: Callable[[], object], seconds: float = 5) -> object:
+def wait_for(what: Callable[[], object], seconds: float = PATIENCE) -> object:
     """The first true value of what(), polled."""
     deadline = time.monotonic() + seconds
     while not (value := what()):
@@ -102,7 +104,7 @@ class Container:
                 (self.payload / "cgroup.kill").write_text("1")
             except OSError:
                 pass  # it is ending
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=PATIENCE)
         (self.caller / "cgroup.kill").write_text("1")
         wait_for(lambda: "populated 0" in (self.caller / "cgroup.events").read_text())
         for path, _, _ in [*os.walk(self.caller, topdown=False)]:

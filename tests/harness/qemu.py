@@ -117,7 +117,7 @@ class Guest(System):
     def _choose(self, accelerator: str) -> None:
         self.accelerator = accelerator
         # An emulated processor is slow, not wrong.
-        self.patience = 1.0 if accelerator == "kvm" else 4.0
+        self.patience = 3.0 if accelerator == "kvm" else 4.0
 
     def _kvm_starts(self) -> bool:
         """Whether the initrd says something soon. Inside another virtual machine /dev/kvm may

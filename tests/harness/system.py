@@ -87,7 +87,7 @@ class System(abc.ABC):
     #: images to be found in it
     images: tuple[str, ...]
     #: by how much all timeouts are longer here
-    patience: float = 1.0
+    patience: float = 3.0
 
     def __init__(self) -> None:
         self._manifests: set[str] = set()

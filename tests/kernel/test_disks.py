@@ -17,6 +17,7 @@ import pytest
 
 from harness import roots
 from harness.place import Place, make_tree
+from harness.timing import PATIENCE
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
@@ -79,7 +80,7 @@ def loops(top: Path) -> list[str]:
 
 def wait_no_loops(top: Path) -> None:
     """The kernel gives a device back when its last user has gone, in its own time."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while loops(top):
         assert time.monotonic() < deadline, loops(top)
         time.sleep(0.02)
@@ -325,7 +326,7 @@ def test_killed_while_its_disk_is_made_the_next_start_has_a_whole_one(limited: P
         process.send_signal(signal.SIGKILL)
         process.wait()
         done = limit(limited, 8, "echo x >/x && cat /x", "--ephemeral=no")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while "is running already" in done.stderr:  # what it had started is about to end
             assert time.monotonic() < deadline
             done = limit(limited, 8, "echo x >/x && cat /x", "--ephemeral=no")
@@ -347,6 +348,6 @@ def test_a_disk_that_somebody_has_mounted_is_not_mounted_again(limited: Place) -
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with pytest.raises(subprocess.TimeoutExpired):
         second.communicate(timeout=0.5)
-    first.communicate(b"\n", timeout=20)
+    first.communicate(b"\n", timeout=PATIENCE)
     out, err = second.communicate(timeout=30)
     assert (second.returncode, out) == (0, b"x\n"), err

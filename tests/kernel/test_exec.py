@@ -18,6 +18,7 @@ from typing import Callable, Iterator
 import pytest
 
 from harness.container import Container, cgroup2, wait_for
+from harness.timing import PATIENCE, PROMPT
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
@@ -136,7 +137,7 @@ def test_closed_standard_descriptors_are_harmless(c: Container) -> None:
     wait_for(lambda: Path(f"/proc/{pid}/comm").read_text() == "sleep\n")
     assert [os.readlink(path) for path in sorted(Path(f"/proc/{pid}/fd").iterdir())] == ["/dev/null"] * 3
     process.terminate()
-    assert process.wait(timeout=5) == 128 + signal.SIGTERM
+    assert process.wait(timeout=PATIENCE) == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("number", range(3, 21))
@@ -233,7 +234,7 @@ def test_a_hostile_passwd_neither_hangs_nor_helps(make: Callable[..., Container]
     assert container.sh(f"rm /etc/passwd && {POISON[which]}").returncode == 0
     began = time.monotonic()
     done = container.run("--user=app", "--", "id", "-u")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < PROMPT
     assert (done.returncode, done.stdout) == (125, "")
 
 
@@ -309,7 +310,7 @@ def test_a_closed_reader_ends_the_command(c: Container) -> None:
     process = c.start("yes")
     process.stdout.read(10)
     process.stdout.close()
-    assert process.wait(timeout=5) == 128 + signal.SIGPIPE
+    assert process.wait(timeout=PATIENCE) == 128 + signal.SIGPIPE
     process.stderr.close()
 
 
@@ -328,7 +329,7 @@ class Tty:
             os.execvpe(argv[0], argv, os.environ | {"TERM": "vt220"})
         self.text = b""
 
-    def until(self, text: str, seconds: float = 5) -> str:
+    def until(self, text: str, seconds: float = PATIENCE) -> str:
         """Reads until text was seen."""
         deadline = time.monotonic() + seconds
         while text.encode() not in self.text:
@@ -346,7 +347,7 @@ class Tty:
     def write(self, text: str) -> None:
         os.write(self.fd, text.encode())
 
-    def wait(self, seconds: float = 5) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """The exit status, as a shell has it; reads what comes meanwhile."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -427,12 +428,12 @@ def test_our_terminal_is_as_before_afterwards(c: Container) -> None:
     for words in (["true"], ["sh", "-c", "stty raw -echo; kill -KILL $$"], ["no-such-program"],
                   ["--timeout=100ms", "sleep", "9"]):
         process = subprocess.Popen(c.argv(*words), stdin=slave, stdout=slave, stderr=slave)
-        process.wait(timeout=10)
+        process.wait(timeout=PATIENCE)
         assert termios.tcgetattr(slave) == before
     process = subprocess.Popen(c.argv("sleep", "100"), stdin=slave, stdout=slave, stderr=slave)
     wait_for(lambda: termios.tcgetattr(slave) != before)
     process.terminate()
-    assert process.wait(timeout=10) == 128 + signal.SIGTERM
+    assert process.wait(timeout=PATIENCE) == 128 + signal.SIGTERM
     assert termios.tcgetattr(slave) == before
     os.close(master)
     os.close(slave)
@@ -452,9 +453,9 @@ def test_all_output_arrives_before_the_end(c: Container, tty: Callable[..., Tty]
 
 def test_a_background_process_does_not_hold_the_terminal(c: Container, tty: Callable[..., Tty]) -> None:
     began = time.monotonic()
-    terminal = tty(c.argv("sh", "-c", "trap '' HUP; sleep 3 & echo started"))
+    terminal = tty(c.argv("sh", "-c", "trap '' HUP; sleep 1000 & echo started"))
     assert terminal.wait() == 0
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < PROMPT
     assert b"started" in terminal.text
     for path in c.execs():
         (path / "cgroup.kill").write_text("1")
@@ -536,13 +537,13 @@ FORKS = "setsid sh -c '(setsid sleep 900 </dev/null >/dev/null 2>&1 &) ; exit 0'
 
 
 def test_a_timeout_ends_everything(c: Container) -> None:
+    began = time.monotonic()
     process = c.start("--timeout=1s", "--", "sh", "-c", f"trap '' TERM; {FORKS}", stdout=subprocess.DEVNULL)
     cgroup = c.only_exec()
     wait_for(lambda: len(c.processes(cgroup)) >= 3)
     pids = c.processes(cgroup)
-    began = time.monotonic()
-    assert process.wait(timeout=10) == 124
-    assert time.monotonic() - began > 1.5  # it ignored TERM: two seconds, then KILL
+    assert process.wait(timeout=PATIENCE) == 124
+    assert time.monotonic() - began > 2.9  # it ignored TERM: two seconds more, then KILL
     process.stderr.close()
     assert not cgroup.exists()
     assert not [pid for pid in pids if alive(pid)]
@@ -558,10 +559,10 @@ def alive(pid: int) -> bool:
 def test_a_timeout_waits_no_longer_than_it_must(c: Container) -> None:
     began = time.monotonic()
     assert c.run("--timeout=300ms", "sleep", "100").returncode == 124
-    assert 0.25 < time.monotonic() - began < 1.5
+    assert 0.25 < time.monotonic() - began < PROMPT
     began = time.monotonic()
     assert c.run("--timeout=100", "true").returncode == 0
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < PROMPT
 
 
 def test_a_timeout_reaches_stopped_processes(c: Container) -> None:
@@ -572,9 +573,9 @@ def test_a_stopped_client_does_not_stop_the_clock(c: Container) -> None:
     process = c.start("--timeout=500ms", "--", "sleep", "100")
     cgroup = c.only_exec()
     process.send_signal(signal.SIGSTOP)
-    wait_for(lambda: not c.processes(cgroup), 3)
+    wait_for(lambda: not c.processes(cgroup))
     process.send_signal(signal.SIGCONT)
-    assert process.wait(timeout=5) == 124
+    assert process.wait(timeout=PATIENCE) == 124
     process.stdout.close()
     process.stderr.close()
 
@@ -591,8 +592,8 @@ def test_a_client_that_vanishes_takes_everything_along(c: Container, how: str) -
         process.kill()
     else:
         (own / "cgroup.kill").write_text("1")
-    process.wait(timeout=5)
-    wait_for(lambda: not cgroup.exists(), 4)
+    process.wait(timeout=PATIENCE)
+    wait_for(lambda: not cgroup.exists())
     wait_for(lambda: (own / "cgroup.procs").read_text() == "")
     own.rmdir()
 
@@ -602,7 +603,7 @@ def test_a_signal_to_the_client_reaches_the_command_first(c: Container, name: st
     process = c.start("sh", "-c", f"trap 'echo got; exit 33' {name}; echo ready; while :; do sleep 0.05; done")
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(getattr(signal, f"SIG{name}"))
-    out, _ = process.communicate(timeout=8)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (33, b"got\n")
 
 
@@ -611,7 +612,7 @@ def test_a_command_that_ignores_the_hang_up_is_killed(c: Container, name: str) -
     process = c.start("sh", "-c", f"trap '' {name} TERM; echo ready; while :; do sleep 0.05; done")
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(getattr(signal, f"SIG{name}"))
-    process.communicate(timeout=12)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGKILL
 
 
@@ -621,7 +622,7 @@ def test_user_signals_are_passed_on_and_nothing_else_happens(c: Container) -> No
     process.send_signal(signal.SIGUSR1)
     assert process.stdout.readline() == b"one\n"
     process.send_signal(signal.SIGUSR2)
-    process.communicate(timeout=5)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 8
 
 
@@ -633,7 +634,7 @@ def test_a_terminal_that_goes_away_is_a_hang_up(c: Container) -> None:
     wait_for(lambda: len(c.processes(cgroup)) >= 3)
     os.close(fd)
     os.waitpid(pid, 0)
-    wait_for(lambda: not cgroup.exists(), 5)
+    wait_for(lambda: not cgroup.exists())
 
 
 def test_background_processes_outlive_a_normal_end(make: Callable[..., Container]) -> None:
@@ -655,7 +656,7 @@ def test_a_guard_that_was_killed_leaves_no_timeout_unkept(c: Container) -> None:
     cgroup = c.only_exec()
     (guard,) = c.processes(c.unit / "guard")
     os.kill(guard, signal.SIGKILL)
-    _, err = process.communicate(timeout=5)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 125
     assert b"guard" in err
     assert not cgroup.exists()
@@ -675,7 +676,7 @@ def test_a_frozen_container_is_refused_at_once(make: Callable[..., Container], w
     (cgroup / "cgroup.freeze").write_text("1")
     began = time.monotonic()
     done = container.run("true")
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < PROMPT
     assert done.returncode == 125
     assert "frozen" in done.stderr
     assert container.execs() == []
@@ -689,9 +690,9 @@ def test_a_stopped_client_does_not_hold_up_the_end_of_the_container(make: Callab
     container.only_exec()
     process.send_signal(signal.SIGSTOP)
     os.kill(int(container.state["Pid"]), signal.SIGKILL)
-    container.process.wait(timeout=3)
+    container.process.wait(timeout=PATIENCE)
     process.send_signal(signal.SIGCONT)
-    process.communicate(timeout=5)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGKILL
 
 
@@ -704,7 +705,7 @@ def test_a_timeout_holds_in_a_container_frozen_meanwhile(make: Callable[..., Con
     time.sleep(1)
     assert process.poll() is None
     (container.unit / "cgroup.freeze").write_text("0")
-    process.communicate(timeout=5)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 124
 
 
@@ -736,7 +737,7 @@ def test_the_end_of_the_container_ends_the_command(make: Callable[..., Container
     process = container.start("sleep", "100")
     container.only_exec()
     os.kill(int(container.state["Pid"]), signal.SIGKILL)
-    process.communicate(timeout=5)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGKILL
 
 
@@ -758,7 +759,7 @@ def test_without_private_users_our_file_cannot_be_overwritten(make: Callable[...
     for _ in range(40):
         container.run("/tmp/lure")
     attacker.terminate()
-    attacker.communicate(timeout=10)
+    attacker.communicate(timeout=PATIENCE)
     assert berth.read_bytes() == before
     done = container.run("id", "-u")
     assert (done.returncode, done.stdout) == (0, "0\n")

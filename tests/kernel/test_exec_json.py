@@ -14,6 +14,7 @@ from typing import Callable
 import pytest
 
 from harness.container import Container, wait_for
+from harness.timing import PATIENCE, PROMPT
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
@@ -125,7 +126,7 @@ def test_a_guard_that_was_killed(c: Container) -> None:
     c.only_exec()
     (guard,) = c.processes(c.unit / "guard")
     os.kill(guard, signal.SIGKILL)
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 125
     assert json.loads(out)["error"]["stage"] == "guard"
 
@@ -254,7 +255,7 @@ def test_stream_is_a_line_each_and_last_the_object(c: Container) -> None:
     assert list(result) == KEYS
     assert (result["exit_code"], result["stdout"], result["stderr"]) == (4, "one\na\u00e4", "two\n")
     assert process.stdout.read() == b""
-    process.communicate(timeout=10)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 4
 
 
@@ -273,7 +274,7 @@ def test_lines_of_two_streams_are_never_mixed(c: Container) -> None:
     text = b""
     while piece := os.read(process.stdout.fileno(), 777):
         text += piece
-    process.communicate(timeout=10)
+    process.communicate(timeout=PATIENCE)
     *lines, last = [json.loads(line) for line in text.splitlines()]
     whole = "".join(f"{n}\n" for n in range(1, 20001))
     assert "".join(line.get("stdout", "") for line in lines) == whole
@@ -286,8 +287,8 @@ def test_a_reader_that_goes_away_ends_the_command(c: Container, mode: str) -> No
     process = c.start(mode, "--", "sh", "-c", "trap '' HUP; sleep 500 & sleep 501")
     cgroup = c.only_exec()
     process.stdout.close()
-    wait_for(lambda: not cgroup.exists(), 10)
-    process.wait(timeout=10)
+    wait_for(lambda: not cgroup.exists())
+    process.wait(timeout=PATIENCE)
     process.stderr.close()
 
 
@@ -295,8 +296,8 @@ def test_a_client_that_is_killed_takes_everything_along(c: Container) -> None:
     process = c.start("--json", "--", "sh", "-c", "setsid sleep 500 & sleep 501")
     cgroup = c.only_exec()
     process.kill()
-    wait_for(lambda: not cgroup.exists(), 10)
-    process.communicate(timeout=10)
+    wait_for(lambda: not cgroup.exists())
+    process.communicate(timeout=PATIENCE)
 
 
 def test_a_signal_to_the_client_is_passed_on_and_the_object_comes(c: Container) -> None:
@@ -308,7 +309,7 @@ def test_a_signal_to_the_client_is_passed_on_and_the_object_comes(c: Container) 
     wait_for(lambda: int(next(line for line in Path(caught).read_text().splitlines() if line.startswith("SigCgt")).split()[1],
                          16) & 1 << 14)
     process.terminate()
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=PATIENCE)
     result = json.loads(out)
     assert process.returncode == 9
     assert (result["exit_code"], result["stdout"]) == (9, "got\n")
@@ -348,7 +349,7 @@ def test_input_that_nobody_reads_holds_up_nothing(c: Container) -> None:
     began = time.monotonic()
     assert c.run("--input=/dev/zero", "--", "true").returncode == 0
     assert c.run("--input=/dev/zero", "--", "head", "-c", "10").stdout == "\0" * 10
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < PROMPT
 
 
 @pytest.mark.parametrize("path, message", [("/", "--input: '/' is a directory"), ("", "--input: expected the path of a file"),
@@ -370,7 +371,7 @@ def test_a_socket_can_be_opened_again_as_a_pipe(c: Container) -> None:
         text = b""
         while piece := ours.recv(100):
             text += piece
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=PATIENCE) == 0
     assert sorted(text.split()) == [b"err", b"out"]
 
 

@@ -24,6 +24,7 @@ import pytest
 
 from harness import roots
 from harness.place import quick_directory
+from harness.timing import PATIENCE
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
@@ -1126,7 +1127,7 @@ def container(disk: Box) -> Iterator[Callable[..., subprocess.Popen]]:
             preexec_fn=lambda: (group / "cgroup.procs").write_text("0"))
         process.group, process.name = group, name
         running.append(process)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while not (disk.run_directory / "containers" / name / "state").exists():
             assert process.poll() is None, process.stdout.read().decode()
             assert time.monotonic() < deadline
@@ -1143,10 +1144,10 @@ def stop(box: Box, process: subprocess.Popen) -> None:
         return
     for path in process.group.rglob("cgroup.kill"):
         path.write_text("1")
-    process.communicate(timeout=10)
+    process.communicate(timeout=PATIENCE)
     subprocess.run([*box.prefix(), box.berth, "cleanup", f"--name={process.name}"], check=False,
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     for path in sorted((path.parent for path in process.group.rglob("cgroup.procs")), reverse=True):
         while path.exists():
             try:
@@ -1276,7 +1277,7 @@ def test_interrupted_it_cleans_up_itself(box: Box):
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdin.write(archive(file("f", b"x" * 100000))[:50000])
     process.stdin.flush()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while not list(box.store.glob("new-*/root.0/f")):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -1296,7 +1297,7 @@ def test_what_a_kill_left_goes_with_prune_and_with_clean(box: Box, pytestconfig:
     for verb in ([box.program, "image", "prune"], [box.program.with_name("berth-manage"), "clean"]):
         process = subprocess.Popen([*box.prefix(), box.program, "image", "import", "-", "--name=it"], stdin=subprocess.PIPE,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE
         while not list(box.store.glob("new-*/root.0")):
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -1342,7 +1343,7 @@ def test_what_unpacks_has_no_rights_and_no_files(box: Box):
     try:
         process.stdin.write(archive(file("f", b"x" * 100000))[:50000])
         process.stdin.flush()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE
         while not list(box.store.glob("new-*/root.0/f")):
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -13,6 +13,7 @@ import pytest
 from harness import roots
 from harness.container import Container, wait_for
 from harness.machine import missing
+from harness.timing import PATIENCE
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
@@ -154,7 +155,7 @@ def test_one_call_at_a_time(sh: Shell, berth: Path) -> None:
         done = manage(berth, verb, sh.container.name, sh.id)
         assert (done.returncode, done.stderr) == (
             1, f"session '{sh.id}' of container '{sh.container.name}' is busy with a call\n")
-    process.communicate(b"\n", timeout=20)
+    process.communicate(b"\n", timeout=PATIENCE)
     assert process.returncode == 0
     assert sh("echo $X").stdout == "first\n"
 

@@ -16,6 +16,7 @@ import pytest
 
 from harness.machine import Machine
 from harness.system import Snapshot
+from harness.timing import PROMPT
 
 needs_berth = True
 pytestmark = [pytest.mark.system, pytest.mark.images("base")]
@@ -100,22 +101,23 @@ class Traced:
         self.how("")
         result = self.m.start("victim", check=False)
         assert result.rc == 0, f"after the kill at {moment.line}\n{result}\n{self.m.journal('victim')[-2000:]}"
-        assert self.m.stop("victim").seconds < 2
+        assert self.m.stop("victim").seconds < PROMPT
         assert self.m.unit("victim", "Result") == "success", moment.line
 
 
-MANIFEST = """
+def manifest(setting: str = "", start: int = 20) -> str:
+    return f"""
     [Container]
     Image=base
-    Exec=bash -c 'trap "exit 0" TERM; sleep 1000 & wait'
+    Exec=bash -c 'trap "exit 0" TERM; while :; do sleep 0.05 & wait; done'
     Volume=data:/etc/skel
-    %s
+    {setting}
     [Unit]
     StartLimitIntervalSec=0
     [Service]
-    TimeoutStartSec=3
-    TimeoutStopSec=3
-"""
+    TimeoutStartSec={start}
+    TimeoutStopSec=20
+    """
 
 
 def lives_on(found: list[Moment], init: bool) -> int:
@@ -133,7 +135,7 @@ def lives_on(found: list[Moment], init: bool) -> int:
     ("Init=no", True),
 ])
 def test_a_launch_that_is_killed_leaves_nothing(m: Machine, setting: str, may_time_out: bool, every: bool) -> None:
-    victim = Traced(m, "ExecStart", MANIFEST % setting)
+    victim = Traced(m, "ExecStart", manifest(setting, 3 if may_time_out else 20))
     m.run("rm", "-rf", "/var/lib/berth/volumes/victim")
     found = victim.trace()
     told = lives_on(found, setting != "Init=no")
@@ -144,7 +146,7 @@ def test_a_launch_that_is_killed_leaves_nothing(m: Machine, setting: str, may_ti
             continue
         m.run("rm", "-rf", "/var/lib/berth/volumes/victim")
         victim.how(moment.options)
-        result = m.start("victim", check=False, timeout=20)
+        m.start("victim", check=False)
         m.wait_for(lambda: m.unit("victim", "ActiveState") in ("active", "failed"), f"end of {moment.line}")
         state, outcome = m.unit("victim", "ActiveState"), m.unit("victim", "Result")
         if state == "active" and index <= told:  # READY=1 is on its way, and the leader sees that it is alone
@@ -156,7 +158,6 @@ def test_a_launch_that_is_killed_leaves_nothing(m: Machine, setting: str, may_ti
             m.stop("victim")
         else:
             assert outcome in ("signal", "exit-code", *(["timeout"] if may_time_out else [])), moment.line
-            assert result.seconds < (6 if outcome == "timeout" else 2), f"{result.seconds} s at {moment.line}"
         victim.assert_clean(moment)
         if index % (STEP * 4) == 0 or every:
             victim.assert_works(moment)
@@ -169,21 +170,24 @@ def test_a_launch_that_is_killed_leaves_nothing(m: Machine, setting: str, may_ti
 
 
 @pytest.mark.parametrize("every", EVERY)
-def test_a_cleanup_that_is_killed_is_made_good_by_the_next(m: Machine, every: bool) -> None:
-    victim = Traced(m, "ExecStopPost", MANIFEST % "")
+def test_a_cleanup_that_is_killed_is_made_good_by_the_next_start_or_by_clean(m: Machine, every: bool) -> None:
+    victim = Traced(m, "ExecStopPost", manifest())
     found = victim.trace()
-    for moment in chosen(found, every):
+    for index, moment in enumerate(chosen(found, every)):
         victim.how(moment.options)
         m.start("victim")
-        assert m.stop("victim", check=False).seconds < 3, moment.line
+        assert m.stop("victim", check=False).seconds < PROMPT, moment.line
         m.wait_for(lambda: m.unit("victim", "ActiveState") in ("inactive", "failed"), "end")
+        if index % 2:
+            m.run("berth", "clean", "--all")
+            victim.assert_clean(moment)
         victim.assert_works(moment)
         victim.assert_clean(moment)
 
 
 @pytest.mark.parametrize("every", EVERY)
 def test_an_exec_that_is_killed_takes_its_command_along_and_nobody_else(m: Machine, every: bool) -> None:
-    m.manifest("victim", MANIFEST % "")
+    m.manifest("victim", manifest())
     m.reload()
     before = m.leaks_snapshot()
     m.start("victim")
@@ -202,14 +206,14 @@ def test_an_exec_that_is_killed_takes_its_command_along_and_nobody_else(m: Machi
         assert m.unit("victim", "MainPID") == leader and m.unit("victim", "ActiveState") == "active"
     assert m.run("berth", "exec", "victim", "--", "echo", "works").out == "works\n"
     # the empty groups of those killed are swept by the execs after them, or go with the unit
-    assert m.stop("victim").seconds < 2
+    assert m.stop("victim").seconds < PROMPT
     assert m.unit("victim", "Result") == "success"
     m.assert_nothing_left(before)
 
 
 @pytest.mark.parametrize("setting", ["", "Init=no", "PrivateUsers=no", "Ephemeral=no"])
 def test_a_killed_leader_leaves_nothing(m: Machine, setting: str) -> None:
-    m.manifest("victim", MANIFEST % setting)
+    m.manifest("victim", manifest(setting))
     m.reload()
     before, mountinfo = m.leaks_snapshot(), m.mountinfo()
     for _ in range(5):
@@ -239,7 +243,7 @@ def test_a_leader_killed_under_many_processes_takes_them_all(m: Machine) -> None
 
 
 def test_a_unit_killed_whole_leaves_nothing(m: Machine) -> None:
-    m.manifest("victim", MANIFEST % "")
+    m.manifest("victim", manifest())
     m.reload()
     before = m.leaks_snapshot()
     for _ in range(5):

@@ -9,6 +9,7 @@ import pytest
 
 from harness.machine import Machine
 from harness.system import Result
+from harness.timing import PROMPT
 
 needs_berth = True
 pytestmark = [pytest.mark.system, pytest.mark.images("base", "nginx")]
@@ -121,7 +122,7 @@ def test_an_idle_leader_waits_for_exec(m: Machine) -> None:
     m.reload()
     m.start(unit)
     assert inside(m, unit, "ps", "-o", "comm=", "-p", "1").out == "berth-init\n"
-    assert m.stop(unit).seconds < 1
+    assert m.stop(unit).seconds < PROMPT
     assert m.unit(unit, "Result") == "success"
 
 
@@ -236,16 +237,16 @@ def test_a_user_has_the_groups_that_list_it(m: Machine) -> None:
     ("sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.05; done"),
     ("sh", "-c", "sleep 1000 & sleep 1000 & wait"),
 ])
-def test_a_stop_takes_less_than_a_second_and_is_a_success(m: Machine, command: tuple[str, ...]) -> None:
+def test_a_stop_takes_no_time_and_is_a_success(m: Machine, command: tuple[str, ...]) -> None:
     before = m.leaks_snapshot()
     unit = service(m, *command)
     m.start(unit)
-    assert m.stop(unit).seconds < 1
+    assert m.stop(unit).seconds < PROMPT
     assert (m.unit(unit, "ActiveState"), m.unit(unit, "Result")) == ("inactive", "success")
     m.assert_nothing_left(before)
 
 
-def test_a_real_server_starts_serves_and_stops_within_a_second(m: Machine) -> None:
+def test_a_real_server_starts_serves_and_stops_at_once(m: Machine) -> None:
     before = m.leaks_snapshot()
     unit = service(m, "nginx", "-g", "daemon off;", image="nginx",
                    container="PrivateUsers=no", rest="[Network]\nMode=host")  # for the port below 1024
@@ -253,7 +254,7 @@ def test_a_real_server_starts_serves_and_stops_within_a_second(m: Machine) -> No
     m.wait_for(lambda: m.run("socat", "-u", "/dev/null", "TCP:127.0.0.1:80", check=False).rc == 0, "nginx")
     page = m.run("socat", "-t5", "-", "TCP:127.0.0.1:80", input="GET / HTTP/1.0\r\n\r\n").out
     assert page.startswith("HTTP/1.1 200 OK") and "Welcome to nginx!" in page
-    assert m.stop(unit).seconds < 1
+    assert m.stop(unit).seconds < PROMPT
     assert m.unit(unit, "Result") == "success"
     m.assert_nothing_left(before)
 
@@ -264,7 +265,7 @@ def test_a_command_that_ignores_the_stop_is_killed_after_the_timeout(m: Machine)
                    rest="[Service]\nTimeoutStopSec=1")
     m.start(unit)
     wait_for_line(m, unit, "up")
-    assert 0.9 < m.stop(unit).seconds < 3
+    assert 0.9 < m.stop(unit).seconds < PROMPT
     assert m.unit(unit, "Result") == "timeout"
     m.assert_nothing_left(before)
 
