@@ -26,7 +26,8 @@ static int copy_attributes(int from_fd, int to_fd) {
         for (const char *name = names; name < names + n; name += strlen(name) + 1) {
                 ssize_t k;
 
-                if (strncmp(name, "user.", 5) != 0 || strncmp(name, "user.overlay.", 13) == 0)
+                if (!startswith(name, "system.posix_acl_") &&
+                    (!startswith(name, "user.") || startswith(name, "user.overlay.")))
                         continue;
                 k = fgetxattr(from_fd, name, value, sizeof(value));
                 if (k < 0 || fsetxattr(to_fd, name, value, (size_t) k, 0) < 0)

@@ -4,8 +4,8 @@
 #include "common/base.h"
 
 /* Copying a directory's content between directories that are held as descriptors: files (shared blocks where the
- * file system can), directories, symbolic links and FIFOs with owner, mode, times and user.* attributes. Devices and
- * sockets are left out, nothing is followed, no mount is crossed. */
+ * file system can), directories, symbolic links and FIFOs with owner, mode, times, access lists and user.* attributes.
+ * Devices and sockets are left out, nothing is followed, no mount is crossed. */
 
 /* Copies what is in from_fd into to_fd, then from_fd's own owner and mode onto to_fd. Negative errno of the first
  * failure; what was copied by then stays. */

@@ -8,6 +8,7 @@
 
 #include "common/fs.h"
 
+#define ACL             "system.posix_acl_access"
 #define LINKS_MAX       40 /* as the kernel has it, path_resolution(7) */
 #define NAMES_SIZE_MAX  65536
 #define VALUE_SIZE_MAX  65536
@@ -185,9 +186,12 @@ static bool same_file(const struct stat *a, const struct stat *b) {
 
 int replacement_begin(const Inside *inside, const Place *place, const struct stat *expected,
                       Replacement *ret) {
-        _cleanup_replacement_ Replacement replacement = {
-                .inside = inside, .place = place, .fd = -EBADF, .uid = inside->uid, .gid = inside->gid
-        };
+        _cleanup_replacement_ Replacement replacement = { .inside = inside,
+                                                          .place = place,
+                                                          .fd = -EBADF,
+                                                          .uid = inside->uid,
+                                                          .gid = inside->gid,
+                                                          .model_fd = -EBADF };
 
         replacement.exists = fstatat(place->dir_fd, place->name, &replacement.old, AT_SYMLINK_NOFOLLOW) == 0;
         if (!replacement.exists && errno != ENOENT)
@@ -221,13 +225,16 @@ static int copy_attributes(int from_fd, int to_fd) {
 
         if (!names || !value)
                 return -ENOMEM;
+        /* what a directory gives to new files in it */
+        if (fremovexattr(to_fd, ACL) < 0 && errno != ENODATA && errno != ENOTSUP)
+                return -errno;
         n = flistxattr(from_fd, names, NAMES_SIZE_MAX);
         if (n < 0)
                 return errno == ENOTSUP ? 0 : -errno;
         for (const char *name = names; name < names + n; name += strlen(name) + 1) {
                 ssize_t k;
 
-                if (!startswith(name, "user.") && !streq(name, "system.posix_acl_access"))
+                if (!startswith(name, "user.") && !streq(name, ACL))
                         continue;
                 k = fgetxattr(from_fd, name, value, VALUE_SIZE_MAX);
                 if (k < 0 || fsetxattr(to_fd, name, value, (size_t) k, 0) < 0)
@@ -262,6 +269,8 @@ int replacement_commit(Replacement *replacement, mode_t mode, bool set_mode, str
                 r = take_over(replacement);
         else if (!inside->as_user && fchown(replacement->fd, replacement->uid, replacement->gid) < 0)
                 r = -errno;
+        else if (replacement->model_fd >= 0)
+                r = copy_attributes(replacement->model_fd, replacement->fd);
         if (r < 0)
                 return r;
         if (replacement->exists && !set_mode)

@@ -49,11 +49,12 @@ typedef struct Replacement {
         struct stat old; /* what that is */
         uid_t uid;       /* whose it is to be, if nothing is there: inside->uid, or what the caller sets */
         gid_t gid;
+        int model_fd; /* borrowed: whose attributes a new one has; or negative */
 } Replacement;
 
-#define REPLACEMENT_NONE     \
-        (Replacement) {      \
-                .fd = -EBADF \
+#define REPLACEMENT_NONE                         \
+        (Replacement) {                          \
+                .fd = -EBADF, .model_fd = -EBADF \
         }
 
 /* Begins to replace what is at the place, if it is a regular file that may be written to, or nothing. expected: what

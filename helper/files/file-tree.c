@@ -352,6 +352,7 @@ static int copy_to(FileCall *call, const char *from, const Place *source, const 
         if (r >= 0) {
                 replacement.uid = st.st_uid;
                 replacement.gid = st.st_gid;
+                replacement.model_fd = fd;
                 r = copy_data(fd, replacement.fd);
         }
         if (r >= 0)

@@ -8,6 +8,7 @@
 #include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "helper/storage/acl.h"
 #include "helper/storage/archive-path.h"
 #include "helper/storage/numbers.h"
 #include "helper/text/printable.h"
@@ -270,7 +271,7 @@ static int try_whiteout(Extract *x) {
 /* Owner, mode, attributes and times, in this order: changing the owner takes set-uid bits and capabilities away. */
 
 bool extract_keeps(const char *name) {
-        if (streq(name, "security.capability"))
+        if (streq(name, "security.capability") || acl_is(name))
                 return true;
         return startswith(name, "user.") && !startswith(name, "user.overlay.");
 }
@@ -296,7 +297,8 @@ static int set_attributes(Extract *x, int fd, const ExtractEntry *entry) {
         return 0;
 }
 
-/* Of a directory that an earlier entry made: a later one says all of what it is to be. */
+/* What a directory has that an earlier entry made, and the access lists that its own directory has given to what is new:
+ * the entry says all of what it is to be. */
 static int clear_attributes(Extract *x, int fd) {
         char names[65536];
         ssize_t n = flistxattr(fd, names, sizeof(names));
@@ -313,6 +315,9 @@ static int set_metadata(Extract *x, int fd, const ExtractEntry *entry) {
 
         if (fchown(fd, (uid_t) entry->uid, (gid_t) entry->gid) < 0)
                 return failed(x, errno, "set its owner");
+        r = clear_attributes(x, fd);
+        if (r < 0)
+                return r;
         if (fchmod(fd, entry->mode & 07777) < 0)
                 return failed(x, errno, "set its mode");
         r = set_attributes(x, fd, entry);
@@ -371,9 +376,7 @@ static int extract_directory(Extract *x, const Place *place, const ExtractEntry 
         fd = openat(place->fd, place->leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return failed(x, errno, "open the directory");
-        r = there ? clear_attributes(x, fd) : 0;
-        if (r >= 0)
-                r = set_metadata(x, fd, entry);
+        r = set_metadata(x, fd, entry);
         return r < 0 ? r : note_time(x, entry);
 }
 
@@ -383,9 +386,7 @@ static int extract_root(Extract *x, const ExtractEntry *entry) {
 
         if (fd < 0)
                 return failed(x, errno, "open it");
-        r = clear_attributes(x, fd);
-        if (r >= 0)
-                r = set_metadata(x, fd, entry);
+        r = set_metadata(x, fd, entry);
         return r < 0 ? r : note_time(x, entry);
 }
 
@@ -459,10 +460,18 @@ static int extract_link(Extract *x, const Place *place, const ExtractEntry *entr
 }
 
 static int extract_fifo(Extract *x, const Place *place, const ExtractEntry *entry) {
-        /* The umask is 0: there is no way to set a mode afterwards that would not open it or follow a link. */
-        if (mkfifoat(place->fd, place->leaf, entry->mode & 0777) < 0)
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st;
+
+        if (mkfifoat(place->fd, place->leaf, 0600) < 0)
                 return failed(x, errno, "make the FIFO");
-        return set_metadata_at(x, place, entry);
+        /* O_NONBLOCK: for reading it opens at once */
+        fd = openat(place->fd, place->leaf, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return failed(x, errno, "open the FIFO");
+        if (!S_ISFIFO(st.st_mode))
+                return failed(x, ESTALE, "open what was a FIFO a moment ago");
+        return set_metadata(x, fd, entry);
 }
 
 static int skip(Extract *x, uint64_t *counter, const char *what) {

@@ -10,8 +10,9 @@
  * that leads through a symbolic link or out of the directory, whatever was made there before; nothing of it is run.
  *
  * Kept: directories, regular files (with holes), symbolic and hard links, FIFOs; numeric owners, modes with set-uid
- * bits, modification times, extended attributes user.* (but not user.overlay.*, which mean something to the overlay
- * that the tree becomes a part of) and security.capability. Left out and counted: devices, sockets, other attributes.
+ * bits, modification times, access control lists, extended attributes user.* (but not user.overlay.*, which mean
+ * something to the overlay that the tree becomes a part of) and security.capability. Left out and counted: devices,
+ * sockets, other attributes.
  * Refused: everything that archive-path.h refuses, entries below a link or a file, hard links to anything but a
  * regular file of the same tree, a root that is no directory, and more than the limits.
  *

@@ -12,6 +12,7 @@
 
 #include "common/directory.h"
 #include "common/log.h"
+#include "helper/storage/acl.h"
 #include "helper/storage/archive-path.h"
 #include "helper/storage/numbers.h"
 #include "helper/text/printable.h"
@@ -28,7 +29,7 @@ typedef struct Packing {
         Numbers links; /* inodes with several names: the first of them */
         char *buffer, *names, *value;
         uint64_t entries, bytes;
-        uint64_t skipped;
+        uint64_t skipped, unknown;
 } Packing;
 
 static void packing_done(Packing *p) {
@@ -89,6 +90,27 @@ static bool is_made_up(int fd) {
         return false;
 }
 
+/* An access list names users, and --owner= says that theirs are not meant. */
+static int add_acl(Packing *p, const char *name, size_t size, const char *path) {
+        int r;
+
+        if (p->pack->owner) {
+                r = streq(name, ACL_ACCESS) ? acl_reduce(p->value, size, archive_entry_mode(p->entry)) : 0;
+                if (r > 0)
+                        archive_entry_set_mode(p->entry, (mode_t) r);
+        } else
+                r = acl_pack(p->entry, name, p->value, size);
+        if (r < 0)
+                return failed(p, r, path, "read its access list");
+        if (p->pack->owner || r == 0 || p->unknown++ > 0)
+                return 0;
+        progress_clear(p->pack->progress);
+        log_warning("%s: '%s': its access list names users that have no number here; these lines are left out, and "
+                    "all others with them",
+                    p->pack->what, shown(path).text);
+        return 0;
+}
+
 static int add_attributes(Packing *p, int fd, const char *path) {
         ssize_t n = flistxattr(fd, p->names, NAMES_SIZE_MAX);
 
@@ -97,12 +119,21 @@ static int add_attributes(Packing *p, int fd, const char *path) {
         for (const char *name = p->names; name < p->names + n; name += strlen(name) + 1) {
                 ssize_t k;
 
-                if (!startswith(name, "user.") || startswith(name, "user.overlay."))
+                /* security.capability is for nobody outside of the image that it stands in */
+                if (!extract_keeps(name) || startswith(name, "security."))
                         continue;
                 k = fgetxattr(fd, name, p->value, NAMES_SIZE_MAX);
+                if (k < 0 && errno == ENODATA)
+                        continue; /* gone since */
                 if (k < 0)
                         return failed(p, errno, path, "read its attributes");
-                archive_entry_xattr_add_entry(p->entry, name, p->value, (size_t) k);
+                if (acl_is(name)) {
+                        int r = add_acl(p, name, (size_t) k, path);
+
+                        if (r < 0)
+                                return r;
+                } else
+                        archive_entry_xattr_add_entry(p->entry, name, p->value, (size_t) k);
         }
         return 0;
 }

@@ -7,9 +7,9 @@
 #include "helper/text/progress.h"
 
 /* Trees that nobody vouches for, as tar archives (pax): files with their holes, directories, symbolic and hard links,
- * FIFOs, with numeric owners, modes, modification times and user.* attributes. Sockets and devices are left out and
- * counted, and so is what the kernel makes up (/proc, /sys and the like); other mounts are entered. Nothing is followed,
- * no device is opened and nothing is waited for. */
+ * FIFOs, with numeric owners, modes, modification times, access control lists and user.* attributes. Left out are file
+ * capabilities, sockets, devices, and what the kernel makes up (/proc, /sys and the like); other mounts are entered.
+ * Nothing is followed, no device is opened and nothing is waited for. */
 
 typedef struct Pack { /* borrows */
         const Inside *inside;
@@ -17,7 +17,7 @@ typedef struct Pack { /* borrows */
         int out_fd;
         bool zstd;
         bool no_set_id;     /* modes without set-uid and set-gid bits */
-        const uid_t *owner; /* of all, and the group; NULL: whose they are */
+        const uid_t *owner; /* of all, and the group, and there are no access lists; NULL: whose they are */
         const gid_t *group;
         ExtractLimits limits;
         Progress *progress;

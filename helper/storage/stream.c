@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "common/log.h"
+#include "helper/storage/acl.h"
 #include "helper/text/printable.h"
 
 #define READ_SIZE      ((size_t) 256 * 1024)
@@ -24,6 +25,8 @@ typedef struct Stream {
         uint64_t n_packed, n_unpacked;
         unsigned char tail[BLOCK_SIZE]; /* the last of what was unpacked */
         bool at_end;
+        char *acls[2]; /* of the entry at hand */
+        bool acl_warned;
         int error; /* of one of our own callbacks, logged; libarchive would only say that something failed */
 } Stream;
 
@@ -33,6 +36,8 @@ static void stream_done(Stream *s) {
         hash_free(s->hash_packed);
         hash_free(s->hash_unpacked);
         free(s->buffer);
+        free(s->acls[0]);
+        free(s->acls[1]);
 }
 #define _cleanup_stream_ _cleanup_(stream_done)
 
@@ -147,7 +152,9 @@ static int open_packed(Stream *s) {
 
 static int open_tar(Stream *s) {
         s->tar = archive_read_new();
-        if (!s->tar)
+        s->acls[0] = malloc(ACL_SIZE_MAX);
+        s->acls[1] = malloc(ACL_SIZE_MAX);
+        if (!s->tar || !s->acls[0] || !s->acls[1])
                 return log_oom();
         if (archive_read_support_format_tar(s->tar) != ARCHIVE_OK ||
             archive_read_support_format_empty(s->tar) != ARCHIVE_OK)
@@ -179,9 +186,44 @@ static int write_content(Extract *x, int fd, void *userdata) {
         }
 }
 
+/* What names users by their names only can mean anybody here. */
+static void warn_of_names(Stream *s, const char *path) {
+        if (s->acl_warned)
+                return;
+        s->acl_warned = true;
+        progress_clear(s->source->progress);
+        log_warning("%s: '%s': its access list names users without their numbers (tar has --numeric-owner); these "
+                    "lines are left out, and all others with them",
+                    s->source->what, shown(path).text);
+}
+
+/* Access lists have a place of their own in tar, and are attributes here as for the kernel. */
+static int translate_acls(Stream *s, struct archive_entry *e, const char *path, ExtractAttribute *attributes,
+                          size_t *n) {
+        static const char *const names[] = { ACL_ACCESS, ACL_DEFAULT };
+
+        if ((archive_entry_acl_types(e) & ARCHIVE_ENTRY_ACL_TYPE_POSIX1E) == 0)
+                return 0;
+        for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+                size_t size = 0;
+                int r;
+
+                r = acl_unpack(e, names[i], s->acls[i], &size);
+                if (r < 0)
+                        return log_error_errno(r, "%s: '%s': its access list: %m", s->source->what,
+                                               shown(path).text);
+                if (r > 0)
+                        warn_of_names(s, path);
+                if (size > 0)
+                        attributes[(*n)++] = (ExtractAttribute){ names[i], s->acls[i], size };
+        }
+        return 0;
+}
+
 /* What tar knows of owners and times of another width is taken as it is: what cannot be is refused later. */
 static int translate(Stream *s, struct archive_entry *e, ExtractAttribute *attributes, ExtractEntry *ret) {
         size_t n = 0;
+        int r;
 
         *ret = (ExtractEntry){
                 .path = archive_entry_pathname(e),
@@ -204,13 +246,14 @@ static int translate(Stream *s, struct archive_entry *e, ExtractAttribute *attri
         while (n < ATTRIBUTES_MAX && archive_entry_xattr_next(e, &attributes[n].name, &attributes[n].value,
                                                               &attributes[n].size) == ARCHIVE_OK)
                 n++;
+        r = translate_acls(s, e, ret->path, attributes, &n);
         ret->n_attributes = n;
-        return 0;
+        return r;
 }
 
 static int extract_all(Stream *s, Extract *x) {
         for (;;) {
-                ExtractAttribute attributes[ATTRIBUTES_MAX];
+                ExtractAttribute attributes[ATTRIBUTES_MAX + 2]; /* and two access lists */
                 struct archive_entry *e;
                 ExtractEntry entry;
                 int k, r;

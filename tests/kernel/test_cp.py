@@ -16,6 +16,7 @@ from typing import Callable, Iterator
 import pytest
 
 from harness import roots
+from harness.attributes import ACCESS, CAPABILITY, DEFAULT, acl, as_its_root, capability
 from harness.files import Files, make_image, needs, run_files
 
 pytestmark = pytest.mark.kernel
@@ -117,6 +118,80 @@ def test_a_tree_is_the_same_after_going_in_and_out(c: Files, ground: Path) -> No
     assert listing(ground / "back") == listing(source)
     assert (ground / "back/sparse").stat().st_blocks < 200
     assert sorted(p.name for p in ground.iterdir()) == ["back", "source"]
+
+
+LIST = acl("u:rw-", "U0:r--", "U1234:rwx", "g:r--", "G77:-w-", "m:rw-", "o:---")
+INHERITED = acl("u:rwx", "U1234:rwx", "g:r-x", "m:rwx", "o:---")
+
+
+def test_access_lists_are_the_same_after_going_out_and_in(c: Files, ground: Path) -> None:
+    pid, path, back = int(c.state["Pid"]), fresh(), fresh()
+    c.shell(f"mkdir -p {path}/d; echo text > {path}/d/f; echo text > {path}/d/plain; mkfifo {path}/d/fifo; chmod 0640 {path}/d/plain {path}/d/fifo")
+    assert as_its_root(pid, f"{path}/d/f", ACCESS, LIST) == LIST
+    as_its_root(pid, f"{path}/d", DEFAULT, INHERITED)
+    cp(c, f"{c.name}:{path}", ground / "out")
+    # the numbers of the container, as for owners
+    assert os.getxattr(ground / "out/d/f", ACCESS) == LIST
+    assert os.getxattr(ground / "out/d", DEFAULT) == INHERITED
+    # nothing inherits while it is copied
+    for name in ("plain", "fifo"):
+        assert os.listxattr(ground / "out/d" / name) == [], name
+        assert stat.S_IMODE((ground / "out/d" / name).lstat().st_mode) == 0o640
+    cp(c, ground / "out", f"{c.name}:{back}")
+    assert as_its_root(pid, f"{back}/d/f", ACCESS) == LIST
+    assert as_its_root(pid, f"{back}/d", DEFAULT) == INHERITED
+    assert as_its_root(pid, f"{back}/d/plain", ACCESS) is None
+    assert c.shell(f"stat -c %a {back}/d/f {back}/d/plain") == "660\n640\n"
+    # a stream is what tar knows
+    data = cp(c, f"{c.name}:{path}/.", "-").stdout
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        assert tar.getmember("./d/f").pax_headers["SCHILY.acl.access"] == (
+            "user::rw-,group::r--,other::---,user:0:r--,user:1234:rwx,group:77:-w-,mask::rw-")
+        assert "SCHILY.acl.default" in tar.getmember("./d").pax_headers
+    cp(c, "-", f"{c.name}:{back}2", data=data)
+    assert as_its_root(pid, f"{back}2/d/f", ACCESS) == LIST
+
+
+def test_what_arrives_inherits_nothing_from_where_it_goes(c: Files, ground: Path) -> None:
+    pid, path = int(c.state["Pid"]), fresh()
+    c.shell(f"mkdir {path}")
+    as_its_root(pid, path, DEFAULT, INHERITED)
+    cp(c, make_tree(ground / "source"), f"{c.name}:{path}/in")
+    cp(c, f"{c.name}:{path}/in", ground / "back")
+    assert listing(ground / "back") == listing(ground / "source")
+    assert not [file for file in (ground / "back").rglob("*") if not file.is_symlink() and {ACCESS, DEFAULT} & set(os.listxattr(file))]
+
+
+def test_of_another_owner_no_access_list_is_left_and_no_right_is_gained(c: Files, ground: Path) -> None:
+    pid, path = int(c.state["Pid"]), fresh()
+    c.shell(f"echo text > {path}; chown 5:6 {path}")
+    as_its_root(pid, path, ACCESS, LIST)  # the group's bits of its mode are those of the mask
+    assert c.shell(f"stat -c %a {path}") == "660\n"
+    cp(c, f"{c.name}:{path}", ground / "f", "--owner=0")
+    assert os.listxattr(ground / "f") == [] and stat.S_IMODE((ground / "f").stat().st_mode) == 0o640
+
+
+def test_whom_the_container_has_no_number_for_is_left_out_of_the_list(make: Callable[..., Files], ground: Path) -> None:
+    (ground / "shared").mkdir()
+    (ground / "shared/f").write_text("text")
+    os.setxattr(ground / "shared/f", ACCESS, acl("u:rw-", "U7:r--", "U3000000000:rwx", "g:---", "m:rwx", "o:---"))
+    c = make(f"--mount=type=bind,source={ground / 'shared'},target=/mnt", "--private-users=pick")
+    done = cp(c, f"{c.name}:/mnt/f", ground / "f")
+    assert b"'content': its access list names users that have no number here; these lines are left out" in done.stderr
+    assert os.getxattr(ground / "f", ACCESS) == acl("u:rw-", "U7:r--", "g:---", "m:rwx", "o:---")
+
+
+def test_file_capabilities_do_not_come_out_of_a_container(c: Files, ground: Path) -> None:
+    pid, path = int(c.state["Pid"]), fresh()
+    c.shell(f"cp /bin/busybox {path}")
+    assert as_its_root(pid, path, CAPABILITY, capability()) == capability()
+    cp(c, f"{c.name}:{path}", ground / "tool")
+    assert os.listxattr(ground / "tool") == []
+    assert b"capability" not in cp(c, f"{c.name}:{path}", "-").stdout[:4096]
+    # nor go in
+    os.setxattr(ground / "tool", CAPABILITY, capability())
+    cp(c, ground / "tool", f"{c.name}:{path}2")
+    assert as_its_root(pid, f"{path}2", CAPABILITY) is None
 
 
 @pytest.mark.parametrize("target, result", [("{0}", "{0}"), ("{0}/", None), ("/srv", "/srv/source"), ("/srv/", "/srv/source"),

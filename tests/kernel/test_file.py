@@ -16,6 +16,7 @@ from typing import Callable, Iterator
 import pytest
 
 from harness import roots
+from harness.attributes import ACCESS, DEFAULT, acl, as_its_root
 from harness.files import Files, make_image, needs, run_files
 
 pytestmark = pytest.mark.kernel
@@ -118,6 +119,24 @@ def test_extended_attributes_stay(make: Callable[..., Files], ground: Path) -> N
     file(c, "append", "/mnt/f", data="b")
     assert (ground / "f").read_text() == "ab"
     assert os.getxattr(ground / "f", "user.tag") == b"value"
+
+
+def test_access_lists_stay_and_a_copy_has_them_too(c: Files) -> None:
+    pid, path = int(c.state["Pid"]), fresh()
+    access = acl("u:rw-", "U7:rwx", "g:---", "m:rwx", "o:---")
+    c.shell(f"mkdir {path}; echo old > {path}/f; echo old > {path}/plain; chmod 0600 {path}/plain")
+    as_its_root(pid, f"{path}/f", ACCESS, access)
+    # what the directory gives to new files is not for those that take the place of one
+    as_its_root(pid, path, DEFAULT, acl("u:rwx", "U8:rwx", "g:rwx", "m:rwx", "o:rwx"))
+    for name in ("f", "plain"):
+        file(c, "write", f"{path}/{name}", data="new")
+        file(c, "copy", f"{path}/{name}", f"{path}/{name}2")
+        file(c, "write", f"{path}/{name}", data="newer")
+    for name in ("f", "f2"):
+        assert as_its_root(pid, f"{path}/{name}", ACCESS) == access, name
+    for name in ("plain", "plain2"):
+        assert as_its_root(pid, f"{path}/{name}", ACCESS) is None, name
+    assert c.shell(f"stat -c %a {path}/f {path}/f2 {path}/plain {path}/plain2") == "670\n670\n600\n600\n"
 
 
 @pytest.mark.parametrize("lines, first, last, content", [

@@ -22,7 +22,7 @@ from typing import Callable, Iterator
 
 import pytest
 
-from harness import roots
+from harness import attributes, roots
 from harness.place import quick_directory
 from harness.timing import PATIENCE
 
@@ -354,7 +354,9 @@ def test_attributes(box: Box, tmp_path: Path):
     capability = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0)
     os.setxattr(source / "f", "security.capability", capability)
     os.setxattr(source, "user.root", b"r")
-    wanted = {"user.kept": b"\0\xffvalue", "security.capability": capability}
+    access = attributes.acl("u:rw-", "U5:r--", "g:r--", "G99:rw-", "m:rw-", "o:---")
+    os.setxattr(source / "f", attributes.ACCESS, access)
+    wanted = {"user.kept": b"\0\xffvalue", "security.capability": capability, attributes.ACCESS: access}
     result = box.load(source, "--name=it")
     assert result["skipped"]["attributes"] in (1, 2), "the sandbox does not even see trusted.*"
     assert snapshot(box.root())["./f"][5] == wanted and snapshot(box.root())["."][5] == {"user.root": b"r"}
@@ -362,6 +364,38 @@ def test_attributes(box: Box, tmp_path: Path):
     subprocess.run(["tar", "--xattrs", "--xattrs-include=*", "--format=pax", "-C", source, "-cf", tar, "."], check=True)
     assert box.load(tar)["digest"] == result["digest"]
     assert snapshot(box.root())["./f"][5] == wanted
+
+
+def test_access_lists(box: Box, tmp_path: Path):
+    """As tar has them: by number, else they mean nobody."""
+    def listed(name: str, access: str):
+        return file(name, mode=0o660, pax_headers={"SCHILY.acl.access": access})
+
+    data = archive(listed("number", "user::rw-,user:5:rwx,group::r--,mask::rw-,other::---"),
+                   listed("both", "user::rw-,user:alice:rwx:5,group::r--,group:staff:r--:50,mask::rw-,other::---"),
+                   listed("name", "user::rw-,user:alice:rwx,group::r--,mask::rw-,other::---"),
+                   file("plain"), form=tarfile.PAX_FORMAT)
+    done = box.ok("import", "-", "--name=it", "--json", input=data, stdin=None)
+    assert done.err == ("standard input: 'name': its access list names users without their numbers (tar has --numeric-owner); "
+                        "these lines are left out, and all others with them\n")
+    tree = snapshot(box.root())
+    assert [tree[f"./{name}"][5] for name in ("number", "both", "name", "plain")] == [
+        {attributes.ACCESS: attributes.acl("u:rw-", "U5:rwx", "g:r--", "m:rw-", "o:---")},
+        {attributes.ACCESS: attributes.acl("u:rw-", "U5:rwx", "g:r--", "G50:r--", "m:rw-", "o:---")},
+        {attributes.ACCESS: attributes.acl("u:rw-", "g:r--", "m:rw-", "o:---")}, {}]
+    box.ok("verify", "it")
+
+
+def test_directories_give_nothing_to_what_is_in_them(box: Box):
+    """A default access list holds for what a container makes there, not for what its image has."""
+    data = archive(entry("d", tarfile.DIRTYPE, mode=0o755,
+                         pax_headers={"SCHILY.acl.default": "user::rwx,user:5:rwx,group::r-x,mask::rwx,other::---"}),
+                   file("d/f"), directory("d/d"), entry("d/fifo", tarfile.FIFOTYPE, mode=0o640), form=tarfile.PAX_FORMAT)
+    box.load("-", "--name=it", input=data, stdin=None)
+    tree = snapshot(box.root())
+    assert list(tree["./d"][5]) == [attributes.DEFAULT]
+    assert [tree[f"./d/{name}"][5] for name in ("f", "d", "fifo")] == [{}, {}, {}]
+    assert tree["./d/fifo"][0] == oct(stat.S_IFIFO | 0o640)
 
 
 @pytest.mark.parametrize("where", ["box", "disk"])

@@ -15,6 +15,7 @@ from typing import Iterator
 
 import pytest
 
+from harness.attributes import ACCESS, CAPABILITY, NET_BIND_SERVICE, acl, capability
 from harness.container import cgroup2, wait_for
 from harness.place import Place, make_tree, quick_directory
 
@@ -300,6 +301,38 @@ def test_commit_makes_an_image_of_what_a_container_sees(place: Place) -> None:
     (row,) = [row for row in json.loads(place.run("berth-storage", "image", "list", "--json").stdout) if row["id"] == "new"]
     assert row["source"] == "container web"
     assert left(place) == []
+
+
+def test_commit_keeps_file_capabilities_and_access_lists(place: Place) -> None:
+    """Of what the image has, and of what the container has changed of it; where they are allowed, the former hold."""
+    tree, access = place.top / "tree", acl("u:rwx", "U1000:--x", "g:---", "m:--x", "o:---")
+    (tree / "bin/grep").symlink_to("busybox")
+    (tree / "old/list").write_text("")
+    os.setxattr(tree / "old/list", ACCESS, access)
+    for name in ("busybox-stays", "busybox-moves"):
+        shutil.copy(tree / "bin/busybox", tree / "bin" / name)
+        os.setxattr(tree / "bin" / name, CAPABILITY, capability())
+
+    def effective(tool: str, *options: str) -> int:
+        done = place.launch(f"/bin/{tool}", "grep", "CapEff", "/proc/self/status", options=("--user=1000", *options))
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout.split()[1], 16)
+
+    place.run("berth-storage", "image", "import", tree, "--name=base")
+    may = ("--no-new-privileges=no", "--capability=CAP_NET_BIND_SERVICE")
+    assert effective("busybox-stays", "--image=base", *may) == 1 << NET_BIND_SERVICE
+    assert effective("busybox-stays", "--image=base") == 0
+    kept = ("--image=base", "--ephemeral=no", "--user=0")
+    done = place.launch("/bin/sh", "-c", "mv /bin/busybox-moves /bin/busybox-moved; mv /old/list /old/moved", options=kept)
+    assert done.returncode == 0, done.stderr
+    assert commit(place, "web", "new").returncode == 0
+    assert place.run("berth-storage", "image", "verify", "new").returncode == 0
+    for tool in ("busybox-stays", "busybox-moved"):
+        assert effective(tool, "--image=new", *may) == 1 << NET_BIND_SERVICE, tool
+    root = place.lib / "berth/images/.store/entries" / os.readlink(
+        place.lib / "berth/images/.store/names/new").rsplit("/", 1)[1] / "root"
+    assert os.getxattr(root / "bin/busybox-moved", CAPABILITY) == capability()
+    assert os.getxattr(root / "old/moved", ACCESS) == access
 
 
 def test_commit_of_a_running_container_and_what_is_wrong(place: Place, running: subprocess.Popen[bytes]) -> None:

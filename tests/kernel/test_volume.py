@@ -13,6 +13,7 @@ from typing import Callable, Iterator
 
 import pytest
 
+from harness.attributes import ACCESS, CAPABILITY, DEFAULT, acl, capability
 from harness.container import wait_for
 from harness.files import Files, make_image, needs
 
@@ -129,6 +130,43 @@ def test_a_backup_restores_all_of_it(v: Volumes, tmp_path: Path) -> None:
     v.run("backup", f"{v.name}:db", tmp_path / "out.tar.zst")
     assert b"d/f" in subprocess.run(["tar", "--zstd", "-tf", tmp_path / "out.tar.zst"], stdout=subprocess.PIPE, check=True).stdout
     assert v.leftovers() == [] and sorted(p.name for p in tmp_path.iterdir()) == ["out.tar.zst"]
+
+
+def test_a_backup_keeps_access_lists_and_no_capabilities(v: Volumes) -> None:
+    """The numbers on disk, which are those inside."""
+    v.run("create", f"{v.name}:db")
+    top = v.directory / "db"
+    (top / "d").mkdir()
+    (top / "d/f").write_text("text")
+    (top / "d/tool").write_text("")
+    access, default = acl("u:rw-", "U70000:rwx", "g:r--", "m:rwx", "o:---"), acl("u:rwx", "g:r-x", "G5:r--", "m:r-x", "o:---")
+    os.setxattr(top / "d/f", ACCESS, access)
+    os.setxattr(top / "d", DEFAULT, default)
+    os.setxattr(top / "d/tool", CAPABILITY, capability())
+    was = listing(top)
+    data = v.run("backup", f"{v.name}:db", "-").stdout
+    v.run("remove", f"{v.name}:db")
+    v.run("restore", f"{v.name}:db", "-", data=data)
+    assert listing(top) == was
+    assert os.getxattr(top / "d/f", ACCESS) == access and os.getxattr(top / "d", DEFAULT) == default
+    assert os.listxattr(top / "d/tool") == []
+
+
+def test_the_first_content_of_a_volume_has_its_access_lists(build: Path, tmp_path: Path) -> None:
+    root = make_image(tmp_path / "root")
+    access, default = acl("u:rw-", "U7:rwx", "g:---", "m:rwx", "o:---"), acl("u:rwx", "U7:rwx", "g:---", "m:rwx", "o:---")
+    (root / "srv/f").write_text("text")
+    os.setxattr(root / "srv/f", ACCESS, access)
+    os.setxattr(root / "srv", DEFAULT, default)
+    (root / "srv/plain").mkdir()
+    os.removexattr(root / "srv/plain", ACCESS)
+    os.removexattr(root / "srv/plain", DEFAULT)
+    container = Files(build, root, "--mount=type=volume,source=db,target=/srv")
+    container.stop()
+    volume = DATA / "volumes" / container.name
+    assert [os.getxattr(volume / "db/f", ACCESS), os.getxattr(volume / "db", DEFAULT)] == [access, default]
+    assert os.listxattr(volume / "db/plain") == []
+    subprocess.run(["rm", "-rf", volume], check=True)
 
 
 @pytest.mark.parametrize("what", ["cut", "no archive", "too much", "no file"])
