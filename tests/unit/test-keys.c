@@ -1,26 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tests/unit/check.h"
+#include "tests/unit/manifests.h"
 
-#include "generator/manifest.h"
 #include "generator/rules.h"
 
 /* The values of single keys, and what must hold between them. */
 
-#define IMAGE     "[Container]\nImage=a\n"
 #define NETWORK   IMAGE "[Network]\n" /* the next line is 4 */
 #define LIMITS    IMAGE "[Limits]\n"
 #define MOUNT     IMAGE "[Mount m]\n"
 #define CONTAINER IMAGE /* the next line is 3 */
-
-static void parse(Manifest *m, const char *text) {
-        _cleanup_free_ char *copy = strdup(text);
-        const Fragment fragment = { .data = copy, .size = strlen(text) };
-
-        assert_non_null(copy);
-        assert_int_equal(manifest_init(m, "web", "/etc/berth/web.berth"), 0);
-        assert_int_equal(manifest_parse(m, &fragment, 1), 0);
-        diags_sort(&m->diags);
-}
 
 /* A manifest and what the first value of a key of it is kept as. */
 typedef struct Good {
@@ -39,31 +27,6 @@ static void check_good(const Good *rows, size_t n) {
                 if (!kept || !streq(kept, rows[i].kept))
                         fail_msg("row %zu: %s is kept as '%s', not '%s'", i, rows[i].key,
                                  kept ? kept : "(none)", rows[i].kept);
-        }
-}
-
-typedef struct Bad {
-        const char *text;
-        unsigned line;
-        const char *message; /* its beginning */
-} Bad;
-
-/* Each row has exactly one error, of that line and those words. */
-static void check_bad(const Bad *rows, size_t n) {
-        for (size_t i = 0; i < n; i++) {
-                _cleanup_manifest_ Manifest m = { 0 };
-
-                parse(&m, rows[i].text);
-                if (m.diags.errors != 1)
-                        fail_msg("row %zu: %s: %zu errors%s%s", i, rows[i].text, m.diags.errors,
-                                 m.diags.errors > 0 ? ", the first: " : "",
-                                 m.diags.errors > 0 ? m.diags.list[0].message : "");
-                if (!startswith(m.diags.list[0].message, rows[i].message))
-                        fail_msg("row %zu: '%s' does not begin '%s'", i, m.diags.list[0].message,
-                                 rows[i].message);
-                if (m.diags.list[0].line != rows[i].line)
-                        fail_msg("row %zu: line %u, not %u: %s", i, m.diags.list[0].line, rows[i].line,
-                                 m.diags.list[0].message);
         }
 }
 

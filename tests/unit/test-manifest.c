@@ -1,41 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tests/unit/check.h"
+#include "tests/unit/manifests.h"
 
 #include "generator/keys.h"
-#include "generator/manifest.h"
 #include "generator/text.h"
-
-#define IMAGE "[Container]\nImage=a\n"
-
-static void parse(Manifest *m, const char *text) {
-        _cleanup_free_ char *copy = strdup(text);
-
-        assert_non_null(copy);
-        assert_int_equal(manifest_init(m, "web", "/etc/berth/web.berth"), 0);
-        assert_int_equal(manifest_parse(m, &(Fragment){ .data = copy, .size = strlen(copy) }, 1), 0);
-        diags_sort(&m->diags);
-}
-
-typedef struct Bad {
-        const char *text;
-        unsigned line;
-        const char *message; /* its beginning */
-} Bad;
-
-/* Each row has exactly one error, of that line and those words. */
-static void check_bad(const Bad *rows, size_t n) {
-        for (size_t i = 0; i < n; i++) {
-                _cleanup_manifest_ Manifest m = { 0 };
-
-                parse(&m, rows[i].text);
-                ROW(i, rows[i].text, m.diags.errors == 1);
-                if (!startswith(m.diags.list[0].message, rows[i].message))
-                        fail_msg("row %zu: '%s' does not begin '%s'", i, m.diags.list[0].message,
-                                 rows[i].message);
-                if (m.diags.list[0].line != rows[i].line)
-                        fail_msg("row %zu: line %u, not %u", i, m.diags.list[0].line, rows[i].line);
-        }
-}
 
 static void wrong_values_are_told_with_what_was_expected(void **state _unused_) {
         static const Bad rows[] = {
