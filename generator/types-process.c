@@ -49,11 +49,9 @@ static int check_paths(const char *value, bool mark, char **ret, char **reterr) 
         _cleanup_strv_ char **words = NULL;
         int r;
 
-        r = type_split(value, &words, reterr);
+        r = type_split_some(value, &words, reterr);
         if (r < 0)
                 return r;
-        if (!words)
-                return -EINVAL;
         for (size_t i = 0; words[i]; i++) {
                 if (mark && words[i][0] == '+')
                         return type_complain(
@@ -81,11 +79,9 @@ static int parse_users(const char *value, char **ret, char **reterr) {
         _cleanup_text_ Text t = { 0 };
         int r;
 
-        r = type_split(value, &words, reterr);
+        r = type_split_some(value, &words, reterr);
         if (r < 0)
                 return r;
-        if (!words)
-                return -EINVAL;
         for (size_t i = 0; words[i]; i++) {
                 _cleanup_free_ char *word = NULL;
 
@@ -333,11 +329,9 @@ static int parse_tmpfs(const char *value, char **ret, char **reterr) {
         _cleanup_strv_ char **words = NULL;
         int r;
 
-        r = type_split(value, &words, reterr);
+        r = type_split_some(value, &words, reterr);
         if (r < 0)
                 return r;
-        if (!words)
-                return -EINVAL;
         for (size_t i = 0; words[i]; i++) {
                 _cleanup_(mount_done) Mount mount = { 0 };
 
@@ -362,11 +356,9 @@ static int parse_command(const char *value, char **ret, char **reterr) {
         _cleanup_strv_ char **words = NULL;
         int r;
 
-        r = type_split(value, &words, reterr);
+        r = type_split_some(value, &words, reterr);
         if (r < 0)
                 return r;
-        if (!words)
-                return -EINVAL;
         r = type_check_path(words[0], reterr); /* no shell, and no PATH to look it up in */
         return r < 0 ? r : type_keep(value, ret);
 }
@@ -375,10 +367,10 @@ static int parse_program(const char *value, char **ret, char **reterr) {
         _cleanup_strv_ char **words = NULL;
         int r;
 
-        r = type_split(value, &words, reterr);
+        r = type_split_some(value, &words, reterr);
         if (r < 0)
                 return r;
-        return words && words[0][0] != '\0' ? type_keep(value, ret) : -EINVAL;
+        return words[0][0] != '\0' ? type_keep(value, ret) : -EINVAL;
 }
 
 /* One label, its value whole: it may hold blanks. */

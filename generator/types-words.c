@@ -76,16 +76,27 @@ static int map_word(const char *word, TypeWord parse, Text *t, char **reterr) {
         return 0;
 }
 
-int type_map_words(const char *value, TypeWord parse, char **ret, char **reterr) {
-        _cleanup_strv_ char **words = NULL;
-        _cleanup_text_ Text t = { 0 };
+int type_split_some(const char *value, char ***ret, char **reterr) {
+        char **words = NULL;
         int r;
 
         r = type_split(value, &words, reterr);
         if (r < 0)
                 return r;
-        if (!words || !words[0])
+        if (!words)
                 return -EINVAL;
+        *ret = words;
+        return 0;
+}
+
+int type_map_words(const char *value, TypeWord parse, char **ret, char **reterr) {
+        _cleanup_strv_ char **words = NULL;
+        _cleanup_text_ Text t = { 0 };
+        int r;
+
+        r = type_split_some(value, &words, reterr);
+        if (r < 0)
+                return r;
         for (size_t i = 0; words[i]; i++) {
                 r = map_word(words[i], parse, &t, reterr);
                 if (r < 0)

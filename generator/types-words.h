@@ -20,6 +20,9 @@ int type_map_word(const char *value, TypeWord parse, char **ret, char **reterr);
 /* Splits value into words and checks the specifiers of each. */
 int type_split(const char *value, char ***ret, char **reterr);
 
+/* The same; no word at all is -EINVAL. */
+int type_split_some(const char *value, char ***ret, char **reterr);
+
 /* One of the words of a NULL-terminated list, as it is. */
 int type_one_of(const char *value, const char *const *words, char **ret);
 

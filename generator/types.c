@@ -66,14 +66,18 @@ static bool holds_dots(const char *s) {
         }
 }
 
+/* What value may look like once its specifiers are filled in. */
+static int make_sample(const char *value, char **ret, char **reterr) {
+        int r = type_check_specifiers(value, reterr);
+
+        return r < 0 ? r : specifier_sample(value, ret);
+}
+
 int type_check_path(const char *path, char **reterr) {
         _cleanup_free_ char *sample = NULL;
         int r;
 
-        r = type_check_specifiers(path, reterr);
-        if (r < 0)
-                return r;
-        r = specifier_sample(path, &sample);
+        r = make_sample(path, &sample, reterr);
         if (r < 0)
                 return r;
         if (sample[0] != '/')
@@ -115,10 +119,7 @@ static int parse_sampled(const char *value, bool (*valid)(const char *), char **
         _cleanup_free_ char *sample = NULL;
         int r;
 
-        r = type_check_specifiers(value, reterr);
-        if (r < 0)
-                return r;
-        r = specifier_sample(value, &sample);
+        r = make_sample(value, &sample, reterr);
         if (r < 0)
                 return r;
         return valid(sample) ? type_keep(value, ret) : -EINVAL;
@@ -128,10 +129,7 @@ static int parse_image(const char *value, char **ret, char **reterr) {
         _cleanup_free_ char *sample = NULL;
         int r;
 
-        r = type_check_specifiers(value, reterr);
-        if (r < 0)
-                return r;
-        r = specifier_sample(value, &sample);
+        r = make_sample(value, &sample, reterr);
         if (r < 0)
                 return r;
         if (sample[0] == '/')
