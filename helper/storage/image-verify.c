@@ -57,18 +57,27 @@ static int hash_stream(FILE *f, Digest *ret) {
         return 0;
 }
 
-/* The digest that the record has of the listing, against the listing. */
-static int check_listing(const char *id, int entry_fd, FILE *listing, Digest *ret) {
+/* The digest that the record has by that name. */
+static int read_digest(const char *id, int entry_fd, const char *key, Digest *ret) {
         _cleanup_json_ json_object *record = NULL;
         const char *text;
-        Digest wanted, is;
         int r;
 
         r = store_read_json(entry_fd, "record.json", &record);
-        text = r < 0 ? NULL : store_get_string(record, "listing");
-        if (!text || digest_parse(text, &wanted) < 0)
+        text = r < 0 ? NULL : store_get_string(record, key);
+        if (!text || digest_parse(text, ret) < 0)
                 return log_error_errno(EBADMSG, "image '%s': its record is damaged, import it anew", id);
-        r = hash_stream(listing, &is);
+        return 0;
+}
+
+/* The digest that the record has of the listing, against the listing. */
+static int check_listing(const char *id, int entry_fd, FILE *listing, Digest *ret) {
+        Digest wanted, is;
+        int r;
+
+        r = read_digest(id, entry_fd, "listing", &wanted);
+        if (r >= 0)
+                r = hash_stream(listing, &is);
         if (r < 0)
                 return r;
         if (!digest_equal(&wanted, &is))
@@ -106,16 +115,12 @@ static int compare(const char *id, int entry_fd, bool quiet) {
 
 /* A disk image has no listing: it is its digest. */
 static int compare_disk(const char *id, int entry_fd, int root_fd) {
-        _cleanup_json_ json_object *record = NULL;
-        const char *text;
         Digest wanted, is;
         int r;
 
-        r = store_read_json(entry_fd, "record.json", &record);
-        text = r < 0 ? NULL : store_get_string(record, "digest");
-        if (!text || digest_parse(text, &wanted) < 0)
-                return log_error_errno(EBADMSG, "image '%s': its record is damaged, import it anew", id);
-        r = image_disk_digest(root_fd, id, -EBADF, &is);
+        r = read_digest(id, entry_fd, "digest", &wanted);
+        if (r >= 0)
+                r = image_disk_digest(root_fd, id, -EBADF, &is);
         return r < 0 ? r : !digest_equal(&wanted, &is);
 }
 
