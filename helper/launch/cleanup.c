@@ -2,6 +2,7 @@
 
 /* ExecStopPost=: releases what lives outside of the leader. Works on whatever a kill -9 left, and twice. */
 
+#include <poll.h>
 #include <stdio.h>
 
 #include "common/contract.h"
@@ -15,6 +16,8 @@
 #include "helper/launch/run-remove.h"
 #include "helper/verbs/options.h"
 #include "helper/verbs/verbs.h"
+
+#define DYING_MS 1000 /* what was killed has ended by then */
 
 /* 0 with *ret_name set, 1 after --help, negative for wrong usage. */
 static int parse_words(char *argv[], const char **ret_name, char ***ret_hook) {
@@ -42,6 +45,7 @@ static int parse_words(char *argv[], const char **ret_name, char ***ret_hook) {
 
 /* Is it running yet? *ret: what is known of it, its name at least. -ENOMEM. */
 static int runs(const char *name, State *ret) {
+        struct pollfd end = { .events = POLLIN };
         _cleanup_close_ int leader_fd = -EBADF;
 
         if (state_read(name, ret) < 0) {
@@ -49,9 +53,14 @@ static int runs(const char *name, State *ret) {
                 return ret->name ? 0 : log_oom();
         }
         leader_fd = state_open_leader(ret);
-        if (leader_fd >= 0)
-                log_error("container '%s' is running (leader %d); stop it first", name, ret->pid);
-        return leader_fd >= 0;
+        if (leader_fd < 0)
+                return 0;
+        /* A control group is empty, and systemd calls us, a moment before the last process of it has ended. */
+        end.fd = leader_fd;
+        if (poll(&end, 1, DYING_MS) > 0)
+                return 0;
+        log_error("container '%s' is running (leader %d); stop it first", name, ret->pid);
+        return 1;
 }
 
 /* systemd.exec(5): what ExecStopPost= is told of the end of the service. */

@@ -110,5 +110,6 @@ class Container:
         for path, _, _ in [*os.walk(self.caller, topdown=False)]:
             Path(path).rmdir()
         if self.directory.exists():
-            subprocess.run([self.berth, "cleanup", f"--name={self.name}"], check=False,
-                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            done = subprocess.run([self.berth, "cleanup", f"--name={self.name}"], check=False, text=True,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            assert done.returncode == 0 and not self.directory.exists(), done.stdout
