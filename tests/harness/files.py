@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
+from typing import Callable, Iterator
 
 import pytest
 
 from harness.container import Container
 
 BUSYBOX = Path("/bin/busybox")
+DATA = Path("/var/lib/berth")
 
 
-def needs() -> None:
+def make_image(root: Path) -> Path:
+    """busybox and a user. Skips the test where there can be none."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
     if not BUSYBOX.exists():
         pytest.skip(f"needs {BUSYBOX} (tools/install-build-deps installs it)")
-
-
-def make_image(root: Path) -> Path:
-    """busybox and a user."""
     for name in ("bin", "etc", "proc", "sys", "dev", "root", "tmp", "srv"):
         (root / name).mkdir(parents=True)
     (root / "bin/busybox").write_bytes(BUSYBOX.read_bytes())
@@ -59,3 +59,21 @@ class Files(Container):
         done = self.sh(script, f"--user={user}")
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+
+@contextlib.contextmanager
+def maker(build: Path, image: Path, *always: str) -> Iterator[Callable[..., Files]]:
+    """Makes containers, with the options that all are to have; in the end they are stopped, and what they kept goes."""
+    made: list[Files] = []
+
+    def one(*options: str, **more) -> Files:
+        made.append(Files(build, image, *always, *options, **more))
+        return made[-1]
+
+    try:
+        yield one
+    finally:
+        for container in made:
+            container.stop()
+            for directory in ("volumes", "layers", "backup"):
+                subprocess.run(["rm", "-rf", DATA / directory / container.name], check=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
+import uuid
 from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
 
+from harness import roots
 from harness.container import Container
+from harness.files import make_image
 
-BUSYBOX = Path("/bin/busybox")
 PASSWD = """root:x:0:0:root:/root:/bin/sh
 app:x:1000:1000:App:/home/app:/bin/sh
 app:x:0:0:a second entry of that name:/:/bin/sh
@@ -24,35 +26,40 @@ GROUP = "root:x:0:\napp:x:1000:\nextra:x:2000:app,daemon\nmore:x:2001:x,app\n"
 
 
 @pytest.fixture(scope="session")
-def berth(pytestconfig: pytest.Config) -> Path:
-    return Path(pytestconfig.getoption("--berth-build")).resolve() / "helper" / "berth"
+def build(pytestconfig: pytest.Config) -> Path:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    return Path(pytestconfig.getoption("--berth-build")).resolve()
+
+
+@pytest.fixture(scope="session")
+def berth(build: Path) -> Path:
+    return build / "helper/berth"
 
 
 @pytest.fixture(scope="session")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """busybox and a few users."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    if not BUSYBOX.exists():
-        pytest.skip(f"needs {BUSYBOX} (tools/install-build-deps installs it)")
-    root = tmp_path_factory.mktemp("image") / "root"
-    for name in ("bin", "etc", "proc", "sys", "dev", "root", "tmp", "home/app", "closed"):
+    root = make_image(tmp_path_factory.mktemp("image") / "root")
+    for name in ("home/app", "closed"):
         (root / name).mkdir(parents=True)
-    (root / "bin/busybox").write_bytes(BUSYBOX.read_bytes())
-    (root / "bin/busybox").chmod(0o755)
-    for applet in subprocess.run([BUSYBOX, "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout.split():
-        if applet != "busybox":
-            (root / "bin" / applet).symlink_to("busybox")
     (root / "bin/text").write_text("no program")
     (root / "bin/broken").write_text("#!/no/such/interpreter\n")
     (root / "bin/broken").chmod(0o755)
     (root / "etc/passwd").write_text(PASSWD)
     (root / "etc/group").write_text(GROUP)
     (root / "closed").chmod(0o700)
-    (root / "tmp").chmod(0o1777)
     os.chown(root / "home/app", 1000, 1000)
-    root.chmod(0o755)
     return root
+
+
+@pytest.fixture
+def ground() -> Iterator[Path]:
+    """A place on the host that can be idmapped, as /tmp need not be."""
+    path = roots.cache_directory() / "ground" / uuid.uuid4().hex
+    path.mkdir(parents=True)
+    yield path
+    subprocess.run(["rm", "-rf", path], check=True)
 
 
 @pytest.fixture(scope="module")

@@ -15,32 +15,16 @@ from typing import Callable, Iterator
 
 import pytest
 
-from harness import roots
 from harness.attributes import ACCESS, CAPABILITY, DEFAULT, acl, as_its_root, capability
-from harness.files import Files, make_image, needs, run_files
+from harness.files import Files, make_image, maker, run_files
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
 
 
-@pytest.fixture(scope="session")
-def build(pytestconfig: pytest.Config) -> Path:
-    needs()
-    return Path(pytestconfig.getoption("--berth-build")).resolve()
-
-
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_image(tmp_path_factory.mktemp("image") / "root")
-
-
-@pytest.fixture
-def ground() -> Iterator[Path]:
-    """A place on the host that can be idmapped, as /tmp need not be."""
-    path = roots.cache_directory() / "cp" / uuid.uuid4().hex
-    path.mkdir(parents=True)
-    yield path
-    subprocess.run(["rm", "-rf", path], check=True)
 
 
 @pytest.fixture(scope="module", params=["pick", "no"])
@@ -52,16 +36,8 @@ def c(build: Path, image: Path, request: pytest.FixtureRequest) -> Iterator[File
 
 @pytest.fixture
 def make(build: Path, image: Path) -> Iterator[Callable[..., Files]]:
-    made: list[Files] = []
-
-    def one(*options: str, **more) -> Files:
-        made.append(Files(build, image, *options, **more))
-        return made[-1]
-
-    yield one
-    for container in made:
-        container.stop()
-        subprocess.run(["rm", "-rf", Path("/var/lib/berth/layers") / container.name], check=True)
+    with maker(build, image) as make_one:
+        yield make_one
 
 
 def fresh() -> str:

@@ -14,18 +14,10 @@ from typing import Callable, Iterator
 
 import pytest
 
-from harness import roots
-from harness.files import Files, make_image, needs, run_files
+from harness.files import DATA, Files, make_image, maker, run_files
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
-DATA = Path("/var/lib/berth")
-
-
-@pytest.fixture(scope="session")
-def build(pytestconfig: pytest.Config) -> Path:
-    needs()
-    return Path(pytestconfig.getoption("--berth-build")).resolve()
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +28,6 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.chown(root / "srv/app", 1000, 1000)
     (root / "srv/app").chmod(0o750)
     return root
-
-
-@pytest.fixture
-def ground() -> Iterator[Path]:
-    """A place on the host that can be idmapped, as /tmp need not be."""
-    path = roots.cache_directory() / "live" / uuid.uuid4().hex
-    path.mkdir(parents=True)
-    yield path
-    subprocess.run(["rm", "-rf", path], check=True)
 
 
 @pytest.fixture(autouse=True)
@@ -62,17 +45,8 @@ def mounts(pid: object) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def make(build: Path, image: Path) -> Iterator[Callable[..., Files]]:
-    made: list[Files] = []
-
-    def one(*options: str, **more) -> Files:
-        made.append(Files(build, image, "--user=1000", *options, **more))
-        return made[-1]
-
-    yield one
-    for container in made:
-        container.stop()
-        for directory in ("volumes", "layers", "backup"):
-            subprocess.run(["rm", "-rf", DATA / directory / container.name], check=True)
+    with maker(build, image, "--user=1000") as make_one:
+        yield make_one
 
 
 @pytest.fixture(params=["pick", "no"])

@@ -15,17 +15,10 @@ import pytest
 
 from harness.attributes import ACCESS, CAPABILITY, DEFAULT, acl, capability
 from harness.container import wait_for
-from harness.files import Files, make_image, needs
+from harness.files import DATA, Files, make_image, maker
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
-DATA = Path("/var/lib/berth")
-
-
-@pytest.fixture(scope="session")
-def build(pytestconfig: pytest.Config) -> Path:
-    needs()
-    return Path(pytestconfig.getoption("--berth-build")).resolve()
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +53,8 @@ def v(build: Path) -> Iterator[Volumes]:
 
 @pytest.fixture
 def make(build: Path, image: Path) -> Iterator[Callable[..., Files]]:
-    made: list[Files] = []
-
-    def one(*options: str, **more) -> Files:
-        made.append(Files(build, image, *options, **more))
-        return made[-1]
-
-    yield one
-    for container in made:
-        container.stop()
+    with maker(build, image) as make_one:
+        yield make_one
 
 
 def fill(directory: Path) -> list[tuple]:
