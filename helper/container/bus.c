@@ -51,46 +51,119 @@ void unit_status_done(UnitStatus *status) {
         free(status->sub);
         free(status->result);
         free(status->source);
+        strv_free(status->command);
         *status = (UnitStatus){};
 }
 
-/* A property as a string of our own; left NULL where there is none. */
-static void get_string(sd_bus *bus, const char *destination, const char *path, const char *interface,
-                       const char *property, char **ret) {
-        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-
-        (void) sd_bus_get_property_string(bus, destination, path, interface, property, &error, ret);
-}
-
-static uint64_t get_number(sd_bus *bus, const char *path, const char *interface, const char *property) {
-        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-        uint64_t value = 0;
-
-        (void) sd_bus_get_property_trivial(bus, SYSTEMD_BUS, path, interface, property, &error, 't', &value);
-        return value;
-}
+/* What of a unit's properties is looked at. */
+typedef struct Times {
+        uint64_t limit, start_limit, active_from, active_to, began, inactive_from;
+        char *type;
+} Times;
 
 /* "timeout" is the result of a start or a stop that took too long as well; systemd keeps no other word. */
-static bool ran_out_of_time(sd_bus *bus, const char *path) {
-        uint64_t limit = get_number(bus, path, SERVICE_INTERFACE, "RuntimeMaxUSec");
-        uint64_t from = get_number(bus, path, UNIT_INTERFACE, "ActiveEnterTimestampMonotonic");
-        uint64_t to = get_number(bus, path, UNIT_INTERFACE, "ActiveExitTimestampMonotonic");
-        uint64_t began = get_number(bus, path, UNIT_INTERFACE, "InactiveExitTimestampMonotonic");
-        _cleanup_free_ char *type = NULL;
+static bool ran_out_of_time(const Times *times) {
+        bool job = times->type && streq(times->type, "oneshot");
+        uint64_t limit = job ? times->start_limit : times->limit;
+        uint64_t from = job ? times->began : times->active_from;
+        uint64_t to = job ? times->inactive_from : times->active_to;
 
-        get_string(bus, SYSTEMD_BUS, path, SERVICE_INTERFACE, "Type", &type);
-        if (type && streq(type, "oneshot")) {
-                limit = get_number(bus, path, SERVICE_INTERFACE, "TimeoutStartUSec");
-                from = began;
-                to = get_number(bus, path, UNIT_INTERFACE, "InactiveEnterTimestampMonotonic");
-        }
-        return limit > 0 && limit != UINT64_MAX && from >= began && from > 0 && to >= from &&
+        return limit > 0 && limit != UINT64_MAX && from >= times->began && from > 0 && to >= from &&
                to - from >= limit;
+}
+
+/* The words of the first line of a(sasbttttuii). */
+static int read_command(sd_bus_message *reply, char ***ret) {
+        int r;
+
+        r = sd_bus_message_enter_container(reply, 'v', "a(sasbttttuii)");
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'a', "(sasbttttuii)");
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'r', "sasbttttuii");
+        if (r > 0) {
+                r = sd_bus_message_skip(reply, "s");
+                if (r >= 0)
+                        r = sd_bus_message_read_strv(reply, ret);
+                if (r >= 0)
+                        r = sd_bus_message_skip(reply, "bttttuii");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(reply);
+                while (r >= 0 && (r = sd_bus_message_at_end(reply, false)) == 0)
+                        r = sd_bus_message_skip(reply, "(sasbttttuii)");
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(reply);
+        return r < 0 ? r : sd_bus_message_exit_container(reply);
+}
+
+/* The value of a property goes where its name says; others are passed over. */
+static int take_property(sd_bus_message *reply, const char *property, UnitStatus *status, Times *times) {
+        const struct {
+                const char *property;
+                char type; /* of D-Bus */
+                void *to;
+        } rows[] = {
+                { "LoadState", 's', &status->load },
+                { "ActiveState", 's', &status->active },
+                { "SubState", 's', &status->sub },
+                { "SourcePath", 's', &status->source },
+                { "Result", 's', &status->result },
+                { "Type", 's', &times->type },
+                { "ExecMainCode", 'i', &status->exit_code },
+                { "ExecMainStatus", 'i', &status->exit_status },
+                { "ExecMainExitTimestamp", 't', &status->ended_usec },
+                { "RuntimeMaxUSec", 't', &times->limit },
+                { "TimeoutStartUSec", 't', &times->start_limit },
+                { "ActiveEnterTimestampMonotonic", 't', &times->active_from },
+                { "ActiveExitTimestampMonotonic", 't', &times->active_to },
+                { "InactiveExitTimestampMonotonic", 't', &times->began },
+                { "InactiveEnterTimestampMonotonic", 't', &times->inactive_from },
+        };
+
+        if (streq(property, "ExecStart"))
+                return read_command(reply, &status->command);
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                const char type[] = { rows[i].type, '\0' };
+                const char *string;
+                int r;
+
+                if (!streq(rows[i].property, property))
+                        continue;
+                if (rows[i].type != 's')
+                        return sd_bus_message_read(reply, "v", type, rows[i].to);
+                r = sd_bus_message_read(reply, "v", type, &string);
+                if (r < 0)
+                        return r;
+                free(*(char **) rows[i].to);
+                return (*(char **) rows[i].to = strdup(string)) ? 0 : -ENOMEM;
+        }
+        return sd_bus_message_skip(reply, "v");
+}
+
+static int read_properties(sd_bus_message *reply, UnitStatus *status) {
+        Times times = {};
+        int r;
+
+        r = sd_bus_message_enter_container(reply, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
+                const char *property;
+
+                r = sd_bus_message_read(reply, "s", &property);
+                if (r >= 0)
+                        r = take_property(reply, property, status, &times);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(reply);
+        }
+        status->out_of_time = status->result && streq(status->result, "timeout") && ran_out_of_time(&times);
+        free(times.type);
+        return r;
 }
 
 int bus_get_unit(sd_bus *bus, const char *unit, UnitStatus *ret) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_reply_ sd_bus_message *reply = NULL;
+        _cleanup_reply_ sd_bus_message *reply = NULL, *properties = NULL;
+        _cleanup_unit_status_ UnitStatus status = {};
         const char *path;
         int r;
 
@@ -103,13 +176,45 @@ int bus_get_unit(sd_bus *bus, const char *unit, UnitStatus *ret) {
         r = sd_bus_message_read(reply, "o", &path);
         if (r < 0)
                 return r;
-        *ret = (UnitStatus){};
-        get_string(bus, SYSTEMD_BUS, path, UNIT_INTERFACE, "LoadState", &ret->load);
-        get_string(bus, SYSTEMD_BUS, path, UNIT_INTERFACE, "ActiveState", &ret->active);
-        get_string(bus, SYSTEMD_BUS, path, UNIT_INTERFACE, "SubState", &ret->sub);
-        get_string(bus, SYSTEMD_BUS, path, UNIT_INTERFACE, "SourcePath", &ret->source);
-        get_string(bus, SYSTEMD_BUS, path, SERVICE_INTERFACE, "Result", &ret->result);
-        ret->out_of_time = ret->result && streq(ret->result, "timeout") && ran_out_of_time(bus, path);
+        /* all at once: a question each would take its time where there are many units */
+        r = sd_bus_call_method(bus, SYSTEMD_BUS, path, "org.freedesktop.DBus.Properties", "GetAll", &error,
+                               &properties, "s", "");
+        if (r < 0)
+                return map_error(&error, r);
+        r = read_properties(properties, &status);
+        if (r < 0)
+                return r;
+        *ret = status;
+        status = (UnitStatus){};
+        return 0;
+}
+
+int bus_list_units(sd_bus *bus, char *const *patterns, char ***ret) {
+        _cleanup_reply_ sd_bus_message *call = NULL, *reply = NULL;
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_strv_ char **units = NULL;
+        const char *unit;
+        int r;
+
+        if (!bus)
+                return -ENOTCONN;
+        r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE,
+                                           "ListUnitsByPatterns");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(call, NULL); /* whatever their state */
+        if (r >= 0)
+                r = sd_bus_message_append_strv(call, (char **) (uintptr_t) patterns);
+        if (r >= 0)
+                r = sd_bus_call(bus, call, 0, &error, &reply);
+        if (r < 0)
+                return map_error(&error, r);
+        r = sd_bus_message_enter_container(reply, 'a', "(ssssssouso)");
+        while (r >= 0 && (r = sd_bus_message_read(reply, "(ssssssouso)", &unit, NULL, NULL, NULL, NULL, NULL,
+                                                  NULL, NULL, NULL, NULL)) > 0)
+                r = strv_append(&units, unit);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(units);
         return 0;
 }
 

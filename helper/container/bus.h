@@ -15,13 +15,20 @@ sd_bus *bus_open(void);
 typedef struct UnitStatus {
         char *load, *active, *sub, *result,
                         *source; /* LoadState, ActiveState, SubState, Result, SourcePath */
+        char **command;          /* the words of ExecStart= */
         bool out_of_time;        /* it was ended by RuntimeMaxSec=, or a job by its TimeoutStartSec= */
+        int exit_code; /* of what was its main process: CLD_EXITED, CLD_KILLED...; 0: there was none */
+        int exit_status;
+        uint64_t ended_usec; /* when it came to its end, or 0 */
 } UnitStatus;
 
 void unit_status_done(UnitStatus *status);
 #define _cleanup_unit_status_ _cleanup_(unit_status_done)
 
 int bus_get_unit(sd_bus *bus, const char *unit, UnitStatus *ret);
+
+/* The loaded units whose names match one of the patterns. */
+int bus_list_units(sd_bus *bus, char *const *patterns, char ***ret);
 
 /* The slice that a service is in. */
 int bus_get_unit_slice(sd_bus *bus, const char *unit, char **ret);

@@ -2,7 +2,9 @@
 #include "helper/container/inventory.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <json-c/json.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "common/fs.h"
@@ -70,6 +72,35 @@ void format_time(uint64_t usec, bool utc, char ret[static 32]) {
                 tm = (struct tm){};
         if (strftime(ret, 32, utc ? "%Y-%m-%dT%H:%M:%SZ" : "%Y-%m-%d %H:%M:%S", &tm) == 0)
                 ret[0] = '\0';
+}
+
+void format_span(uint64_t usec, char ret[static 32]) {
+        static const struct {
+                const char *name;
+                uint64_t seconds;
+        } units[] = { { "y", 31557600 }, { "d", 86400 }, { "h", 3600 }, { "min", 60 }, { "s", 1 } };
+        uint64_t seconds = usec / 1000000;
+        size_t i = 0;
+        int n;
+
+        while (i + 1 < ARRAY_LEN(units) && seconds < units[i].seconds)
+                i++;
+        n = snprintf(ret, 32, "%" PRIu64 "%s", seconds / units[i].seconds, units[i].name);
+        seconds %= units[i].seconds;
+        if (++i < ARRAY_LEN(units) && seconds >= units[i].seconds)
+                snprintf(ret + n, 32 - (size_t) n, " %" PRIu64 "%s", seconds / units[i].seconds,
+                         units[i].name);
+}
+
+/* By its own start and a clock that nobody sets. */
+uint64_t item_uptime_usec(const Item *item) {
+        uint64_t ticks = (uint64_t) sysconf(_SC_CLK_TCK), began, usec;
+        struct timespec now;
+
+        began = item->state.start_time / ticks * 1000000 + item->state.start_time % ticks * 1000000 / ticks;
+        clock_gettime(CLOCK_BOOTTIME, &now); /* proc_pid_stat(5), starttime */
+        usec = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+        return usec > began ? usec - began : 0;
 }
 
 int item_add_labels(const Item *item, json_object *object) {

@@ -34,9 +34,15 @@ static inline bool item_runs(const Item *item) {
 /* Opens the cgroup of the item's unit, the parent of payload. */
 int item_open_unit_cgroup(const Item *item);
 
+/* How long the item has run. */
+uint64_t item_uptime_usec(const Item *item);
+
 /* Adds "labels", an object of strings. 0 or -ENOMEM. */
 struct json_object;
 int item_add_labels(const Item *item, struct json_object *object);
 
 /* "2026-11-23 00:49:02" in local time, or with utc "2026-11-23T00:49:02Z". */
 void format_time(uint64_t usec, bool utc, char ret[static 32]);
+
+/* "2d 3h", "5min 12s": the two greatest units of a time span, as systemd names them. */
+void format_span(uint64_t usec, char ret[static 32]);

@@ -7,62 +7,78 @@
 #include "helper/container/bus.h"
 #include "helper/manage/call.h"
 #include "helper/manage/health-state.h"
+#include "helper/manage/roster.h"
 #include "helper/manage/status.h"
 #include "helper/text/print.h"
 #include "helper/verbs/verbs.h"
 
-/* berth list: the containers that run. */
+/* berth list: the containers that run, and with --all those that could. */
 
-enum { NAME, IMAGE, STATE, PID, CREATED, HEALTH, UNIT, _COLUMNS };
+enum { NAME, IMAGE, STATE, PID, UPTIME, HEALTH, NETWORK, UNIT, _COLUMNS };
 
 static const char *const headings[_COLUMNS] = {
-        "NAME", "IMAGE", "STATE", "PID", "CREATED", "HEALTH", "UNIT"
+        "NAME", "IMAGE", "STATE", "PID", "UPTIME", "HEALTH", "NETWORK", "UNIT",
 };
 
-/* A row after the other, _COLUMNS cells each, in one vector. */
-static int add_row(const Item *item, const char *health, char ***cells) {
-        char created[32];
-        int r;
+static Colour colour(size_t column, const char *cell) {
+        return column == STATE || column == HEALTH ? status_colour(cell) : COLOUR_PLAIN;
+}
 
-        format_time(item->state.created_usec, /* utc= */ false, created);
-        r = strv_append(cells, item->state.name);
-        if (r >= 0)
-                r = strv_append(cells, item->state.image);
-        if (r >= 0)
-                r = strv_append(cells, condition_to_string(item->condition));
-        if (r >= 0)
-                r = strv_appendf(cells, "%d", item->state.pid);
-        if (r >= 0)
-                r = strv_append(cells, created);
-        if (r >= 0)
-                r = strv_append(cells, health);
-        if (r >= 0)
-                r = strv_append(cells, item->state.unit ? item->state.unit : "-");
+/* A row after the other, _COLUMNS cells each, in one vector. */
+static int add_row(const Entry *entry, const char *health, char ***cells) {
+        const State *state = &entry->item.state;
+        char pid[16] = "-", uptime[32] = "-";
+        const char *const row[_COLUMNS] = {
+                [NAME] = state->name,
+                [IMAGE] = state->image ? state->image : "-",
+                [STATE] = entry->state,
+                [PID] = pid,
+                [UPTIME] = uptime,
+                [HEALTH] = health,
+                [NETWORK] = entry->network ? entry->network : "-",
+                [UNIT] = state->unit ? state->unit : "-",
+        };
+
+        if (item_runs(&entry->item)) {
+                snprintf(pid, sizeof(pid), "%d", state->pid);
+                format_span(item_uptime_usec(&entry->item), uptime);
+        }
+        for (size_t i = 0; i < _COLUMNS; i++) {
+                int r = strv_append(cells, row[i]);
+
+                if (r < 0)
+                        return r;
+        }
         /* A path may hold what a terminal would obey. */
         for (char **cell = *cells; cell && *cell; cell++)
                 for (char *p = *cell; *p; p++)
                         if ((unsigned char) *p < ' ' || *p == 0x7f)
                                 *p = '?';
-        return r;
+        return 0;
 }
 
-static int add_object(const Item *item, const char *health, json_object *array) {
+static int add_object(const Entry *entry, const char *health, json_object *array) {
+        const State *state = &entry->item.state;
         json_object *object = json_object_new_object();
         char created[32];
 
         if (!object)
                 return -ENOMEM;
-        format_time(item->state.created_usec, /* utc= */ true, created);
-        json_object_object_add(object, "name", json_object_new_string(item->state.name));
-        json_object_object_add(object, "image", json_object_new_string(item->state.image));
-        json_object_object_add(object, "state",
-                               json_object_new_string(condition_to_string(item->condition)));
-        json_object_object_add(object, "pid", json_object_new_int(item->state.pid));
-        json_object_object_add(object, "created", json_object_new_string(created));
+        json_add_string(object, "name", state->name);
+        json_add_string(object, "image", state->image);
+        json_add_string(object, "state", entry->state);
+        if (item_runs(&entry->item)) {
+                format_time(state->created_usec, /* utc= */ true, created);
+                json_object_object_add(object, "pid", json_object_new_int(state->pid));
+                json_add_string(object, "created", created);
+                json_object_object_add(object, "uptime_usec",
+                                       json_object_new_uint64(item_uptime_usec(&entry->item)));
+        }
         json_add_string(object, "health", health);
-        json_object_object_add(object, "unit",
-                               item->state.unit ? json_object_new_string(item->state.unit) : NULL);
-        if (item_add_labels(item, object) < 0)
+        if (entry->network)
+                json_add_string(object, "network", entry->network);
+        json_add_string(object, "unit", state->unit);
+        if (item_add_labels(&entry->item, object) < 0)
                 return -ENOMEM;
         return json_object_array_add(array, object) < 0 ? -ENOMEM : 0;
 }
@@ -78,19 +94,21 @@ static bool has_label(const State *state, const char *wanted) {
 }
 
 /* All filters hold. They have been checked. */
-static bool passes(const Item *item, const char *health, char *const *filters) {
+static bool passes(const Entry *entry, const char *health, char *const *filters) {
+        const State *state = &entry->item.state;
+
         for (char *const *filter = filters; filter && *filter; filter++) {
                 const char *value = strchr(*filter, '=') + 1;
                 bool holds;
 
                 if (startswith(*filter, "state="))
-                        holds = streq(condition_to_string(item->condition), value);
+                        holds = streq(entry->state, value);
                 else if (startswith(*filter, "health="))
                         holds = streq(health, value);
                 else if (startswith(*filter, "image="))
-                        holds = streq(item->state.image, value);
+                        holds = state->image && streq(state->image, value);
                 else
-                        holds = has_label(&item->state, value);
+                        holds = has_label(state, value);
                 if (!holds)
                         return false;
         }
@@ -121,9 +139,10 @@ static int check_filters(char *const *filters) {
                                         EINVAL,
                                         "--filter=%s: expected state=, health=, image= or label= with a value",
                                         *filter);
-                if (startswith(*filter, "state=") && !streq(*filter, "state=running") &&
-                    !streq(*filter, "state=frozen"))
-                        return log_error_errno(EINVAL, "--filter=%s: expected state=running or state=frozen",
+                if (startswith(*filter, "state=") && !roster_is_state(*filter + strlen("state=")))
+                        return log_error_errno(EINVAL,
+                                               "--filter=%s: expected state=running, frozen, starting, "
+                                               "restarting, stopping, failed or stopped",
                                                *filter);
                 if (startswith(*filter, "health=") && !is_health(*filter + strlen("health=")))
                         return log_error_errno(
@@ -134,32 +153,51 @@ static int check_filters(char *const *filters) {
         return 0;
 }
 
-static int collect(char *const *filters, char ***cells, json_object *array) {
+/* One who asks for those that failed means those that do not run. */
+static bool wants_all(const Call *call) {
+        bool all = call_has(call, LIST_ALL);
+
+        for (char *const *filter = call->values[LIST_FILTER]; filter && *filter; filter++)
+                all |= startswith(*filter, "state=") && !streq(*filter, "state=running") &&
+                       !streq(*filter, "state=frozen");
+        return all;
+}
+
+static int collect(const Call *call, char ***cells, json_object *array, size_t *ret_n) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
-        _cleanup_strv_ char **names = NULL;
+        _cleanup_roster_ Roster roster = {};
         int r;
 
-        r = state_list(&names);
-        for (char **name = names; r >= 0 && name && *name; name++) {
-                _cleanup_item_ Item item = {};
-                const char *health;
+        r = roster_read(bus, wants_all(call), &roster);
+        for (size_t i = 0; r >= 0 && i < roster.n; i++) {
+                const Entry *entry = &roster.entries[i];
+                const char *health = item_runs(&entry->item) ? status_health(&entry->item, bus) : "none";
 
-                r = item_open(*name, &item);
-                if (r < 0 || !item_runs(&item))
+                if (!passes(entry, health, call->values[LIST_FILTER]))
                         continue;
-                health = status_health(&item, bus);
-                if (passes(&item, health, filters))
-                        r = array ? add_object(&item, health, array) : add_row(&item, health, cells);
+                r = array ? add_object(entry, health, array) : add_row(entry, health, cells);
+                (*ret_n)++;
         }
         if (r == -EACCES || r == -EPERM)
                 return log_error_errno(r, "only root may look at containers");
+        if (r == -ENOTCONN)
+                return log_error_errno(r, "cannot ask systemd for those that do not run");
         return r < 0 ? log_error_errno(r, "cannot list the containers: %m") : 0;
+}
+
+/* As systemctl does, for a person. */
+static void print_legend(const Call *call, size_t n) {
+        if (call_has(call, LIST_NO_LEGEND) || isatty(STDOUT_FILENO) != 1)
+                return;
+        printf("\n%zu container%s listed.%s\n", n, n == 1 ? "" : "s",
+               wants_all(call) ? "" : " Pass --all to see those that do not run, too.");
 }
 
 int verb_list(int argc _unused_, char *argv[]) {
         _cleanup_json_ json_object *array = NULL;
         _cleanup_strv_ char **cells = NULL;
         _cleanup_call_ Call call = {};
+        size_t n = 0;
         int r;
 
         r = call_read("list", argv, 0, 0, &call);
@@ -172,11 +210,13 @@ int verb_list(int argc _unused_, char *argv[]) {
         for (size_t i = 0; !array && !call_has(&call, LIST_NO_LEGEND) && i < _COLUMNS; i++)
                 if (strv_append(&cells, headings[i]) < 0)
                         return log_oom(), EXIT_FAILED;
-        if (collect(call.values[LIST_FILTER], &cells, array) < 0)
+        if (collect(&call, &cells, array, &n) < 0)
                 return EXIT_FAILED;
         if (array)
                 print_json(array);
-        else
-                print_table(cells, _COLUMNS);
+        else {
+                print_table_coloured(cells, _COLUMNS, colour);
+                print_legend(&call, n);
+        }
         return EXIT_DONE;
 }

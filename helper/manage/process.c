@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "common/directory.h"
 #include "common/fs.h"
@@ -11,6 +12,7 @@
 #include "helper/text/printable.h"
 
 #define FILE_MAX      65536
+#define NETWORK_MAX   (1024 * 1024)
 #define CGROUP_DEPTH  64 /* systemd's own units go that deep at most; a container may nest on */
 #define COMMAND_SHOWN 4096
 
@@ -36,6 +38,38 @@ int process_read_status(int proc_fd, const char *key, char **ret) {
                         return (*ret = strdup(value + 1 + strspn(value + 1, " \t"))) ? 0 : -ENOMEM;
         }
         return -ENODATA;
+}
+
+/* Two lines of heading, then "  eth0: 123 ...". */
+static bool has_interface(char *text) {
+        char *line;
+
+        while ((line = strsep(&text, "\n"))) {
+                line += strspn(line, " ");
+                if (strchr(line, ':') && !strchr(line, '|') && !startswith(line, "lo:"))
+                        return true;
+        }
+        return false;
+}
+
+int process_read_network(int proc_fd, const char **ret) {
+        _cleanup_free_ char *text = NULL;
+        struct stat own, its;
+        int r;
+
+        if (stat("/proc/self/ns/net", &own) < 0)
+                return -errno;
+        if (fstatat(proc_fd, "ns/net", &its, 0) < 0)
+                return errno == ENOENT ? -ESRCH : -errno;
+        if (own.st_dev == its.st_dev && own.st_ino == its.st_ino) {
+                *ret = "host";
+                return 0;
+        }
+        r = read_file_at(proc_fd, "net/dev", NETWORK_MAX, &text, NULL);
+        if (r < 0)
+                return r == -ENOENT ? -ESRCH : r;
+        *ret = has_interface(text) ? "private" : "none";
+        return 0;
 }
 
 int process_read_ids(int proc_fd, ProcessIds *ret) {

@@ -31,6 +31,9 @@ int process_read_figures(int proc_fd, ProcessFigures *ret);
  * ASCII is \xNN. */
 int process_read_command(int proc_fd, char **ret);
 
+/* "host": it has the host's network; "none": one of its own with nothing but loopback; "private": one of its own. */
+int process_read_network(int proc_fd, const char **ret);
+
 /* Is it in the control group of the unit (path, as in /proc/PID/cgroup) or below? 1, 0 or negative errno. */
 int process_in_cgroup(int proc_fd, const char *path);
 

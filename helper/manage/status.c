@@ -2,14 +2,18 @@
 #include "helper/manage/status.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "common/contract.h"
 #include "common/log.h"
 #include "common/names.h"
+#include "common/signals.h"
 #include "helper/container/bus.h"
 #include "helper/manage/call.h"
 #include "helper/manage/health-state.h"
+#include "helper/manage/roster.h"
 #include "helper/manage/usage.h"
 #include "helper/text/print.h"
 #include "helper/text/progress.h"
@@ -56,6 +60,7 @@ static void add_state(json_object *object, const Item *item) {
         add_number(object, "pid", (uint64_t) state->pid);
         format_time(state->created_usec, /* utc= */ true, created);
         add_string(object, "created", created);
+        add_number(object, "uptime_usec", item_uptime_usec(item));
         add_string(object, "user", state->user);
         add_number(object, "uid", state->uid);
         add_number(object, "gid", state->gid);
@@ -64,6 +69,7 @@ static void add_state(json_object *object, const Item *item) {
                 add_number(object, "uid_count", state->uid_count);
         }
         add_string(object, "hostname", state->hostname);
+        add_string(object, "network", roster_network(state));
         if (state->labels)
                 (void) item_add_labels(item, object);
         add_string(object, "cgroup", state->cgroup);
@@ -111,6 +117,26 @@ static void add_health(json_object *object, const Item *item, sd_bus *bus) {
                 add_string(object, "health", health_status_to_string(HEALTH_STARTING));
 }
 
+/* How what has ended did so. */
+static void add_end(json_object *object, const UnitStatus *status) {
+        char when[32];
+
+        if (status->exit_code == 0)
+                return;
+        if (status->exit_code == CLD_EXITED)
+                add_number(object, "exit_status", (uint64_t) status->exit_status);
+        else {
+                char name[SIGNAL_NAME_SIZE];
+
+                signal_format(status->exit_status, name);
+                add_string(object, "exit_signal", name + strlen("SIG"));
+        }
+        if (status->ended_usec > 0) {
+                format_time(status->ended_usec, /* utc= */ true, when);
+                add_string(object, "ended", when);
+        }
+}
+
 static void add_unit(json_object *object, const char *unit, const UnitStatus *status) {
         add_string(object, "unit", unit);
         add_string(object, "active_state", status->active);
@@ -141,24 +167,29 @@ static void print_labels(json_object *object) {
 /* clang-format off */
 static const struct {
         const char *key, *label;
-        enum { TEXT, BYTES, TIME } kind;
+        enum { TEXT, BYTES, TIME, SPAN, DATE, WORD, NETWORK } kind;
 } text_rows[] = {
         { "name",               "Name",          TEXT },
-        { "state",              "State",         TEXT },
+        { "state",              "State",         WORD },
         { "unit",               "Unit",          TEXT },
         { "active_state",       "Active",        TEXT },
         { "sub_state",          "Sub",           TEXT },
         { "result",             "Result",        TEXT },
+        { "exit_status",        "Exit status",   TEXT },
+        { "exit_signal",        "Exit signal",   TEXT },
+        { "ended",              "Ended",         DATE },
         { "manifest",           "Manifest",      TEXT },
         { "image",              "Image",         TEXT },
         { "pid",                "Leader",        TEXT },
-        { "created",            "Created",       TEXT },
+        { "created",            "Created",       DATE },
+        { "uptime_usec",        "Uptime",        SPAN },
         { "user",               "User",          TEXT },
         { "uid",                "UID",           TEXT },
         { "gid",                "GID",           TEXT },
         { "uid_base",           "UID base",      TEXT },
         { "uid_count",          "UID count",     TEXT },
         { "hostname",           "Hostname",      TEXT },
+        { "network",            "Network",       NETWORK },
         { "cgroup",             "Cgroup",        TEXT },
         { "cpu_usec",           "CPU",           TIME },
         { "cpu_throttled_usec", "CPU throttled", TIME },
@@ -173,16 +204,56 @@ static const struct {
         { "io_read_bytes",      "Read",          BYTES },
         { "io_write_bytes",     "Written",       BYTES },
         { "oom_kills",          "OOM kills",     TEXT },
-        { "health",             "Health",        TEXT },
+        { "health",             "Health",        WORD },
         { "health_failures",    "Failed",        TEXT },
-        { "health_exit_status", "Exit status",   TEXT },
-        { "health_checked",     "Checked",       TEXT },
+        { "health_exit_status", "Last status",   TEXT },
+        { "health_checked",     "Checked",       DATE },
 };
 /* clang-format on */
 
+Colour status_colour(const char *word) {
+        static const struct {
+                const char *word;
+                Colour colour;
+        } rows[] = {
+                { "running", COLOUR_GOOD },  { "frozen", COLOUR_CARE },    { "starting", COLOUR_CARE },
+                { "stopping", COLOUR_CARE }, { "restarting", COLOUR_BAD }, { "failed", COLOUR_BAD },
+                { "healthy", COLOUR_GOOD },  { "unhealthy", COLOUR_BAD },
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+                if (streq(rows[i].word, word))
+                        return rows[i].colour;
+        return COLOUR_PLAIN;
+}
+
+static void print_coloured(const char *word) {
+        Colour colour = status_colour(word);
+
+        printf("%s%s%s\n", colour_begin(colour), word, colour_end(colour));
+}
+
+/* A time of ours, for a person. */
+static void print_date(const char *utc) {
+        struct tm tm = {};
+        char text[32];
+
+        (void) strptime(utc, "%Y-%m-%dT%H:%M:%SZ", &tm);
+        format_time((uint64_t) timegm(&tm) * 1000000, /* utc= */ false, text);
+        puts(text);
+}
+
+static void print_network(const char *network) {
+        printf("%s%s\n", network,
+               streq(network, "host")   ? " (all addresses and ports of the host, no policy)"
+               : streq(network, "none") ? " (loopback only, no ports)"
+                                        : "");
+}
+
 static void print_row(size_t row, json_object *value) {
         uint64_t number = json_object_get_uint64(value);
-        char text[16];
+        const char *string = json_object_get_string(value);
+        char text[32];
 
         status_label(text_rows[row].label);
         switch (text_rows[row].kind) {
@@ -193,9 +264,22 @@ static void print_row(size_t row, json_object *value) {
         case TIME:
                 printf("%" PRIu64 ".%03" PRIu64 "s\n", number / 1000000, number / 1000 % 1000);
                 break;
+        case SPAN:
+                format_span(number, text);
+                puts(text);
+                break;
+        case DATE:
+                print_date(string);
+                break;
+        case WORD:
+                print_coloured(string);
+                break;
+        case NETWORK:
+                print_network(string);
+                break;
         case TEXT:
         default:
-                printf("%s\n", json_object_get_string(value));
+                puts(string);
         }
 }
 
@@ -244,6 +328,19 @@ void status_print(json_object *object) {
         }
 }
 
+/* Not the log itself: more may look at the status than may read that. */
+static void print_hint(json_object *object) {
+        json_object *state, *name;
+
+        if (json_object_object_get_ex(object, "state", &state) &&
+            json_object_object_get_ex(object, "name", &name) &&
+            (streq(json_object_get_string(state), "failed") ||
+             streq(json_object_get_string(state), "restarting"))) {
+                status_label("Log");
+                printf("berth logs %s --invocation\n", json_object_get_string(name));
+        }
+}
+
 int status_collect(const char *name, Item *item, json_object *object) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_unit_status_ UnitStatus status = {};
@@ -267,14 +364,17 @@ int status_collect(const char *name, Item *item, json_object *object) {
                 return EXIT_NO_SUCH;
         }
         json_add_string(object, "name", name);
-        json_add_string(object, "state", item_runs(item) ? condition_to_string(item->condition) : "stopped");
+        json_add_string(object, "state",
+                        item_runs(item) ? condition_to_string(item->condition) : roster_state(&status));
         if (item_runs(item)) {
                 add_unit(object, item->state.unit, &status);
                 add_state(object, item);
                 if (item->state.unit)
                         add_health(object, item, bus);
-        } else
+        } else {
                 add_unit(object, unit, &status);
+                add_end(object, &status);
+        }
         add_limits_hit(object, &status);
         return -1;
 }
@@ -294,7 +394,9 @@ int verb_status(int argc _unused_, char *argv[]) {
                 return r;
         if (call_has(&call, STATUS_JSON))
                 print_json(object);
-        else
+        else {
                 status_print(object);
+                print_hint(object);
+        }
         return item_runs(&item) ? EXIT_DONE : EXIT_NOT_RUNNING;
 }

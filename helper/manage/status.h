@@ -6,6 +6,7 @@
 
 #include "common/base.h"
 #include "helper/container/inventory.h"
+#include "helper/text/colour.h"
 
 /* What berth status shows of a container, and berth inspect before the rest. */
 
@@ -17,6 +18,9 @@ void status_label(const char *label);
 
 /* Prints it as text. */
 void status_print(json_object *object);
+
+/* Of a word for a state or for health. */
+Colour status_colour(const char *word);
 
 /* "healthy", "unhealthy", "starting"; "none" where nothing checks it. */
 const char *status_health(const Item *item, sd_bus *bus);

@@ -14,15 +14,29 @@ void json_add_string(json_object *object, const char *name, const char *s) {
         json_object_object_add(object, name, s ? json_object_new_string(s) : NULL);
 }
 
+static Colour colour_nothing(size_t column _unused_, const char *cell _unused_) {
+        return COLOUR_PLAIN;
+}
+
 void print_table(char *const *cells, size_t columns) {
+        print_table_coloured(cells, columns, colour_nothing);
+}
+
+void print_table_coloured(char *const *cells, size_t columns,
+                          Colour (*colour)(size_t column, const char *cell)) {
         size_t width[COLUMNS_MAX] = {};
 
         assert(columns > 0 && columns <= ARRAY_LEN(width));
         for (size_t i = 0; cells && cells[i]; i++)
                 width[i % columns] = MAX(width[i % columns], strlen(cells[i]));
-        for (size_t i = 0; cells && cells[i]; i++)
-                if (i % columns == columns - 1)
-                        printf("%s\n", cells[i]);
-                else
-                        printf("%-*s ", (int) width[i % columns], cells[i]);
+        for (size_t i = 0; cells && cells[i]; i++) {
+                size_t column = i % columns;
+                bool last = column == columns - 1;
+                Colour c = colour(column, cells[i]);
+
+                printf("%s%s%s%*s", colour_begin(c), cells[i], colour_end(c),
+                       last ? 0 : (int) (width[column] - strlen(cells[i]) + 1), "");
+                if (last)
+                        putchar('\n');
+        }
 }

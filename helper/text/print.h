@@ -4,6 +4,7 @@
 #include <json-c/json.h>
 
 #include "common/base.h"
+#include "helper/text/colour.h"
 
 /* What verbs print: tables and JSON. */
 
@@ -20,3 +21,7 @@ void json_add_string(json_object *object, const char *name, const char *s);
 
 /* Prints cells, a row after the other, in aligned columns. What stands in them has to be printable. */
 void print_table(char *const *cells, size_t columns);
+
+/* The same in the colours that colour() says. */
+void print_table_coloured(char *const *cells, size_t columns,
+                          Colour (*colour)(size_t column, const char *cell));

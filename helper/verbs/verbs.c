@@ -181,6 +181,7 @@ const Option job_start_options[] = {
 };
 
 const Option list_options[] = {
+        [LIST_ALL]       = { "all", 'a', NULL, "Those that do not run, too" },
         [LIST_FILTER]    = { "filter", 0, "KEY=VALUE", "By state, health, image or label; repeatable, all must hold" },
         [LIST_JSON]      = { "json", 0, NULL, "As JSON" },
         [LIST_NO_LEGEND] = { "no-legend", 0, NULL, "Without the heading" },

@@ -253,7 +253,7 @@ extern const Option dns_options[];
 typedef enum ProxyOption { PROXY_NAME, PROXY_TO, _PROXY_MAX } ProxyOption;
 extern const Option proxy_options[];
 
-typedef enum ListOption { LIST_FILTER, LIST_JSON, LIST_NO_LEGEND, _LIST_MAX } ListOption;
+typedef enum ListOption { LIST_ALL, LIST_FILTER, LIST_JSON, LIST_NO_LEGEND, _LIST_MAX } ListOption;
 extern const Option list_options[];
 
 typedef enum StatusOption { STATUS_JSON, _STATUS_MAX } StatusOption;

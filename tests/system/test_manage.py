@@ -27,7 +27,7 @@ def rows(s: System) -> list[list[str]]:
 def test_list_and_status(s: System) -> None:
     (row,) = rows(s)
     assert (row[0], row[2], row[-1]) == ("one", "running", "one.service")
-    assert s.run("berth", "list").lines[0].split() == ["NAME", "IMAGE", "STATE", "PID", "CREATED", "HEALTH", "UNIT"]
+    assert s.run("berth", "list").lines[0].split() == ["NAME", "IMAGE", "STATE", "PID", "UPTIME", "HEALTH", "NETWORK", "UNIT"]
     (entry,) = s.run("berth", "list", "--json").json()
     assert (entry["name"], entry["unit"], str(entry["pid"])) == ("one", "one.service", row[3])
     status = s.run("berth", "status", "one", "--json").json()
@@ -36,8 +36,11 @@ def test_list_and_status(s: System) -> None:
     assert status["manifest"].endswith("/one.berth")
     assert status["pid"] == entry["pid"] == int(s.unit("one.service", "MainPID"))
     assert "memory_bytes" not in status or status["memory_bytes"] > 0
+    assert entry["network"] == status["network"] == "none"
+    assert 0 < entry["uptime_usec"] <= status["uptime_usec"]
     text = s.run("berth", "status", "one").out
-    assert "State: running" in text and "Unit: one.service" in text
+    assert "State: running\n" in text and "Unit: one.service\n" in text
+    assert "Network: none (loopback only, no ports)\n" in text
 
 
 def test_a_stopped_container_and_an_unknown_one(s: System) -> None:
@@ -52,6 +55,69 @@ def test_a_stopped_container_and_an_unknown_one(s: System) -> None:
     assert s.run("berth", "status", check=False).rc == 2
     assert s.run("berth", "lst", check=False).rc == 2
     assert "did you mean 'list'" in s.run("berth", "lst", check=False).err
+
+
+def test_those_that_do_not_run_are_listed_when_asked_for(s: System) -> None:
+    s.manifest("bad", "[Container]\nImage=base\nExec=sleep 1000\nLabel=kind=bad\nInit=no\n[Network]\nMode=host\n")
+    s.manifest("again", "[Container]\nImage=base\nExec=false\n[Network]\nMode=none\n"
+                        "[Service]\nRestart=always\nRestartSec=1h\n")
+    s.manifest("typo", "[Container]\nImagee=base\nExec=true\n[Network]\nMode=none\n")
+    s.manifest("off", "[Container]\nProfile=minimal\nExec=true\n[Network]\nMode=none\n[Health]\nExec=true\n")
+    s.manifest("many@", MANIFEST)
+    s.reload()
+    s.run("systemctl", "start", "--no-block", "bad", "again", "typo", "many@1")
+    s.wait_state("bad.service", "active", timeout=60)
+    s.run("systemctl", "kill", "--signal=KILL", "bad.service")
+    for unit, state in (("bad", "failed"), ("typo", "failed"), ("many@1", "active")):
+        s.wait_state(f"{unit}.service", state, timeout=60)
+    s.wait_for(lambda: s.unit("again.service", "SubState") == "auto-restart", "a restart", timeout=60)
+
+    def listed(*options: str) -> dict[str, tuple]:
+        return {entry["name"]: (entry["state"], entry["image"], entry["unit"])
+                for entry in s.run("berth", "list", "--json", *options).json()}
+
+    assert sorted(listed()) == ["many@1", "one"]
+    assert listed("--all") == {
+        "again": ("restarting", "base", "again.service"),
+        "bad": ("failed", "base", "bad.service"),
+        "many@1": ("running", "base", "many@1.service"),
+        "off": ("stopped", "minimal", "off.service"),
+        "one": ("running", "base", "one.service"),
+        "typo": ("failed", None, "typo.service"),
+    }
+    assert sorted(listed("--filter=state=failed")) == ["bad", "typo"]
+    assert sorted(listed("-a", "--filter=label=kind=bad", "--filter=image=base")) == ["bad"]
+    assert listed("--filter=label=kind=bad") == {}
+    entry = next(e for e in s.run("berth", "list", "-a", "--json").json() if e["name"] == "bad")
+    assert not {"pid", "created", "uptime_usec", "network"} & set(entry)
+    assert ["off", "minimal", "stopped", "-", "-", "none", "-", "off.service"] in [
+        line.split() for line in s.run("berth", "list", "--all").lines]
+
+    result = s.run("berth", "status", "bad", "--json", check=False)
+    shown = result.json()
+    assert (result.rc, shown["state"], shown["result"], shown["exit_signal"]) == (4, "failed", "signal", "KILL")
+    assert "exit_status" not in shown and shown["ended"].endswith("Z")
+    text = s.run("berth", "status", "again", check=False).out
+    assert "State: restarting\n" in text and "Exit status: 1\n" in text
+    assert text.endswith("Log: berth logs again --invocation\n")
+    for unit in ("again", "many@1"):
+        s.stop(unit)
+
+
+def test_colours_are_those_of_systemds_tools(s: System) -> None:
+    green, plain = "\033[0;1;32mrunning\033[0m", "one  base  running"
+
+    def on_terminal(*variables: str) -> str:  # the harness has one of them
+        return s.run("env", "--unset=SYSTEMD_COLORS", "TERM=xterm", *variables,
+                     "script", "-qec", "berth list", "/dev/null").out
+
+    assert green in on_terminal() and green in s.run("berth", "list", env={"SYSTEMD_COLORS": "1"}).out
+    assert green in s.run("berth", "status", "one", env={"SYSTEMD_COLORS": "256"}).out
+    for text in (on_terminal("NO_COLOR=1"), on_terminal("SYSTEMD_COLORS=0"), on_terminal("TERM=dumb"),
+                 s.run("env", "--unset=SYSTEMD_COLORS", "TERM=xterm", "berth", "list").out):
+        assert plain in text and "\033" not in text
+    assert on_terminal().endswith("1 container listed. Pass --all to see those that do not run, too.\r\n")
+    assert "listed" not in s.run("berth", "list").out
 
 
 def test_machined_knows_it_and_forgets_it(s: System) -> None:

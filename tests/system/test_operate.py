@@ -59,7 +59,7 @@ def test_list_is_filtered(s: System) -> None:
     assert names(s, "state=frozen") == names(s, "image=other") == names(s, "health=healthy") == []
     for wrong, message in (("colour=red", "expected state=, health=, image= or label= with a value"),
                            ("image=", "expected state=, health=, image= or label= with a value"),
-                           ("state=well", "expected state=running or state=frozen"),
+                           ("state=well", "expected state=running, frozen, starting, restarting, stopping, failed or stopped"),
                            ("health=fine", "expected health=starting, healthy, unhealthy or none")):
         result = s.run("berth", "list", f"--filter={wrong}", check=False)
         assert (result.rc, result.out, result.err) == (2, "", f"--filter={wrong}: {message}\n")
@@ -192,7 +192,7 @@ def test_inspect_says_what_is_open(s: System) -> None:
     assert shown["can"]["reach"] == ["whatever the host reaches, and the host's own sockets"]
     s.stop("open")
     stopped = s.run("berth", "inspect", "open", "--json", check=False)
-    assert (stopped.rc, stopped.json()["state"], "can" in stopped.json()) == (4, "stopped", False)
+    assert (stopped.rc, stopped.json()["state"], "can" in stopped.json()) == (4, "failed", False)
     assert s.run("berth", "inspect", "nobody", check=False).rc == 3
 
 
