@@ -2,19 +2,28 @@
 #include "helper/launch/setup.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "common/contract.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/strv.h"
 #include "helper/container/data.h"
+#include "helper/container/notify.h"
 #include "helper/launch/layer.h"
 #include "helper/verbs/options.h"
 #include "helper/verbs/verbs.h"
+
+/* While a setup is at work the start's time limit is put off, again and again, up to an hour. */
+#define EXTEND_AT_MOST   3600
+#define EXTEND_SECONDS   60
+#define INTERVAL_SECONDS 5
 
 #define MARK "setup" /* in the layer's directory, as long as they are at work */
 
@@ -76,10 +85,40 @@ static int make_line(const Plan *plan, char *argv[], char ***ret) {
         return 0;
 }
 
+static uint64_t now_seconds(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t) now.tv_sec;
+}
+
+/* Waits for the end of a command. The start may take as long as it does: sd_notify(3), EXTEND_TIMEOUT_USEC. */
+static int await(pid_t pid, const char *first, uint64_t until, int *ret_status) {
+        _cleanup_close_ int pidfd = pidfd_open(pid, 0);
+        struct pollfd wait = { .fd = pidfd, .events = POLLIN };
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        if (asprintf(&text, "STATUS=Setting up: %.*s\nEXTEND_TIMEOUT_USEC=%llu", (int) strcspn(first, "\n"),
+                     first, EXTEND_SECONDS * 1000000ULL) < 0) {
+                text = NULL;
+                return log_oom();
+        }
+        do {
+                if (now_seconds() < until)
+                        (void) notify_send(0, text); /* nobody there: nobody waits */
+                r = poll(&wait, 1, INTERVAL_SECONDS * 1000);
+        } while (pidfd >= 0 && (r == 0 || (r < 0 && errno == EINTR)));
+        while (waitpid(pid, ret_status, 0) < 0)
+                if (errno != EINTR)
+                        return log_error_errno(errno, "Cannot wait for a process: %m");
+        return 0;
+}
+
 /* One command, in a launch of its own. Nothing of systemd's is for it. */
-static int run_command(char *const line[], const char *first) {
+static int run_command(char *const line[], const char *first, uint64_t until) {
         pid_t pid;
-        int status;
+        int r, status;
 
         fflush(NULL);
         pid = fork();
@@ -95,11 +134,9 @@ static int run_command(char *const line[], const char *first) {
                 execv("/proc/self/exe", line);
                 _exit(EXIT_BERTH);
         }
-        while (waitpid(pid, &status, 0) < 0)
-                if (errno != EINTR)
-                        return log_error_errno(errno, "Cannot wait for a process: %m");
-        if (status == 0)
-                return 0;
+        r = await(pid, first, until, &status);
+        if (r < 0 || status == 0)
+                return r;
         return log_error_errno(ECANCELED,
                                "Exec= of [Setup], '%s', has failed (%s %d); nothing of it is kept", first,
                                WIFEXITED(status) ? "exit status" : "signal",
@@ -108,6 +145,8 @@ static int run_command(char *const line[], const char *first) {
 
 /* plan->setup is "!WORD" for the first word of a command and " WORD" for its further ones. */
 static int run_commands(const Plan *plan, char *const line[]) {
+        uint64_t until = now_seconds() + EXTEND_AT_MOST;
+
         for (char **word = plan->setup; *word;) {
                 _cleanup_strv_ char **command = NULL;
                 const char *first = *word + 1;
@@ -119,10 +158,11 @@ static int run_commands(const Plan *plan, char *const line[]) {
                 if (r < 0)
                         return log_oom();
                 log_info("setting up: %s", first);
-                r = run_command(command, first);
+                r = run_command(command, first, until);
                 if (r < 0)
                         return r;
         }
+        (void) notify_send(0, "STATUS=");
         return 0;
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -158,6 +159,22 @@ def test_setup_needs_a_layer_that_is_kept(place: Place) -> None:
     assert (done.returncode, done.stderr) == (125, "--setup= makes a layer that is kept: it needs --ephemeral=no\n")
     done = place.run("berth", "launch", "--dry-run", "--name=web", "--image=/x", "--ephemeral=no", "--setup-word=true")
     assert done.returncode == 125 and "expected a command, and then its words" in done.stderr
+
+
+def test_a_start_is_not_out_of_time_while_its_setup_is_at_work(place: Place) -> None:
+    tree = make_tree(place.top / "tree")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(f"\0berth-test-{place.top.name}")
+        manager.settimeout(60)
+        setup = subprocess.Popen(
+            [*place.prefix(), place.helper / "berth", "launch", "--foreground", "--name=web", "--network=none",
+             f"--image={tree}", "--ephemeral=no", "--setup=ls", "--setup=sleep", "--setup-word=1000", "--", "ls"],
+            env={"NOTIFY_SOCKET": f"@berth-test-{place.top.name}", "PATH": os.environ["PATH"]},
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for first in ("ls", "sleep", "sleep"):  # at the beginning of each, and for as long as it runs
+            assert manager.recv(4096).decode() == f"STATUS=Setting up: {first}\nEXTEND_TIMEOUT_USEC=60000000"
+        setup.kill()
+        setup.wait()
 
 
 @pytest.mark.parametrize("rounds", [pytest.param(25, id="some"), pytest.param(500, id="many", marks=pytest.mark.long)])
