@@ -116,8 +116,8 @@ int build_add(Build *build, uint32_t action, int number, const struct scmp_arg_c
         return r == -EDOM || r == -EEXIST ? 0 : r;
 }
 
-/* 0x40000000 marks x32, which libseccomp sees to. socketcall(2) of the 32-bit architecture, with socket (1) as its
- * first argument, hides the family from a filter: it does not exist, so that programs use socket itself. libseccomp
+/* 0x40000000 marks x32, which libseccomp sees to. socketcall(2) of the 32-bit architecture, with socket (1) or socketpair
+ * (8) as its first argument, hides the family from a filter: it does not exist, so that programs use socket itself. libseccomp
  * would answer it as it does socket, and the wrong family is what the program would hear of. */
 static const struct sock_filter head[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -125,11 +125,12 @@ static const struct sock_filter head[] = {
         BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, FILTER_LAST_KNOWN, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 #ifdef __x86_64__
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 102, 0, 5),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 102, 0, 6),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386, 0, 3),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386, 0, 4),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 8, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 #endif
 };

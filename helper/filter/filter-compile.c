@@ -25,6 +25,11 @@
 #include "common/base.h"
 #include "helper/filter/filter-calls.h"
 
+#define RARE                                                                                                            \
+        "rare families of sockets: the kernel would load their modules for whoever asks, and *AF_VSOCK* reaches the "   \
+        "hypervisor past the network namespace. Left are *AF_UNIX*, *AF_INET*, *AF_INET6*, *AF_NETLINK*, *AF_PACKET*, " \
+        "*AF_KEY*, *AF_PPPOX*, *AF_CAN* and *AF_BLUETOOTH*"
+
 /* Refuse where argument `arg` masked by `mask` is `value`; mask 0: always. */
 typedef struct Rule {
         const char *name;
@@ -41,8 +46,13 @@ typedef struct Rule {
         { .name = n, .why = w, .error = e, .floor = true }
 #define FLAG(n, a, bit, w) \
         { .name = n, .why = w, .error = EPERM, .arg = a, .mask = bit, .value = bit }
-#define EQUAL(n, a, v, w, e) \
-        { .name = n, .why = w, .error = e, .arg = a, .mask = UINT32_MAX, .value = v }
+/* socketpair(2) of a family that has none loads its module all the same. */
+#define FAMILIES(v, more)                                                                                   \
+        { .name = "socket", .why = RARE, .error = EAFNOSUPPORT, .mask = UINT32_MAX & ~(more), .value = v }, \
+        {                                                                                                   \
+                .name = "socketpair", .why = RARE, .error = EAFNOSUPPORT, .mask = UINT32_MAX & ~(more),     \
+                .value = v                                                                                  \
+        }
 #define FLOOR_EQUAL(n, a, v, w, e) \
         { .name = n, .why = w, .error = e, .floor = true, .arg = a, .mask = UINT32_MAX, .value = v }
 
@@ -81,7 +91,11 @@ static const Rule rules[] = {
         ANY("clone3", "its flags cannot be seen by a filter; programs fall back to clone", ENOSYS),
         FLOOR_EQUAL("ioctl", 1, TIOCSTI, "*TIOCSTI* types into the terminal of whoever reads it", EPERM),
         FLOOR_EQUAL("ioctl", 1, TIOCLINUX, "*TIOCLINUX* pastes into the console", EPERM),
-        EQUAL("socket", 0, AF_VSOCK, "*AF_VSOCK* reaches the hypervisor past the network namespace", EAFNOSUPPORT),
+        /* one rule for neighbours: the numbers that differ in the bits of the second argument alone */
+        FAMILIES(AF_AX25, 0), FAMILIES(AF_IPX, 3) /* to AF_BRIDGE */, FAMILIES(AF_ATMPVC, 1) /* AF_X25 */,
+        FAMILIES(AF_ROSE, 0), FAMILIES(AF_DECnet, 1) /* AF_NETBEUI */, FAMILIES(AF_ASH, 1) /* AF_ECONET */,
+        FAMILIES(AF_ATMSVC, 3) /* AF_RDS to AF_IRDA */, FAMILIES(AF_LLC, 0), FAMILIES(AF_TIPC, 0),
+        FAMILIES(AF_IUCV, 15) /* AF_RXRPC, AF_ALG, AF_VSOCK, AF_SMC and all others up to 47 */,
 };
 
 static const Rule suid_sgid_rules[] = {
@@ -180,6 +194,14 @@ static void print_plain(const char *s) {
                 printf(*s == '_' ? "\\_" : "%c", *s);
 }
 
+/* Does the name of row j stand in a row from i on that is before it? */
+static bool is_listed(size_t i, size_t j) {
+        for (size_t k = i; k < j; k++)
+                if (streq(rules[k].name, rules[j].name))
+                        return true;
+        return false;
+}
+
 /* As scdoc(5) wants it, in the place of a line "@CALLS@": a term for each reason, in the order of the table. */
 static void print_calls(void) {
         for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
@@ -190,7 +212,7 @@ static void print_calls(void) {
                 if (told)
                         continue;
                 for (size_t j = i; j < ARRAY_LEN(rules); j++)
-                        if (streq(rules[j].why, rules[i].why)) {
+                        if (streq(rules[j].why, rules[i].why) && !is_listed(i, j)) {
                                 printf("%s*", first ? "" : ", ");
                                 print_plain(rules[j].name);
                                 printf("*");
