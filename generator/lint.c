@@ -52,18 +52,24 @@ static void lint_unsupported(Manifest *m) {
 }
 
 static void lint_rights(Manifest *m) {
-        const char *shared = store_text(m->store, "Container", "SharedRun");
+        const char *shared = store_text(m->store, "Container", "SharedRun"),
+                   *users = store_text(m->store, "Container", "PrivateUsers");
         StoreValue v;
 
         if (shared && streq(shared, "yes") && store_get(m->store, "Container", "SharedRun", 0, &v))
                 diag_warning(&m->diags, v.line, 1,
                              "SharedRun=yes equals access to the host: its buses and sockets obey whoever reaches "
                              "them");
-        for (unsigned i = 0; store_get(m->store, "Container", "Capability", i, &v); i++)
+        for (unsigned i = 0; store_get(m->store, "Container", "Capability", i, &v); i++) {
                 if (strstr(v.text, "CAP_SYS_ADMIN"))
                         diag_warning(&m->diags, v.line, 1,
                                      "Capability=CAP_SYS_ADMIN lets the container undo read-only mounts, "
                                      "ReadOnlyPaths= and InaccessiblePaths=");
+                if (users && streq(users, "no") && strstr(v.text, "CAP_SYS_PTRACE"))
+                        diag_warning(&m->diags, v.line, 1,
+                                     "Capability=CAP_SYS_PTRACE with PrivateUsers=no equals access to the host: it lets "
+                                     "the container look into berth exec, which holds files of the host");
+        }
 }
 
 void lint_manifest(Manifest *m) {

@@ -235,6 +235,13 @@ static int become_init(Leader *leader, const User *user) {
         r = init_block_signals();
         if (r >= 0)
                 r = init_open_streams(user, streams);
+        /* Before the command runs, which may look at its init: with CAP_SYS_PTRACE, where it shares the host's users. */
+        if (r >= 0)
+                r = keep_only(STDERR_FILENO + 1 + (int) leader->sockets.n,
+                              (const int[]){ streams->from[0], streams->from[1], streams->to[0],
+                                             streams->to[1], leader->go_fd, leader->report_fd,
+                                             leader->host_proc_fd, init.notify.from_fd, init.notify.to_fd },
+                              9);
         if (r < 0) {
                 log_error_errno(r, "Cannot prepare the init: %m");
                 return fail(leader, EXIT_BERTH);
@@ -307,6 +314,9 @@ int leader_run(Leader *leader) {
         _cleanup_user_ User user = {};
 
         if (wait_for(leader, 'G') < 0)
+                return EXIT_BERTH;
+        /* What a container may ptrace it may look into: the init holds the host's files until it has let go of them. */
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                 return EXIT_BERTH;
         (void) setsid();
         if (build(leader, &user) < 0)

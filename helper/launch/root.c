@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "helper/container/mount.h"
 #include "helper/launch/cover.h"
+#include "helper/launch/mask.h"
 #include "helper/launch/notify-relay.h"
 #include "helper/launch/secrets.h"
 #include "helper/launch/target.h"
@@ -160,42 +161,6 @@ int root_overlay(Root *root) {
         if (move_mount(root->fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
                 return log_error_errno(errno, "Cannot attach the root: %m");
         root->attached = 1;
-        return 0;
-}
-
-/* What procfs lets the host's root write or read, wherever it runs: closed where uid 0 inside is that root. */
-static int close_proc(Root *root) {
-        static const char *const read_only[] = { "irq", "bus", "fs", "sysrq-trigger", "acpi", "scsi" };
-        static const char *const hidden[] = { "kcore", "keys", "timer_list", "latency_stats", "kmsg" };
-        int r;
-
-        for (size_t i = 0; i < ARRAY_LEN(read_only); i++) {
-                _cleanup_close_ int tree_fd = mount_clone(root->proc_fd, read_only[i]);
-
-                if (tree_fd == -ENOENT)
-                        continue;
-                r = tree_fd < 0 ? tree_fd : mount_set(tree_fd, MOUNT_ATTR_RDONLY);
-                if (r >= 0)
-                        r = attach_at(root, tree_fd, root->proc_fd, read_only[i]);
-                if (r == -ENOTDIR) { /* a file: its place is itself */
-                        _cleanup_close_ int place_fd = open_beneath(root->proc_fd, read_only[i], O_PATH);
-
-                        r = place_fd < 0 ? place_fd : attach(root, tree_fd, place_fd);
-                }
-                if (r < 0)
-                        return log_error_errno(r, "Cannot make /proc/%s read-only: %m", read_only[i]);
-        }
-        for (size_t i = 0; i < ARRAY_LEN(hidden); i++) {
-                _cleanup_close_ int null_fd = -EBADF, place_fd = -EBADF;
-
-                place_fd = open_beneath(root->proc_fd, hidden[i], O_PATH);
-                if (place_fd == -ENOENT)
-                        continue;
-                null_fd = mount_clone(root->device_fd, "null");
-                r = place_fd < 0 ? place_fd : null_fd < 0 ? null_fd : attach(root, null_fd, place_fd);
-                if (r < 0)
-                        return log_error_errno(r, "Cannot hide /proc/%s: %m", hidden[i]);
-        }
         return 0;
 }
 
@@ -352,7 +317,7 @@ int root_fill(Root *root) {
                 r = fill_dev(root);
         /* behind fill_dev(), since what is cloned has to be attached (before Linux 6.15) */
         if (r >= 0 && root->host_root)
-                r = close_proc(root);
+                r = mask_kernel(root);
         if (r >= 0)
                 r = fill_scratch(root);
         if (r >= 0 && root->run_fd >= 0)

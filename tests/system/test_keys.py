@@ -462,6 +462,17 @@ def test_the_hosts_run_is_there_and_belongs_to_nobody(m: Machine) -> None:
         m.run("rm", "/run/canary", "/run/canary.secret")
 
 
+@pytest.mark.parametrize("setting, warning", [
+    ("Capability=CAP_SYS_PTRACE\nPrivateUsers=no", "Capability=CAP_SYS_PTRACE with PrivateUsers=no equals access to the host"),
+    ("Capability=CAP_SYS_ADMIN", "Capability=CAP_SYS_ADMIN lets the container undo read-only mounts"),
+    ("Capability=CAP_SYS_PTRACE", None),
+])
+def test_check_says_which_rights_undo_the_walls(m: Machine, setting: str, warning: str | None) -> None:
+    check = m.run("berth", "check", service(m, "true", container=setting))
+    assert ("warning:" in check.out) == (warning is not None)
+    assert warning is None or f"warning: {warning}" in check.out
+
+
 @pytest.mark.parametrize("users", ["pick", "no"])
 def test_ipc_can_be_the_hosts(m: Machine, users: str) -> None:
     m.sh("echo here > /dev/shm/canary")
