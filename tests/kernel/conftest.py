@@ -62,6 +62,12 @@ def ground() -> Iterator[Path]:
     subprocess.run(["rm", "-rf", path], check=True)
 
 
+@pytest.fixture(scope="session")
+def debian(pytestconfig: pytest.Config, progress: roots.Progress) -> Path:
+    """An image with a whole python, for attackers that need the kernel's calls."""
+    return roots.get("machine", pytestconfig.getoption("--debian"), progress)
+
+
 @pytest.fixture(scope="module")
 def shared(berth: Path, image: Path) -> Iterator[Container]:
     """One container for all tests that leave it as it was."""

@@ -20,6 +20,7 @@ from typing import Callable, Iterator
 import pytest
 
 from harness import roots
+from harness.attack import PRELUDE, launch
 from harness.machine import missing
 
 pytestmark = pytest.mark.kernel
@@ -34,12 +35,6 @@ def berth(pytestconfig: pytest.Config) -> Path:
     if reason := missing():
         pytest.skip(reason)
     return Path(pytestconfig.getoption("--berth-build")).resolve() / "helper" / "berth"
-
-
-@pytest.fixture(scope="session")
-def debian(pytestconfig: pytest.Config, progress: roots.Progress) -> Path:
-    """An image with a whole python, for attackers that need the kernel's calls."""
-    return roots.get("machine", pytestconfig.getoption("--debian"), progress)
 
 
 @pytest.fixture
@@ -66,41 +61,7 @@ def _mounts() -> list[str]:
     return sorted(line.split(" - ")[0].split(" ", 3)[3] for line in Path("/proc/self/mountinfo").read_text().splitlines())
 
 
-def launch(berth: Path, image: Path, *argv: str, options: tuple[str, ...] = (), users: str = "pick",
-           timeout: float = 60, name: str = "") -> subprocess.CompletedProcess[str]:
-    name = name or f"e{uuid.uuid4().hex[:12]}"
-    return subprocess.run([berth, "launch", "--foreground", f"--name={name}", f"--image={image}",
-                           f"--private-users={users}", "--network=none", *options, "--", *argv],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          timeout=timeout)
-
-
 # -- the kernel's doors --
-
-PRELUDE = r"""
-import ctypes, errno, os, socket, struct, fcntl, stat, sys
-libc = ctypes.CDLL(None, use_errno=True)
-libc.syscall.restype = ctypes.c_long
-found = {}
-
-def call(name, number, *args):
-    ctypes.set_errno(0)
-    result = libc.syscall(ctypes.c_long(number), *[ctypes.c_char_p(a) if isinstance(a, bytes) else
-                          a if isinstance(a, ctypes.Array) else ctypes.c_long(a) for a in args])
-    found[name] = errno.errorcode.get(ctypes.get_errno(), "?") if result < 0 else "ok"
-    return result
-
-def attempt(name, what):
-    try:
-        result = what()
-        found[name] = "ok" if result is None else result
-    except OSError as error:
-        found[name] = errno.errorcode[error.errno]
-
-def write(path, text="1"):
-    with open(path, "w") as file:
-        file.write(text)
-"""
 
 # x86-64 numbers: the attackers' own, not those of a header that might be as wrong as the filter.
 CALLS = PRELUDE + r"""
@@ -115,6 +76,8 @@ call("fsconfig", 431, 0, 6, 0, 0, 0)
 call("fsmount", 432, 0, 0, 0)
 call("fspick", 433, -100, b"/", 0)
 call("mount_setattr", 442, -100, b"/", 0, ctypes.create_string_buffer(32), 32)
+call("open_tree_attr", 467, -100, b"/", 1, 0, 0)
+call("mount cgroup", 165, b"none", b"/mnt", b"cgroup", 0, b"memory")
 call("unshare user", 272, 0x10000000)
 call("unshare mount", 272, 0x00020000)
 call("unshare net", 272, 0x40000000)
@@ -140,6 +103,8 @@ call("swapon", 167, b"/x", 0)
 call("acct", 163, b"/x")
 call("settimeofday", 164, ctypes.create_string_buffer(16), 0)
 call("clock_settime", 227, 0, ctypes.create_string_buffer(16))
+call("adjtimex", 159, ctypes.create_string_buffer(struct.pack("i", 1), 208))  # ADJ_OFFSET
+call("clock_adjtime", 305, 0, ctypes.create_string_buffer(struct.pack("i", 1), 208))
 call("syslog", 103, 10, 0, 0)
 call("iopl", 172, 3)
 call("ioperm", 173, 0x70, 1, 1)
@@ -149,6 +114,9 @@ call("ptrace init", 101, 16, 1, 0, 0)
 here = ctypes.create_string_buffer(16)
 call("read memory of init", 310, 1, ctypes.create_string_buffer(struct.pack("QQ", ctypes.addressof(here), 16)), 1,
      ctypes.create_string_buffer(struct.pack("QQ", 0x1000, 16)), 1, 0)  # EFAULT would say that it may
+call("write memory of init", 311, 1, ctypes.create_string_buffer(struct.pack("QQ", ctypes.addressof(here), 16)), 1,
+     ctypes.create_string_buffer(struct.pack("QQ", 0x1000, 16)), 1, 0)
+call("take a descriptor of init", 438, libc.syscall(434, 1, 0), 0, 0)
 call("unknown call", 463 + 10)
 call("x32", 0x40000000 | 39)
 attempt("raw socket", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1) and None)
@@ -167,13 +135,13 @@ print(found)
 
 DENIED = {
     "EPERM": ("mount", "remount", "umount2", "pivot_root", "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount",
-              "fspick", "mount_setattr", "unshare user", "unshare mount", "unshare net", "clone user", "setns",
+              "fspick", "mount_setattr", "mount cgroup", "unshare user", "unshare mount", "unshare net", "clone user", "setns",
               "open_by_handle_at", "keyctl", "add_key", "request_key", "bpf", "perf_event_open", "userfaultfd",
               "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "reboot", "swapon", "acct",
-              "settimeofday", "clock_settime", "syslog", "iopl", "ioperm", "quotactl", "kcmp", "ptrace init",
-              "read memory of init", "raw socket", "packet socket", "TIOCSTI", "TIOCLINUX", "TIOCSTI with high bits",
+              "settimeofday", "clock_settime", "adjtimex", "clock_adjtime", "syslog", "iopl", "ioperm", "quotactl", "kcmp", "ptrace init",
+              "read memory of init", "write memory of init", "take a descriptor of init", "raw socket", "packet socket", "TIOCSTI", "TIOCLINUX", "TIOCSTI with high bits",
               "mknod disk", "mknod memory", "mknod loop", "mknod kmsg"),
-    "ENOSYS": ("clone3", "io_uring_setup", "io_uring_enter", "unknown call", "x32"),
+    "ENOSYS": ("clone3", "open_tree_attr", "io_uring_setup", "io_uring_enter", "unknown call", "x32"),
     "EAFNOSUPPORT": ("vsock",),
 }
 
@@ -202,7 +170,8 @@ if pid == 0:
     os._exit(0 if int80(20) == os.getpid() else 1)
 print({"works": os.waitpid(pid, 0)[1] == 0, **{name: int80(number, *args) for name, number, *args in (
     ("mount", 21), ("umount2", 52), ("pivot_root", 217), ("keyctl", 288), ("bpf", 357), ("setns", 346), ("unshare", 310, 0x10000000),
-    ("clone", 120, 0x10000000), ("clone3", 435), ("io_uring_setup", 425), ("socketcall", 102, 1), ("socket", 359, 40))}})
+    ("clone", 120, 0x10000000), ("clone3", 435), ("io_uring_setup", 425), ("socketcall", 102, 1), ("socketpair by socketcall", 102, 8),
+    ("socket", 359, 40), ("socketpair", 360, 38))}})
 """
 
 
@@ -216,7 +185,29 @@ def test_the_second_set_of_system_calls_is_closed_as_well(berth: Path, debian: P
     assert found == {
         "works": True, **dict.fromkeys(("mount", "umount2", "pivot_root", "keyctl", "bpf", "setns", "unshare", "clone"),
                                        -errno.EPERM),
-        "clone3": -errno.ENOSYS, "socketcall": -errno.ENOSYS, "io_uring_setup": -errno.ENOSYS, "socket": -errno.EAFNOSUPPORT}
+        **dict.fromkeys(("clone3", "socketcall", "socketpair by socketcall", "io_uring_setup"), -errno.ENOSYS),
+        **dict.fromkeys(("socket", "socketpair"), -errno.EAFNOSUPPORT)}
+
+
+#: What a program may ask for; whatever the kernel has beside these has modules that it loads for whoever asks.
+FAMILIES = {"UNIX": 1, "INET": 2, "INET6": 10, "KEY": 15, "NETLINK": 16, "PACKET": 17, "PPPOX": 24, "CAN": 29, "BLUETOOTH": 31}
+
+ASK_FAMILIES = PRELUDE + r"""
+for family in range(-1, 64):
+    # socket(2) looks at the type before it looks for, or loads, the family: EINVAL says that the filter let it through
+    call(("socket", family), 41, family, 15, 0)
+    call(("pair", family), 53, family, 15, 0, ctypes.create_string_buffer(8))
+print({what: {family for (kind, family), result in found.items() if kind == what and result != "EAFNOSUPPORT"}
+       for what in ("socket", "pair")})
+"""
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the attackers know x86-64's numbers")
+def test_no_module_of_a_rare_family_of_sockets_is_loaded(berth: Path, debian: Path) -> None:
+    done = launch(berth, debian, "python3", "-c", ASK_FAMILIES)
+    assert done.returncode == 0, done.stderr
+    nothing = {0, 14, 25, 27, 28}  # numbers behind which no kernel has anything
+    assert ast.literal_eval(done.stdout) == dict.fromkeys(("socket", "pair"), set(FAMILIES.values()) | nothing)
 
 
 FILES = PRELUDE + r"""
@@ -247,6 +238,56 @@ def test_the_hosts_knobs_can_be_neither_written_nor_read(berth: Path, debian: Pa
     assert found["/sys/fs/cgroup/cgroup.procs"] == "EROFS"
     if users != "pick":  # else it is the owner that is another
         assert found["/proc/sysrq-trigger"] == ("EROFS" if os.path.exists("/proc/sysrq-trigger") else "absent")
+
+
+WALK = PRELUDE + r"""
+names = {"written": [], "read": []}
+def look(path, status):
+    if status.st_mode & 0o222:
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+            names["written"].append(path)
+        except OSError:
+            pass
+    if not status.st_mode & 0o044 and path.startswith("/proc/"):  # of sysfs not even the opening is harmless
+        try:
+            os.read(os.open(path, os.O_RDONLY | os.O_NONBLOCK), 16) and names["read"].append(path)
+        except OSError:
+            pass
+
+def walk(directory):
+    try:
+        entries = list(os.scandir(directory))
+    except OSError:
+        return
+    for entry in entries:
+        if directory == "/proc" and entry.name.isdigit() or entry.is_symlink() or entry.path == "/proc/sys":
+            continue
+        if entry.is_dir():
+            walk(entry.path)
+        elif stat.S_ISREG(entry.stat().st_mode):  # what hides one is our /dev/null
+            look(entry.path, entry.stat())
+
+walk("/proc")
+walk("/sys")
+names["hidden"] = {path: os.listdir(path) for path in ("/sys/firmware", "/sys/kernel/slab", "/sys/class/zram-control",
+                                                       "/sys/devices/virtual/powercap") if os.path.isdir(path)}
+print(names)
+"""
+
+
+@pytest.mark.parametrize("users", USERS)
+def test_no_file_of_the_kernel_obeys_or_tells_what_is_the_hosts_roots(berth: Path, debian: Path, users: str) -> None:
+    """All of /proc and /sys: what can be opened for writing is for everyone, what only root may read is not there.
+    Some of sysfs acts when it is read: with each look at zram-control/hot_add the host has a device more."""
+    done = launch(berth, debian, "python3", "-c", WALK, users=users)
+    assert done.returncode == 0, done.stderr
+    found = ast.literal_eval(done.stdout)
+    # everyone may ask to be told of pressure: it tells the asker, and changes nothing
+    assert {path for path in found["written"] if not path.startswith("/proc/pressure/")} == set()
+    assert found["read"] == []
+    if users != "pick":
+        assert [path for path, names in found["hidden"].items() if names] == []
 
 
 CHROOT = PRELUDE + r"""
