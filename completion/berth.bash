@@ -50,7 +50,7 @@ _berth() {
     while IFS= read -r line; do
         IFS=$'\t' read -r -a fields <<<"$line"
         [[ ${fields[0]} == "$verb" && ${fields[2]} == --* ]] || continue
-        [[ ${fields[4]} == "["* ]] && fields[4]='' # may have a value
+        [[ ${fields[4]} == "[="* ]] && fields[4]='' # may have a value
         options+=" ${fields[2]}${fields[4]:+=}"
         [[ -n ${fields[4]} && ($previous == "${fields[2]}" || $previous == "-${fields[3]}") ]] && takes_value=${fields[2]}
     done <<<"$table"

@@ -67,6 +67,11 @@ static int refuse_unknown(const OptionParser *parser, const char *name, size_t n
         return log_error_errno(EINVAL, "unknown option '--%.*s', see --help", (int) n, name);
 }
 
+/* May it stand without a value? "[SECTION.]KEY=VALUE" is one, and only begins with what may be left out. */
+static bool is_optional(const char *argument) {
+        return startswith(argument, "[=") != NULL;
+}
+
 static int next_long(OptionParser *parser, const char *word, const char **ret_value) {
         size_t n = strcspn(word, "=");
         const char *value = word[n] == '=' ? word + n + 1 : NULL;
@@ -78,7 +83,7 @@ static int next_long(OptionParser *parser, const char *word, const char **ret_va
                         continue;
                 if (!option->argument && value)
                         return log_error_errno(EINVAL, "option '--%s' takes no value", option->name);
-                if (option->argument && option->argument[0] != '[' && !value) {
+                if (option->argument && !is_optional(option->argument) && !value) {
                         value = parser->argv[parser->index + 1];
                         if (!value)
                                 return log_error_errno(EINVAL, "option '--%s' needs a value: --%s=%s",
@@ -168,7 +173,7 @@ void options_print(FILE *f, const Option *options) {
 
                 snprintf(left, sizeof(left), "%c%c --%s%s%s", option->letter ? '-' : ' ',
                          option->letter ? option->letter : ' ', option->name,
-                         option->argument && option->argument[0] != '[' ? "=" : "",
+                         option->argument && !is_optional(option->argument) ? "=" : "",
                          option->argument ? option->argument : "");
                 fprintf(f, "  %-30s %s\n", left, option->help);
         }

@@ -7,13 +7,15 @@
 #include "helper/verbs/options.h"
 #include "helper/verbs/verbs.h"
 
-enum { USER, TTY, SIZE, TREE };
+enum { USER, TTY, SIZE, TREE, JSON, SET };
 
 static const Option table[] = {
         [USER] = { "user", 'u', "USER", "A user" },
         [TTY] = { "tty", 't', NULL, "A terminal" },
         [SIZE] = { "tty-size", 0, "SIZE", "A size" },
         [TREE] = { "tree", 'T', NULL, "A tree" },
+        [JSON] = { "json", 0, "[=stream]", "An object" },
+        [SET] = { "set", 0, "[SECTION.]KEY=VALUE", "A key" },
         {},
 };
 
@@ -85,6 +87,11 @@ static void options_and_words_mix_where_there_is_no_command(void **state _unused
                 { "-h", "help []" },
                 { "-th", "1 help []" },
                 { "''", " []" },
+                { "--json a", "4 a []" },
+                { "--json=stream a", "4=stream a []" },
+                { "--set a=b", "5=a=b []" }, /* what may be left out is a part of the value */
+                { "--set=a=b", "5=a=b []" },
+                { "--set", "! " },
                 { "--use=b", "! " }, /* never abbreviated */
                 { "--tty=yes", "! " },
                 { "--tty=", "! " },
