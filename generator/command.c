@@ -272,7 +272,8 @@ static int add_exec(Command *c) {
         return add_words(c, &(const struct Row){ "Container", "Exec", "", ROW_WORDS });
 }
 
-void command_name(const Manifest *m, Text *line) {
+/* The one that all have: "--name=NAME", of a template with its instance. */
+static void add_name(const Manifest *m, Text *line) {
         pass_name(line, m, " \"--name=", "\"");
 }
 
@@ -304,7 +305,7 @@ int command_launch(Manifest *m, Text *line) {
         Command c = { .m = m, .line = line };
         int r;
 
-        command_name(m, line);
+        add_name(m, line);
         for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
                 r = add_row(&c, &rows[i]);
                 if (r < 0)
@@ -316,7 +317,7 @@ int command_launch(Manifest *m, Text *line) {
 int command_cleanup(Manifest *m, Text *line) {
         Command c = { .m = m, .line = line };
 
-        command_name(m, line);
+        add_name(m, line);
         return add_words(&c, &(const struct Row){ "Hooks", "Error", "--hook-error=", ROW_WORDS });
 }
 
@@ -327,7 +328,7 @@ int command_reload(Manifest *m, Text *line) {
 
         if (store_get(m->store, "Container", "ReloadSignal", 0, &v)) {
                 text_add(line, " reload");
-                command_name(m, line);
+                add_name(m, line);
                 return add_word(&c, "--signal=", v.text, v.line);
         }
         if (!store_get(m->store, "Container", "ReloadExec", 0, &v))
@@ -353,7 +354,7 @@ int command_refuse(const Manifest *m, Text *line) {
         char message[COMMAND_MESSAGE_SIZE];
         size_t told = 0;
 
-        command_name(m, line);
+        add_name(m, line);
         text_add(line, " --");
         for (size_t i = 0; i < m->diags.n && told < MESSAGES_MAX; i++) {
                 if (m->diags.list[i].level != DIAG_ERROR)

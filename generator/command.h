@@ -20,9 +20,6 @@ int command_reload(Manifest *m, Text *line);
 /* Appends those behind "berth refuse": every error of m, which is sorted. 0 or -ENOMEM. */
 int command_refuse(const Manifest *m, Text *line);
 
-/* Appends the one that all have: "--name=NAME", of a template with its instance. */
-void command_name(const Manifest *m, Text *line);
-
 /* Writes "FILE:LINE: message", cut to size bytes with its NUL, between characters. */
 #define COMMAND_MESSAGE_SIZE 900
 void command_message(const Manifest *m, const Diag *diag, char ret[static COMMAND_MESSAGE_SIZE]);

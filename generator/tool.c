@@ -34,25 +34,25 @@ static const struct ToolVerb {
         bool operands; /* needs at least one */
 } verbs[] = {
         { "check", "[OPTION...] [NAME|FILE...]",
-          "Tells what is wrong with manifests; without arguments, with all of them.",
+          "Tell what is wrong with manifests; without arguments, with all of them.",
           "0 all is well, 1 there are errors, 2 wrong usage, 3 no such manifest", check_options, verb_check, false },
         { "preview", "[OPTION...] [NAME|FILE...]",
-          "Prints the units that manifests make, each after its path; without arguments, those of all.\n"
+          "Print the units that manifests make, each after its path; without arguments, those of all.\n"
           "Nothing is written.",
           "0 done, 1 there are errors, 2 wrong usage, 3 no such manifest", preview_options, verb_preview, false },
         { "diff", "[OPTION...] [NAME...]",
-          "Shows where systemd or a running container is behind the manifests: what a daemon-reload and what\n"
+          "Show where systemd or a running container is behind the manifests: what a daemon-reload and what\n"
           "a restart would change.",
           "0 nothing differs, 1 something does, 2 wrong usage, 3 no such manifest", diff_options, verb_diff, false },
         { "convert", "[OPTION...] FILE...|DIR",
-          "Makes manifests of Quadlet's .container, .volume, .network and .pod files, and names what it could\n"
-          "not carry over. A single manifest goes to standard output.",
+          "Make manifests of Quadlet's .container, .volume, .network and .pod files, and name what could\n"
+          "not be carried over. A single manifest goes to standard output.",
           "0 all carried over, 1 something was not, 2 wrong usage", convert_options, verb_convert, true },
         { "enable", "[OPTION...] NAME...",
-          "Has containers started with the system, by a drop-in NAME.berth.d/50-enable.conf.",
+          "Have containers started with the system, by a drop-in NAME.berth.d/50-enable.conf.",
           "0 done, 1 failed, 2 wrong usage, 3 no such manifest", enable_options, verb_enable, true },
         { "disable", "[OPTION...] NAME...",
-          "Takes back what enable did.",
+          "Take back what enable did.",
           "0 done, 1 failed, 2 wrong usage, 3 no such manifest", enable_options, verb_disable, true },
 };
 /* clang-format on */

@@ -41,7 +41,8 @@ void state_done(State *state) {
         *state = (State){};
 }
 
-int state_open_directory(const char *name) {
+/* Opens (and makes) /run/berth/containers/NAME, 0700. */
+static int open_directory(const char *name) {
         char path[sizeof(BERTH_CONTAINER_DIR) + NAME_LENGTH_MAX + 2];
         _cleanup_close_ int all_fd = -EBADF;
 
@@ -225,7 +226,7 @@ int state_write(const State *state, char *const *launch) {
         FILE *f;
         int r;
 
-        dir_fd = state_open_directory(state->name);
+        dir_fd = open_directory(state->name);
         if (dir_fd < 0)
                 return dir_fd;
         f = open_memstream(&text, &size);

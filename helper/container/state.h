@@ -44,9 +44,6 @@ typedef struct State { /* owns all of its pointers */
 void state_done(State *state);
 #define _cleanup_state_ _cleanup_(state_done)
 
-/* Opens (and makes) /run/berth/containers/NAME, 0700. */
-int state_open_directory(const char *name);
-
 /* Writes the files, the state under a name that nobody reads: until its root is its own, who enters the container
  * enters the host. launch is the command line that systemd gave, for "berth diff" to compare with the manifest's; NULL
  * leaves it as it is. */

@@ -549,16 +549,6 @@ int store_open_entry(const Store *store, const char *entry) {
         return fd < 0 ? -errno : fd;
 }
 
-int store_open_file(const Store *store, const char *entry, const char *file) {
-        _cleanup_close_ int entry_fd = store_open_entry(store, entry);
-        int fd;
-
-        if (entry_fd < 0)
-                return entry_fd;
-        fd = openat(entry_fd, file, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-}
-
 int store_read_json(int dir_fd, const char *path, json_object **ret) {
         _cleanup_free_ char *text = NULL;
         enum json_tokener_error error;

@@ -115,9 +115,8 @@ int store_sweep(Store *store);
 /* The same for who has no store open; where there is none nothing is made. Logs. */
 int store_clean(void);
 
-/* Opens ENTRY, and one of its files for reading. Do not log. */
+/* Opens ENTRY. Does not log. */
 int store_open_entry(const Store *store, const char *entry);
-int store_open_file(const Store *store, const char *entry, const char *file);
 
 /* Reads a JSON file of an entry, or ID.json; an object. Caller puts it. Does not log. */
 int store_read_json(int dir_fd, const char *path, json_object **ret);

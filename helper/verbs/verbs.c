@@ -125,14 +125,14 @@ const Option reload_options[] = {
         [EXEC_ENV_FILE] = { "env-file", 0, "FILE", "File of NAME=VALUE lines" }, \
         [EXEC_TTY_SIZE] = { "tty-size", 0, "ROWSxCOLS", "Size of the terminal; default: the caller's" }, \
         [EXEC_TIMEOUT]  = { "timeout", 0, "TIME", "End it and all it started after this time, exit 124" }, \
-        [EXEC_CAP_ADD]  = { "cap-add", 0, "CAP", "One of the container's that a user without root has too, repeatable" }
+        [EXEC_CAP_ADD]  = { "cap-add", 0, "CAP", "Give the user this capability of the container as well, repeatable" }
 
 const Option exec_options[] = {
         EXEC_COMMON,
         [EXEC_TTY]        = { "tty", 't', NULL, "With a terminal, even if stdin or stdout is none" },
         [EXEC_NO_TTY]     = { "no-tty", 'T', NULL, "Without a terminal" },
         [EXEC_INPUT]      = { "input", 0, "FILE", "A file of the host as standard input, or -" },
-        [EXEC_JSON]       = { "json", 0, "[=stream]", "Tell of it as a JSON object; with =stream its output before" },
+        [EXEC_JSON]       = { "json", 0, "[=stream]", "Tell how it went as a JSON object; with =stream its output before" },
         [EXEC_MAX_OUTPUT] = { "max-output", 0, "BYTES", "With --json, what is kept of each stream; default: 256K" },
         [EXEC_DETACH]     = { "detach", 0, NULL, "Do not wait for it; prints the name of a job, see berth job" },
         [EXEC_SESSION]    = { "session", 0, "ID", "Go on, in a shell, where the last call with that ID ended" },
@@ -160,17 +160,17 @@ const Option run_options[] = {
         [RUN_SET]        = { "set", 0, "[SECTION.]KEY=VALUE", "Any other key of a manifest, repeatable" },
         [RUN_DETACH]     = { "detach", 'd', NULL, "Do not wait for the command; prints the container's name" },
         [RUN_REPLACE]    = { "replace", 0, NULL, "Stop one of the same name first" },
-        [RUN_USER]       = { "user", 'u', "USER", "As of exec" },
-        [RUN_WORKDIR]    = { "workdir", 'w', "DIR", "As of exec" },
-        [RUN_ENV]        = { "env", 'e', "NAME[=VALUE]", "As of exec" },
-        [RUN_ENV_FILE]   = { "env-file", 0, "FILE", "As of exec" },
-        [RUN_TIMEOUT]    = { "timeout", 0, "TIME", "As of exec; with --detach of the whole container" },
-        [RUN_TTY]        = { "tty", 't', NULL, "As of exec" },
-        [RUN_NO_TTY]     = { "no-tty", 'T', NULL, "As of exec" },
-        [RUN_TTY_SIZE]   = { "tty-size", 0, "ROWSxCOLS", "As of exec" },
-        [RUN_INPUT]      = { "input", 0, "FILE", "As of exec" },
-        [RUN_JSON]       = { "json", 0, "[=stream]", "As of exec" },
-        [RUN_MAX_OUTPUT] = { "max-output", 0, "BYTES", "As of exec" },
+        [RUN_USER]       = { "user", 'u', "USER", "Name in the container's passwd, or number; USER:GROUP too" },
+        [RUN_WORKDIR]    = { "workdir", 'w', "DIR", "Working directory inside" },
+        [RUN_ENV]        = { "env", 'e', "NAME[=VALUE]", "Environment variable; NAME alone: the caller's value" },
+        [RUN_ENV_FILE]   = { "env-file", 0, "FILE", "File of NAME=VALUE lines" },
+        [RUN_TIMEOUT]    = { "timeout", 0, "TIME", "End it after this time, exit 124; with --detach the container" },
+        [RUN_TTY]        = { "tty", 't', NULL, "With a terminal, even if stdin or stdout is none" },
+        [RUN_NO_TTY]     = { "no-tty", 'T', NULL, "Without a terminal" },
+        [RUN_TTY_SIZE]   = { "tty-size", 0, "ROWSxCOLS", "Size of the terminal; default: the caller's" },
+        [RUN_INPUT]      = { "input", 0, "FILE", "A file of the host as standard input, or -" },
+        [RUN_JSON]       = { "json", 0, "[=stream]", "Tell how it went as a JSON object; with =stream its output before" },
+        [RUN_MAX_OUTPUT] = { "max-output", 0, "BYTES", "With --json, what is kept of each stream; default: 256K" },
         [_RUN_MAX]       = {},
 };
 
@@ -298,7 +298,7 @@ const Verb verbs[] = {
           VERB_MANAGE, .options = kill_options },
         { "logs", "NAME [OPTION...]", "Show what the journal has of a container", VERB_MANAGE, .options = logs_options },
         { "freeze", "NAME", "Hold all processes of a container", VERB_MANAGE },
-        { "thaw", "NAME", "Let them go on", VERB_MANAGE },
+        { "thaw", "NAME", "Let the processes of a container go on", VERB_MANAGE },
         { "doctor", "[OPTION...]", "Tell what this host can do, what it lacks, and what helps", VERB_MANAGE, .options = doctor_options },
         { "clean", "[OPTION...]", "Remove what no running container owns", VERB_MANAGE, .options = clean_options },
         { "remove", "NAME [OPTION...]", "Remove what a container has left", VERB_MANAGE, .options = remove_options },
