@@ -13,14 +13,17 @@
 #include <sys/stat.h>
 
 #include "common/contract.h"
+#include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
+#include "common/strv.h"
 #include "helper/container/confine.h"
 #include "helper/container/enter.h"
 #include "helper/container/image.h"
 #include "helper/container/mount.h"
 #include "helper/container/user.h"
 #include "helper/launch/layer.h"
+#include "helper/launch/target.h"
 
 #define BIT(capability) (UINT64_C(1) << (capability))
 
@@ -182,6 +185,82 @@ static int stack(int image_fd, int layer_fd, InsidePurpose purpose) {
                                          (write ? 0 : MOUNT_ATTR_RDONLY));
 }
 
+/* An empty directory "d" and an empty file "f", attached in our own mount namespace: of what is detached nothing can be
+ * cloned before Linux 6.15. */
+static int make_covers(dev_t *ret_device) {
+        const uint64_t attributes =
+                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+        static const char *const options[] = { "size=4k", "mode=0555", NULL };
+        _cleanup_close_ int fd = mount_new("tmpfs", options, 0), file_fd = -EBADF;
+        struct stat st;
+        int r;
+
+        if (fd < 0)
+                return fd;
+        file_fd = openat(fd, "f", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+        if (file_fd < 0 || mkdirat(fd, "d", 0555) < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        file_fd = close_fd(file_fd);
+        r = mount_set(fd, attributes);
+        if (r < 0)
+                return r;
+        if (move_mount(fd, "", AT_FDCWD, "/usr", MOVE_MOUNT_F_EMPTY_PATH) < 0) /* every host has that */
+                return -errno;
+        *ret_device = st.st_dev;
+        return TAKE_FD(fd);
+}
+
+/* What is missing was made by the start, and is made again by the next; what is in the way then is in its way as well,
+ * and no mount. */
+static int cover(int root_fd, int covers_fd, const char *mount, InsidePurpose purpose) {
+        bool directory = mount[0] == 'd';
+        _cleanup_close_ int target_fd = -EBADF, fd = -EBADF;
+        struct stat st;
+
+        target_fd = purpose == INSIDE_WRITE ? target_open(root_fd, mount + 1, directory)
+                                            : open_in_root(root_fd, mount + 1, O_PATH);
+        if (target_fd < 0)
+                switch (target_fd) {
+                case -ENOENT:
+                case -ENOTDIR:
+                case -EISDIR:
+                case -ELOOP:
+                case -EROFS: /* below another cover */
+                        return 0;
+                default:
+                        return target_fd;
+                }
+        if (fstat(target_fd, &st) < 0)
+                return -errno;
+        if (S_ISDIR(st.st_mode) != directory)
+                return 0;
+        fd = mount_clone(covers_fd, directory ? "d" : "f");
+        return fd < 0 ? fd : mount_attach(fd, target_fd);
+}
+
+static int cover_mounts(const char *name, InsidePurpose purpose, Inside *inside) {
+        _cleanup_strv_ char **mounts = NULL;
+        _cleanup_close_ int covers_fd = -EBADF;
+        int r;
+
+        r = layer_read_mounts(inside->lock_fd, name, &mounts);
+        if (r < 0)
+                return r;
+        if (move_mount(inside->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                return log_error_errno(errno, "cannot attach the files of container '%s': %m", name);
+        covers_fd = r = make_covers(&inside->cover);
+        if (r < 0)
+                return log_error_errno(r, "cannot make an empty file system: %m");
+        for (char **mount = mounts; r >= 0 && mount && *mount; mount++) {
+                r = cover(inside->root_fd, covers_fd, *mount, purpose);
+                if (r < 0)
+                        log_error_errno(r,
+                                        "container '%s': '%s', where it has a mount, cannot be covered: %m",
+                                        name, *mount + 1);
+        }
+        return MIN(r, 0);
+}
+
 /* Is there a manifest of that name, or of the template that it is an instance of? */
 static bool has_manifest(const char *name) {
         static const char path[] = BERTH_MANIFEST_PATH;
@@ -222,6 +301,9 @@ static int enter_kept(const char *name, InsidePurpose purpose, Inside *inside) {
                 return log_error_errno(ENOENT, "'%s' is not a container's name, see berth list", name);
         if (geteuid() != 0)
                 return log_error_errno(EPERM, "only root may enter container '%s'", name);
+        /* First: only what is opened in a namespace can be stacked there. */
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                return log_error_errno(errno, "cannot make a mount namespace: %m");
         inside->lock_fd = r = layer_open_kept(name, purpose == INSIDE_WRITE, &image);
         if (r == -ENOENT && has_manifest(name))
                 return log_error_errno(ESRCH,
@@ -238,15 +320,14 @@ static int enter_kept(const char *name, InsidePurpose purpose, Inside *inside) {
         if (r < 0)
                 return r;
         /* Before Linux 6.6 or so overlayfs refuses layers that are attached nowhere, as a disk image is (see root.c). */
-        if (image.mounted &&
-            (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-             move_mount(image.fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0))
+        if (image.mounted && move_mount(image.fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
                 return log_error_errno(errno, "cannot attach the image of container '%s': %m", name);
         inside->root_fd = r = stack(image.fd, inside->lock_fd, purpose);
         if (r < 0)
                 return log_error_errno(r, "cannot stack the kept layer of container '%s' over its image: %m",
                                        name);
-        return leave_files(empty_fd);
+        r = cover_mounts(name, purpose, inside);
+        return r < 0 ? r : leave_files(empty_fd);
 }
 
 int inside_enter(const char *name, const char *user, InsidePurpose purpose, Inside *ret) {

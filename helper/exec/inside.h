@@ -15,6 +15,7 @@ typedef struct Inside {
         gid_t gid;
         bool as_user; /* without the rights of root */
         int lock_fd;  /* of a kept layer */
+        dev_t cover;  /* of one that does not run: the device of what stands where it has mounts, else 0 */
 } Inside;
 
 #define INSIDE_NONE                                                        \
@@ -33,7 +34,8 @@ typedef enum InsidePurpose {
 /* Makes the calling process one that only reaches the files of container name, for good: its user namespace, an empty
  * root directory, no capabilities but those that files take. With user (NULL: the leader's, but with the rights of
  * root) it has that user's ids and no capability at all. One that does not run is its kept layer over
- * its image, without what is mounted when it runs; new files of it are root's. -ENOENT: no such container, -ESRCH: it
+ * its image; where something is mounted when it runs, there is a mount that is empty and read-only, so that
+ * nothing goes where nobody would find it. New files of it are root's. -ENOENT: no such container, -ESRCH: it
  * does not run, and keeps no files. Logs. */
 int inside_enter(const char *name, const char *user, InsidePurpose purpose, Inside *ret);
 

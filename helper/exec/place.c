@@ -114,6 +114,30 @@ static int follow(const Place *place, char **path) {
         return strlen(next) < PATH_MAX ? 1 : -ENAMETOOLONG;
 }
 
+/* Is what stands there, or does not, on one of the covers? r: what looking for it came to. */
+static int check_cover(const Inside *inside, const char *path, int r) {
+        _cleanup_free_ char *prefix = NULL;
+
+        if (inside->cover == 0 || (r < 0 && r != -ENOENT && r != -ENOTDIR && r != -EROFS))
+                return r;
+        prefix = strdup(path);
+        if (!prefix)
+                return -ENOMEM;
+        /* the longest part of the path that is there */
+        for (size_t n = strlen(prefix); n > 0; prefix[n] = '\0') {
+                _cleanup_close_ int fd = open_in_root(inside->root_fd, prefix, O_PATH | O_NOFOLLOW);
+                struct stat st;
+
+                if (fd >= 0)
+                        return fstat(fd, &st) < 0 ? -errno : st.st_dev == inside->cover ? -EREMOTE : r;
+                while (n > 0 && prefix[n - 1] == '/')
+                        n--;
+                while (n > 0 && prefix[n - 1] != '/')
+                        n--;
+        }
+        return r;
+}
+
 int place_find(const Inside *inside, const char *path, unsigned flags, Place *ret) {
         _cleanup_free_ char *at = strdup(path);
         _cleanup_place_ Place place = PLACE_NONE;
@@ -125,6 +149,7 @@ int place_find(const Inside *inside, const char *path, unsigned flags, Place *re
         for (unsigned i = 0; i < LINKS_MAX; i++) {
                 int r = find_step(inside, at, flags & PLACE_MAKE, &place);
 
+                r = check_cover(inside, at, r);
                 if (r >= 0 && (flags & PLACE_FOLLOW))
                         r = follow(&place, &at);
                 if (r < 0)

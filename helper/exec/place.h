@@ -21,6 +21,9 @@ typedef struct Place {
                 .dir_fd = -EBADF \
         }
 
+/* What to say of -EREMOTE. */
+#define PLACE_MOUNTED "'%s' is on a mount, which is there only while the container runs; start it"
+
 void place_done(Place *place);
 #define _cleanup_place_ _cleanup_(place_done)
 
@@ -29,7 +32,8 @@ typedef enum PlaceFlags {
         PLACE_MAKE = 1 << 1,   /* directories on the way are made */
 } PlaceFlags;
 
-/* Finds path, absolute. -EINVAL: it is not, or ends with "..". */
+/* Finds path, absolute. -EINVAL: it is not, or ends with ".."; -EREMOTE: it is on a mount of a container that does not
+ * run, see PLACE_MOUNTED. */
 int place_find(const Inside *inside, const char *path, unsigned flags, Place *ret);
 
 /* Opens the regular file that stands there, without following a link; what it is goes to *ret. -EISDIR, -ELOOP,

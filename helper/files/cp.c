@@ -166,8 +166,11 @@ static int enter_failed(int r) {
 }
 
 static int failed(const End *end, int error) {
-        (void) log_error_errno(error, "%s%s%s: %m", end->name ? end->name : "", end->name ? ":" : "",
-                               shown(end->path).text);
+        if (error == -EREMOTE)
+                log_error("container '%s': " PLACE_MOUNTED, end->name, shown(end->path).text);
+        else
+                (void) log_error_errno(error, "%s%s%s: %m", end->name ? end->name : "", end->name ? ":" : "",
+                                       shown(end->path).text);
         return EXIT_FAILED;
 }
 

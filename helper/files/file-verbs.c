@@ -150,6 +150,8 @@ int file_fail_path(FileCall *call, const char *stage, int error, const char *pat
                 return file_fail(call, stage, error,
                                  "'%s' is a mount of its own, which cannot be replaced; change its source",
                                  path);
+        case EREMOTE:
+                return file_fail(call, stage, error, PLACE_MOUNTED, path);
         case ESTALE:
                 return file_fail(call, stage, error,
                                  "'%s' was changed by somebody else meanwhile; try again", path);

@@ -10,14 +10,17 @@
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
+#include "common/strv.h"
 #include "helper/container/data.h"
 #include "helper/container/mount.h"
 #include "helper/launch/layer-disk.h"
 
-#define LAYERS    BERTH_DATA_DIR "/layers"
-#define EPHEMERAL ".ephemeral"
-#define STAMP     "image" /* which image the layer belongs over */
-#define IMAGE     "name"  /* what the manifest calls that */
+#define LAYERS          BERTH_DATA_DIR "/layers"
+#define EPHEMERAL       ".ephemeral"
+#define STAMP           "image"  /* which image the layer belongs over */
+#define IMAGE           "name"   /* what the manifest calls that */
+#define MOUNTS          "mounts" /* where the container has others' files, NUL-terminated words */
+#define MOUNTS_SIZE_MAX (8 * 1024 * 1024)
 
 typedef char LayerName[NAME_LENGTH_MAX + sizeof(EPHEMERAL)];
 
@@ -50,16 +53,53 @@ bool layer_is_stamped(int layer_fd) {
         return faccessat(layer_fd, STAMP, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* For whoever wants the image while nothing runs from it. */
-static int note_image(int layer_fd, const char *name, const char *image) {
+/* For whoever works on the layer while nothing runs from it. As a rule it is there already. */
+static int note(int layer_fd, const char *name, const char *file, const char *text, size_t size) {
         _cleanup_free_ char *noted = NULL;
+        size_t noted_size;
         int r;
 
-        r = read_file_at(layer_fd, IMAGE, 8192, &noted, NULL);
-        if (r >= 0 && streq(noted, image))
+        r = read_file_at(layer_fd, file, MOUNTS_SIZE_MAX, &noted, &noted_size);
+        if (r >= 0 && noted_size == size && memcmp(noted, text, size) == 0)
                 return 0;
-        r = write_file_at(layer_fd, IMAGE, image, strlen(image), 0600);
-        return r < 0 ? log_error_errno(r, "Cannot write '%s/%s/%s': %m", LAYERS, name, IMAGE) : 0;
+        r = write_file_at(layer_fd, file, text, size, 0600);
+        return r < 0 ? log_error_errno(r, "Cannot write '%s/%s/%s': %m", LAYERS, name, file) : 0;
+}
+
+int layer_note_mounts(int layer_fd, const char *name, char *const *mounts) {
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        char *at;
+
+        for (char *const *mount = mounts; mount && *mount; mount++)
+                size += strlen(*mount) + 1;
+        if (size > MOUNTS_SIZE_MAX)
+                return log_error_errno(E2BIG, "The mounts' targets are more than %d bytes", MOUNTS_SIZE_MAX);
+        at = text = malloc(size + 1);
+        if (!text)
+                return log_oom();
+        for (char *const *mount = mounts; mount && *mount; mount++)
+                at = stpcpy(at, *mount) + 1;
+        return note(layer_fd, name, MOUNTS, text, size);
+}
+
+int layer_read_mounts(int layer_fd, const char *name, char ***ret) {
+        _cleanup_strv_ char **mounts = NULL;
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        int r;
+
+        r = read_file_at(layer_fd, MOUNTS, MOUNTS_SIZE_MAX, &text, &size);
+        for (const char *p = text; r >= 0 && p < text + size; p += strlen(p) + 1)
+                r = strv_append(&mounts, p);
+        if (r < 0)
+                return log_error_errno(
+                                r,
+                                "the kept layer %s/%s does not say what the container mounts; start it "
+                                "once",
+                                LAYERS, name);
+        *ret = TAKE_PTR(mounts);
+        return 0;
 }
 
 /* Under /up the overlay's root shows through: it must look like the image's root. */
@@ -148,7 +188,7 @@ int layer_open(const Plan *plan, const State *state, int image_fd, int *ret_moun
         if (!ephemeral) {
                 r = check_stamp(fd, layer, state->image, state->image_digest);
                 if (r >= 0)
-                        r = note_image(fd, layer, state->image);
+                        r = note(fd, layer, IMAGE, state->image, strlen(state->image));
                 if (r < 0)
                         return r;
         }

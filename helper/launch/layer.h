@@ -15,6 +15,13 @@
  * lock on the layer against whoever would exchange or remove it. Logs. */
 int layer_open(const Plan *plan, const State *state, int image_fd, int *ret_mount_fd);
 
+/* Notes in a layer what is mounted in the container: 'd' for a directory or 'f' for a file, and its target, parents
+ * first. Logs. */
+int layer_note_mounts(int layer_fd, const char *name, char *const *mounts);
+
+/* Reads that. Logs. */
+int layer_read_mounts(int layer_fd, const char *name, char ***ret);
+
 /* Has a layer that was opened been started from, or was its maker killed before? */
 bool layer_is_stamped(int layer_fd);
 

@@ -406,11 +406,35 @@ static bool needs_layer(const Launch *launch) {
         return false;
 }
 
+/* What is not the layer's own while the container runs, for those who work on it while it does not. */
+static int note_mounts(const Launch *launch) {
+        const Plan *plan = &launch->plan;
+        _cleanup_strv_ char **noted = NULL;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < 3; i++)
+                r = strv_append(&noted, ((const char *const[]){ "d/proc", "d/sys", "d/dev" })[i]);
+        if (r >= 0 && (plan->read_only || plan->shared_run))
+                r = strv_append(&noted, "d/run");
+        if (r >= 0 && plan->read_only)
+                r = strv_append(&noted, "d/tmp");
+        for (size_t i = 0; r >= 0 && i < launch->n_etc; i++)
+                r = strv_appendf(&noted, "f/etc/%s", launch->etc[i].name);
+        for (size_t i = 0; r >= 0 && i < plan->n_mounts; i++) {
+                struct stat st = { .st_mode = S_IFDIR };
+
+                if (launch->mount_fds[i] >= 0 && fstat(launch->mount_fds[i], &st) < 0)
+                        return log_error_errno(errno, "mount '%s': %m", plan->mounts[i].target);
+                r = strv_appendf(&noted, "%c%s", S_ISDIR(st.st_mode) ? 'd' : 'f', plan->mounts[i].target);
+        }
+        return r < 0 ? log_oom() : layer_note_mounts(launch->lock_fd, plan->name, noted);
+}
+
 static int open_layer(Launch *launch) {
         if (!launch->plan.image || !needs_layer(launch))
                 return 0;
         launch->lock_fd = layer_open(&launch->plan, &launch->state, launch->image.fd, &launch->layer_fd);
-        return MIN(launch->lock_fd, 0);
+        return launch->lock_fd < 0 ? launch->lock_fd : launch->plan.ephemeral ? 0 : note_mounts(launch);
 }
 
 static int open_image(Launch *launch) {

@@ -324,6 +324,8 @@ static int pack_entry(Packing *p, int dir_fd, const char *name, const char *path
                 return 0; /* gone since the directory was read */
         if (fd < 0 || fstat(fd, &st) < 0)
                 return failed(p, errno, path, "look at it");
+        if (p->pack->inside->cover != 0 && st.st_dev == p->pack->inside->cover)
+                return skip(p, path, "where the container has a mount when it runs,");
         if (S_ISDIR(st.st_mode))
                 return pack_directory(p, fd, path, &st, depth);
         if (S_ISREG(st.st_mode))

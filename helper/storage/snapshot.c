@@ -25,7 +25,7 @@
 /* berth snapshot: copies of a kept layer. One is whole or not there: it is made beside its place, written to disk, and
  * renamed; so is the layer that is made of one again. */
 
-#define STAMP_MAX 8192
+#define STAMP_MAX (8 * 1024 * 1024)
 
 void snapshot_done(Snapshot *s) {
         item_done(&s->item);
@@ -97,7 +97,7 @@ static int check_tag(const char *tag) {
                                                  tag);
 }
 
-/* What stands beside up/ and work/: which image the layer belongs over. */
+/* What stands beside up/ and work/: which image the layer belongs over, what is mounted in it. */
 static int copy_stamps(int from_fd, int to_fd) {
         _cleanup_directory_ DIR *dir = NULL;
         const struct dirent *entry;

@@ -371,6 +371,45 @@ def test_a_kept_layer_is_read_and_written_while_nothing_runs(make: Callable[...,
         "kept\nmore\n5 6\n0 0\napp:y:1000:1000::/tmp:/bin/sh\nnew\nd\nf\nl\n")
 
 
+def test_a_stopped_container_hides_nothing_under_its_mounts(make: Callable[..., Files], ground: Path) -> None:
+    """What would go where a mount covers it at the next start is refused, by whatever path; all else is as ever."""
+    (ground / "file").write_text("host")
+    options = ("--ephemeral=no", "--mount=type=volume,source=db,target=/data", "--mount=type=tmpfs,target=/data/sub/deep",
+               f"--mount=type=bind,source={ground},target=/srv/bound,read-only=yes", "--mount=type=tmpfs,target=/scratch",
+               f"--mount=type=bind,source={ground / 'file'},target=/srv/one,filetype=file,read-only=yes")
+    c = make(*options)
+    c.shell("echo v > /data/v; ln -s /data /srv/link; ln -s ../data/new /srv/dangling; mkdir /srv/plain; echo p > /srv/plain/f;"
+            "echo t > /scratch/t; mkdir -p /dat")
+    c.stop()
+    layer = Path("/var/lib/berth/layers") / c.name / "up"
+    before = sorted(str(path) for path in layer.rglob("*"))
+    for path in ("/data/v", "/data/new", "/data/a/b/c", "/data/../data/v", "/srv/link/v", "/srv/link/a/b", "/srv/dangling",
+                 "/srv/bound/file", "/srv/one", "/scratch/t", "/scratch", "/data", "/data/sub/deep/x", "/etc/hosts", "/proc/x", "/dev/null"):
+        message = f"'{path}' is on a mount, which is there only while the container runs; start it"
+        for verb, more in (("read", ()), ("write", ()), ("copy", ("/srv/to",))):
+            assert fails(c, verb, path, *more, data="x") == (1, "find", "EREMOTE", message), (verb, path)
+        done = c.files("cp", f"{c.name}:{path}", ground / "out")
+        assert done.returncode == 1 and message in done.stderr.decode(), (path, done.stderr)
+        done = c.files("cp", ground / "file", f"{c.name}:{path}/in" if path in ("/data", "/scratch") else f"{c.name}:{path}")
+        assert done.returncode == 1 and b"is on a mount" in done.stderr, (path, done.stderr)
+    assert fails(c, "move", "/srv/plain/f", "/data/f")[2] == "EREMOTE"
+    assert fails(c, "copy", "/srv/plain/f", "/srv/one", "--force")[2] == "EREMOTE"
+    assert fails(c, "move", "/srv/plain", "/srv/bound", "--force")[2] == "EREMOTE"
+    assert fails(c, "move", "/srv/bound", "/elsewhere")[2] == "EREMOTE"
+    assert sorted(str(path) for path in layer.rglob("*")) == before
+    file(c, "move", "/srv/dangling", "/srv/dangling2")  # the link itself is the layer's
+    file(c, "write", "/dat/a", data="no prefix of names")
+    assert file(c, "read", "/srv/plain/f")["content"] == "p\n"
+    assert file(c, "search", "p", "/")["matches"][-1]["path"] == "/srv/plain/f"
+    done = c.files("cp", f"{c.name}:/srv", ground / "tree")
+    assert done.returncode == 0 and b"where the container has a mount when it runs, left out" in done.stderr
+    assert sorted(path.name for path in (ground / "tree").iterdir()) == ["dangling2", "link", "plain"]
+    again = make(*options, name=c.name)
+    assert again.shell("cat /data/v /dat/a; echo; ls -A /data; cat /srv/one /etc/hostname") == (
+        f"v\nno prefix of names\nsub\nv\nhost{c.name}\n")
+    subprocess.run(["rm", "-rf", Path("/var/lib/berth/volumes") / c.name], check=True)
+
+
 def test_what_is_ephemeral_and_stopped_has_no_files(build: Path) -> None:
     name = f"x{uuid.uuid4().hex[:12]}"
     manifests = Path("/run/berth")
