@@ -498,8 +498,9 @@ held = []
 for pid in [p for p in os.listdir("/proc") if p.isdigit()]:
     attempt(f"hold {pid}", lambda: held.append(os.open(f"/proc/{pid}/exe", os.O_RDONLY)))
 for fd in held:
-    if "berth" in os.readlink(f"/proc/self/fd/{fd}"):
+    if os.fstat(fd).st_ino == int(sys.argv[1]):
         attempt("write what was held", lambda: os.close(os.open(f"/proc/self/fd/{fd}", os.O_WRONLY)))
+        attempt("truncate what was held", lambda: os.close(os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_TRUNC)))
 found = {name: result for name, result in found.items() if not name.startswith("hold ")}
 print(found)
 """
@@ -513,7 +514,8 @@ def test_the_program_that_launched_it_cannot_be_overwritten(berth: Path, debian:
     program.write_bytes(berth.read_bytes())
     program.chmod(0o755)
     before = program.read_bytes()
-    done = launch(program, debian, "python3", "-c", OVERWRITE, users=users, options=(f"--init={init}",))
+    done = launch(program, debian, "python3", "-c", OVERWRITE, str(program.stat().st_ino), users=users,
+                  options=(f"--init={init}",))
     assert done.returncode == 0, done.stderr
     found = ast.literal_eval(done.stdout)
     own = init == "no"  # PID 1 is the attacker himself, and his program is the image's

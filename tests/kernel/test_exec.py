@@ -744,22 +744,33 @@ def test_the_end_of_the_container_ends_the_command(make: Callable[..., Container
 # -- a container whose root is the host's --
 
 
-def test_without_private_users_our_file_cannot_be_overwritten(make: Callable[..., Container], berth: Path) -> None:
-    container = make("--private-users=no")
-    before = berth.read_bytes()
-    # runs the helper's own file inside and writes to it from beside, while and after it runs (CVE-2019-5736)
-    script = r"""
-        printf '#!/proc/self/exe\n' >/tmp/lure; chmod 755 /tmp/lure
-        (i=0; while [ $i -lt 400 ]; do for p in /proc/[0-9]*; do
-            case $(readlink $p/exe) in *busybox*) ;; *berth*) (echo OVERWRITTEN >>$p/exe) 2>/dev/null && echo written;; esac
-        done; i=$((i+1)); done) &
-        wait
+@pytest.mark.parametrize("users", ["no", "identity"])
+def test_a_root_that_is_the_hosts_cannot_overwrite_our_file(make: Callable[..., Container], berth: Path, users: str) -> None:
+    """CVE-2019-5736: a command that is /proc/self/exe runs the helper's own file inside, where others can open it."""
+    container = make(f"--private-users={users}")
+    before = berth.read_bytes(), berth.stat().st_mode
+    assert container.sh(r"printf '#!/proc/self/exe\n' >/tmp/lure && chmod 755 /tmp/lure").returncode == 0
+    ends = os.pipe()
+    os.set_blocking(ends[1], False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(ends[1], b"x" * 4096)
+    os.set_blocking(ends[1], True)
+    # it has an error to tell, and waits for room until the attack is over
+    lure = container.start("/tmp/lure", stderr=ends[1])
+    held = wait_for(lambda: container.sh("cd /proc && grep -al ^/proc/self/exe [0-9]*/cmdline").stdout).split("/")[0]
+    # who opens it with O_TRUNC or changes its mode learns of the mount, even while somebody runs it (ETXTBSY)
+    attack = f"""
+        exec 7<"/proc/{held}/exe" && echo held
+        for path in /proc/{held}/exe /proc/self/fd/7; do (: >$path); chmod 777 $path; done
+        kill -9 {held}; while [ -d /proc/{held} ]; do :; done
+        (: >/proc/self/fd/7); chmod 777 /proc/self/fd/7
+        (echo OVERWRITTEN >>/proc/self/fd/7) 2>/dev/null
     """
-    attacker = container.start("sh", "-c", script)
-    for _ in range(40):
-        container.run("/tmp/lure")
-    attacker.terminate()
-    attacker.communicate(timeout=PATIENCE)
-    assert berth.read_bytes() == before
-    done = container.run("id", "-u")
-    assert (done.returncode, done.stdout) == (0, "0\n")
+    done = container.sh(attack)
+    os.close(ends[0])
+    os.close(ends[1])
+    lure.communicate(timeout=PATIENCE)
+    assert done.stdout == "held\n"
+    assert [line.endswith("Read-only file system") for line in done.stderr.splitlines()] == 6 * [True], done.stderr
+    assert (berth.read_bytes(), berth.stat().st_mode) == before
