@@ -15,7 +15,10 @@
 #define RANGE_END    UINT32_C(1878982656)
 #define RANGE_COUNT  ((RANGE_END - RANGE_FIRST) / RANGE_SIZE)
 #define RESERVATIONS BERTH_RUNTIME_DIR "/ranges"
+#define GIVEN        "given" /* below it: NAME of a container with PrivateUsers=BASE:SIZE -> BASE:SIZE */
 #define MACHINES     "/run/systemd/machines"
+
+#define CLAIMS_SIZE_MAX ((size_t) 1024 * 1024)
 
 /* FNV-1a, 32 bits: any stable hash does, it only has to spread names. */
 static uint32_t hash_name(const char *name) {
@@ -27,7 +30,7 @@ static uint32_t hash_name(const char *name) {
 }
 
 static bool overlaps(uint32_t base, uint64_t first, uint64_t count) {
-        return first < (uint64_t) base + RANGE_SIZE && base < first + count;
+        return first <= base ? base - first < count : first - base < RANGE_SIZE;
 }
 
 /* subuid(5): NAME:FIRST:COUNT. A line that is not of this form claims nothing. */
@@ -88,6 +91,21 @@ static int used_by_machines(uint32_t base) {
         return r;
 }
 
+/* 1: it was the reservation of name, and is given back. */
+static int release(int dir_fd, uint32_t base, const char *name) {
+        char link[16], owner[256];
+        ssize_t n;
+
+        snprintf(link, sizeof(link), "%u", base);
+        n = readlinkat(dir_fd, link, owner, sizeof(owner) - 1);
+        if (n < 0)
+                return 0;
+        owner[n] = '\0';
+        if (!streq(owner, name))
+                return 0;
+        return unlinkat(dir_fd, link, 0) < 0 && errno != ENOENT ? -errno : 1;
+}
+
 /* A link is made whole or not at all, so that two launches at once cannot both win: 1 if base is ours now. */
 static int reserve(int dir_fd, uint32_t base, const char *name) {
         char link[16], owner[256];
@@ -105,6 +123,51 @@ static int reserve(int dir_fd, uint32_t base, const char *name) {
         return streq(owner, name); /* ours from a launch that was killed */
 }
 
+/* What an administrator has given another container, which need not be whole ranges: 1 if part of it is base's. */
+static int is_given(int dir_fd, uint32_t base, const char *name) {
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r = directory_open(dir_fd, GIVEN, O_NOFOLLOW, &dir);
+
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        while ((r = directory_next(dir, &entry)) > 0) {
+                unsigned long long first, count;
+                char text[64];
+                ssize_t n = readlinkat(dirfd(dir), entry->d_name, text, sizeof(text) - 1);
+
+                if (n < 0) /* just given back */
+                        continue;
+                text[n] = '\0';
+                if (!streq(entry->d_name, name) && sscanf(text, "%llu:%llu", &first, &count) == 2 &&
+                    overlaps(base, first, count))
+                        return 1;
+        }
+        return r;
+}
+
+/* 1: base is ours. First the reservation and then the look at what is given, which does it the other way round: of two
+ * at once one sees the other. */
+static int take(int dir_fd, uint32_t base, const char *name) {
+        int r = reserve(dir_fd, base, name);
+
+        if (r <= 0)
+                return r;
+        r = is_given(dir_fd, base, name);
+        if (r != 0)
+                (void) release(dir_fd, base, name);
+        return r < 0 ? r : r == 0;
+}
+
+/* Without the file nothing is claimed; of one that cannot be read nobody knows what is. */
+static int read_claims(const char *path, char **ret) {
+        int r = read_file_at(AT_FDCWD, path, CLAIMS_SIZE_MAX, ret, NULL);
+
+        return r < 0 && r != -ENOENT
+                               ? log_error_errno(r, "Cannot read whose user ids are whose in '%s': %m", path)
+                               : 0;
+}
+
 int range_pick(const char *name, uint32_t *ret_base) {
         _cleanup_free_ char *subuid = NULL, *subgid = NULL;
         _cleanup_close_ int dir_fd = -EBADF;
@@ -114,20 +177,17 @@ int range_pick(const char *name, uint32_t *ret_base) {
         dir_fd = make_path(AT_FDCWD, RESERVATIONS, 0755);
         if (dir_fd < 0)
                 return log_error_errno(dir_fd, "Cannot make '%s': %m", RESERVATIONS);
-        (void) read_file_at(AT_FDCWD, "/etc/subuid", 1024 * 1024, &subuid,
-                            NULL); /* absent: nothing is claimed */
-        (void) read_file_at(AT_FDCWD, "/etc/subgid", 1024 * 1024, &subgid, NULL);
+        r = read_claims("/etc/subuid", &subuid);
+        if (r >= 0)
+                r = read_claims("/etc/subgid", &subgid);
+        if (r < 0)
+                return r;
         for (uint32_t i = 0; i < RANGE_COUNT; i++) {
                 uint32_t base = RANGE_FIRST + (start + i) % RANGE_COUNT * RANGE_SIZE;
 
-                if (listed_in(subuid, base) || listed_in(subgid, base))
+                if (listed_in(subuid, base) || listed_in(subgid, base) || used_by_machines(base))
                         continue;
-                r = used_by_machines(base);
-                if (r < 0)
-                        return log_error_errno(r, "Cannot read '%s': %m", MACHINES);
-                if (r > 0)
-                        continue;
-                r = reserve(dir_fd, base, name);
+                r = take(dir_fd, base, name);
                 if (r < 0)
                         return log_error_errno(r, "Cannot reserve a range of user ids in '%s': %m",
                                                RESERVATIONS);
@@ -140,34 +200,73 @@ int range_pick(const char *name, uint32_t *ret_base) {
                                RANGE_SIZE, RESERVATIONS);
 }
 
-/* 1: it was the reservation of name, and is given back. */
-static int release(int dir_fd, const char *link, const char *name) {
-        char owner[256];
-        ssize_t n = readlinkat(dir_fd, link, owner, sizeof(owner) - 1);
+/* Has a container picked a range that has one of the ids? Its name goes to owner. */
+static int is_picked(int dir_fd, uint32_t first, uint32_t count, const char *name, char owner[static 256]) {
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r = directory_open(dir_fd, ".", O_NOFOLLOW, &dir);
 
-        if (n < 0)
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0) {
+                ssize_t n = readlinkat(dirfd(dir), entry->d_name, owner, 255);
+                uint32_t base;
+
+                if (n < 0 || parse_id(entry->d_name, &base) < 0 || !overlaps(base, first, count))
+                        continue;
+                owner[n] = '\0';
+                if (!streq(owner, name))
+                        return 1;
+        }
+        return r;
+}
+
+int range_give(const char *name, uint32_t base, uint32_t count) {
+        _cleanup_close_ int dir_fd = -EBADF, given_fd = -EBADF;
+        char text[32], owner[256];
+        int r;
+
+        dir_fd = make_path(AT_FDCWD, RESERVATIONS, 0755);
+        given_fd = r = dir_fd < 0 ? dir_fd : make_path(dir_fd, GIVEN, 0755);
+        snprintf(text, sizeof(text), "%u:%u", base, count);
+        if (r >= 0)
+                r = unlinkat(given_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+        if (r >= 0)
+                r = symlinkat(text, given_fd, name) < 0 ? -errno : 0;
+        if (r >= 0)
+                r = is_picked(dir_fd, base, count, name, owner);
+        if (r < 0)
+                return log_error_errno(r, "Cannot reserve user ids in '%s': %m", RESERVATIONS);
+        if (r == 0)
                 return 0;
-        owner[n] = '\0';
-        if (!streq(owner, name))
-                return 0;
-        return unlinkat(dir_fd, link, 0) < 0 && errno != ENOENT ? -errno : 1;
+        (void) unlinkat(given_fd, name, 0);
+        return log_error_errno(
+                        EBUSY,
+                        "PrivateUsers=%s: container '%s' has some of these user ids (PrivateUsers=pick); "
+                        "choose others, below %u for one",
+                        text, owner, RANGE_FIRST);
 }
 
 int range_release(const char *name, uint32_t base) {
         _cleanup_directory_ DIR *dir = NULL;
+        _cleanup_free_ char *given = NULL;
         const struct dirent *entry;
-        char link[16];
-        int r, k;
+        int r = directory_open(AT_FDCWD, RESERVATIONS, O_NOFOLLOW, &dir);
 
-        r = directory_open(AT_FDCWD, RESERVATIONS, 0, &dir);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
-        snprintf(link, sizeof(link), "%u", base);
-        if (base > 0)
-                r = release(dirfd(dir), link, name);
-        if (r != 0)
+        if (asprintf(&given, GIVEN "/%s", name) < 0)
+                return -ENOMEM;
+        if (unlinkat(dirfd(dir), given, 0) == 0)
+                return 0;
+        if (errno != ENOENT && errno != ENOTDIR)
+                return -errno;
+        if (base > 0 && (r = release(dirfd(dir), base, name)) != 0)
                 return MIN(r, 0);
-        while ((k = directory_next(dir, &entry)) > 0)
-                r = MIN(r, release(dirfd(dir), entry->d_name, name));
-        return MIN(r, k);
+        while ((r = directory_next(dir, &entry)) > 0) {
+                uint32_t other;
+                int k = parse_id(entry->d_name, &other) < 0 ? 0 : release(dirfd(dir), other, name);
+
+                if (k < 0)
+                        return k;
+        }
+        return r;
 }

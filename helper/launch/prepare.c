@@ -211,7 +211,7 @@ static int prepare_users(Launch *launch) {
         case PRIVATE_USERS_RANGE:
                 state->uid_base = launch->plan.uid_base;
                 state->uid_count = launch->plan.uid_count;
-                return 0;
+                return range_give(launch->plan.name, state->uid_base, state->uid_count);
         case PRIVATE_USERS_NO:
                 return 0;
         }

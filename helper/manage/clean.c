@@ -109,6 +109,11 @@ static void clean_range(Cleaning *cleaning, int dir_fd, const char *entry) {
                 report(cleaning, range_release(name, 0), "the user ids", name);
 }
 
+static void clean_given(Cleaning *cleaning, int dir_fd, const char *entry) {
+        if (is_remnant(cleaning, dir_fd, entry, entry))
+                report(cleaning, range_release(entry, 0), "the user ids", entry);
+}
+
 /* The empty control groups of finished execs. */
 static void clean_cgroups(const Item *item) {
         _cleanup_close_ int fd = item_open_unit_cgroup(item);
@@ -218,6 +223,7 @@ int verb_clean(int argc _unused_, char *argv[]) {
         sweep(&cleaning, "snapshots");
         sweep(&cleaning, "volumes");
         clean_directory(&cleaning, BERTH_RUNTIME_DIR "/ranges", clean_range);
+        clean_directory(&cleaning, BERTH_RUNTIME_DIR "/ranges/given", clean_given);
         if (store_clean() < 0)
                 cleaning.failed = true;
         clean_directory(&cleaning, RUN_DIR, clean_run);
