@@ -3,8 +3,6 @@
 /* The table of Quadlet's keys: each is here or is no key of Quadlet. Rows whose function is more than its value
  * stand in the file of their subject. */
 
-#include <stdio.h>
-
 #include "common/strv.h"
 #include "generator/carry.h"
 
@@ -94,62 +92,6 @@ static void container_name(Carry *c, const QuadletSetting *s, const CarryRow *ro
                               c->q->name, DIAG_CLIP(s->value));
 }
 
-/* Each on a line of its own, so that one that is not taken loses no other. */
-static void capabilities(Carry *c, const QuadletSetting *s, const CarryRow *row) {
-        _cleanup_strv_ char **list = carry_words(c, s);
-
-        for (char **word = list; word && *word; word++) {
-                bool all = strcasecmp(*word, "all") == 0;
-                char name[64];
-
-                if (all && streq(s->key, "AddCapability")) {
-                        carry_warning(c, s,
-                                      "AddCapability=all is not carried over: name those that it needs");
-                        continue;
-                }
-                snprintf(name, sizeof(name), "%s%s", strncasecmp(*word, "cap_", 4) == 0 ? "" : "CAP_",
-                         *word);
-                for (char *letter = name; *letter; letter++)
-                        if (*letter >= 'a' && *letter <= 'z')
-                                *letter = (char) (*letter - 'a' + 'A');
-                carry_put(c, s, row->out, row->to, all ? "all" : name);
-        }
-}
-
-/* HOST[:CONTAINER][:PERMISSIONS], with a "-" before what may be missing. */
-static void device(Carry *c, const QuadletSetting *s, const CarryRow *row) {
-        _cleanup_strv_ char **list = carry_words(c, s);
-
-        for (char **word = list; word && *word; word++) {
-                const char *host = **word == '-' ? *word + 1 : *word, *colon = strchr(host, ':'),
-                           *permissions = NULL;
-                size_t n = colon ? (size_t) (colon - host) : strlen(host);
-                _cleanup_free_ char *text = NULL;
-
-                if (colon && colon[1] == '/') {
-                        size_t m = strcspn(colon + 1, ":");
-
-                        if (m != n || strncmp(colon + 1, host, n) != 0)
-                                carry_warning(c, s,
-                                              "AddDevice=: '%s' keeps the host's path inside: a device has one path",
-                                              DIAG_CLIP(*word));
-                        permissions = colon[1 + m] == ':' ? colon + 2 + m : NULL;
-                } else if (colon)
-                        permissions = colon + 1;
-                if (host != *word)
-                        carry_warning(c, s,
-                                      "AddDevice=: '%s' must be there when the container starts; remove the line "
-                                      "where it is not",
-                                      DIAG_CLIP(host));
-                if (asprintf(&text, "%.*s%s%s", (int) n, host, permissions ? " " : "",
-                             permissions ? permissions : "") < 0) {
-                        text = NULL;
-                        c->failed = true;
-                }
-                carry_put(c, s, row->out, row->to, text);
-        }
-}
-
 static void environment(Carry *c, const QuadletSetting *s, const CarryRow *row) {
         _cleanup_strv_ char **list = carry_words(c, s);
 
@@ -179,70 +121,11 @@ static void paths(Carry *c, const QuadletSetting *s, const CarryRow *row) {
         }
 }
 
-/* podman takes a JSON array, or a whole string as one word; set empty there is none. */
-static void entrypoint(Carry *c, const QuadletSetting *s, const CarryRow *row) {
-        _cleanup_free_ char *value = NULL, *text = NULL;
-        _cleanup_strv_ char **list = NULL;
-        _cleanup_text_ Text line = { 0 };
-
-        if (quadlet_string(s, &value) < 0 || !(text = carry_text(c, s, value))) {
-                c->failed = true;
-                return;
-        }
-        if (text[0] != '\0' && !carry_json_words(c, text, &list)) {
-                if (strpbrk(text, " \t"))
-                        carry_warning(c, s,
-                                      "Entrypoint=: podman takes '%s' as one word, and so does this; remove the quotes if "
-                                      "they are words",
-                                      DIAG_CLIP(text));
-                carry_word(&line, text);
-        }
-        for (char **word = list; word && *word; word++)
-                carry_word(&line, *word);
-        if (line.failed)
-                c->failed = true;
-        else
-                carry_put(c, s, row->out, row->to, line.size > 0 ? line.data : "");
-}
-
 static void groups(Carry *c, const QuadletSetting *s, const CarryRow *row) {
         if (streq(s->value, "keep-groups"))
                 carry_warning(c, s, "GroupAdd=keep-groups is not carried over: name the groups");
         else
                 string(c, s, row);
-}
-
-/* A string is for a shell, a JSON array is words, "none" is none. */
-static void health_command(Carry *c, const QuadletSetting *s, const CarryRow *row) {
-        _cleanup_free_ char *value = NULL, *text = NULL;
-        _cleanup_strv_ char **list = NULL;
-        _cleanup_text_ Text line = { 0 };
-        const char *shell = NULL;
-        char **word;
-
-        if (quadlet_string(s, &value) < 0 || !(text = carry_text(c, s, value))) {
-                c->failed = true;
-                return;
-        }
-        if (strcasecmp(text, "none") == 0)
-                return;
-        if (!carry_json_words(c, text, &list))
-                shell = startswith(text, "CMD-SHELL ") ? text + strlen("CMD-SHELL ") : text;
-        word = list;
-        if (word && *word && streq(*word, "CMD"))
-                word++;
-        else if (word && *word && streq(*word, "CMD-SHELL"))
-                shell = *++word ? *word : "";
-        if (shell) {
-                text_add(&line, "/bin/sh -c");
-                carry_word(&line, shell);
-        }
-        for (; !shell && word && *word; word++)
-                carry_word(&line, *word);
-        if (line.failed)
-                c->failed = true;
-        else if (line.size > 0)
-                carry_put(c, s, row->out, row->to, line.data);
 }
 
 static void health_on_failure(Carry *c, const QuadletSetting *s, const CarryRow *row) {
@@ -324,179 +207,6 @@ static void notify(Carry *c, const QuadletSetting *s, const CarryRow *row) {
                 boolean(c, s, row);
 }
 
-/* What of podman's options has a key with us. */
-static const char *argument_hint(const char *word) {
-        static const struct {
-                const char *option, *key;
-        } hints[] = {
-                { "--cpus", "CPUs= in [Limits]" },
-                { "--cpu-quota", "CPUs= in [Limits]" },
-                { "--cpu-shares", "CPUWeight= in [Service]" },
-                { "--cpuset-cpus", "AllowedCPUs= in [Service]" },
-                { "--memory", "Memory= in [Limits]" },
-                { "-m", "Memory= in [Limits]" },
-                { "--memory-swap", "Swap= in [Limits]" },
-                { "--memory-reservation", "MemoryLow= in [Service]" },
-                { "--pids-limit", "Tasks= in [Limits]" },
-                { "--privileged", "Capability= and Device= for what it needs; there is no such switch" },
-                { "--device", "Device= in [Container]" },
-                { "--gpus", "Device= in [Container]" },
-                { "--cap-add", "Capability= in [Container]" },
-                { "--cap-drop", "DropCapability= in [Container]" },
-                { "--security-opt",
-                  "SystemCallFilter=, AppArmorProfile= or NoNewPrivileges= in [Container]" },
-                { "--network", "Mode= in [Network]" },
-                { "--net", "Mode= in [Network]" },
-                { "--publish", "Publish= in [Network]" },
-                { "-p", "Publish= in [Network]" },
-                { "--add-host", "AddHost= in [Container]" },
-                { "--dns", "DNS= in [Network]" },
-                { "--volume", "Volume= in [Container], or a [Mount NAME]" },
-                { "-v", "Volume= in [Container], or a [Mount NAME]" },
-                { "--mount", "a [Mount NAME]" },
-                { "--tmpfs", "a [Mount NAME] with Type=tmpfs" },
-                { "--env", "Environment= in [Container]" },
-                { "-e", "Environment= in [Container]" },
-                { "--env-file", "EnvironmentFile= in [Container]" },
-                { "--hostname", "Hostname= in [Container]" },
-                { "--user", "User= in [Container]" },
-                { "--userns", "PrivateUsers= in [Container]" },
-                { "--init", "Init= in [Container]" },
-                { "--pid", "PidNamespace= in [Container]" },
-                { "--ipc", "IpcNamespace= in [Container]" },
-                { "--restart", "Restart= in [Service]" },
-                { "--stop-timeout", "StopTimeout= in [Container]" },
-                { "--ulimit", "Limit*= in [Container]" },
-                { "--sysctl", "Sysctl= in [Container]" },
-                { "--label", "Label= in [Container]" },
-                { "--log-driver", "StandardOutput= in [Service]" },
-                { "--health-cmd", "Exec= in [Health]" },
-                { "--read-only", "ReadOnly= in [Container]" },
-                { "--workdir", "WorkingDirectory= in [Container]" },
-                { "--entrypoint", "Entrypoint= in [Container]" },
-                { "--rm", "nothing: Ephemeral=yes is the default" },
-                { "--replace", "nothing: a start replaces what was left" },
-                { "--pull", "nothing: a start never pulls" },
-        };
-        size_t n = strcspn(word, "=");
-
-        for (size_t i = 0; i < ARRAY_LEN(hints); i++)
-                if (strlen(hints[i].option) == n && strncmp(hints[i].option, word, n) == 0)
-                        return hints[i].key;
-        return NULL;
-}
-
-/* Every word of what is said to podman itself. */
-static void arguments(Carry *c, const QuadletSetting *s, const CarryRow *row _unused_) {
-        _cleanup_strv_ char **list = carry_words(c, s);
-
-        for (char **word = list; word && *word; word++) {
-                const char *hint = argument_hint(*word);
-
-                carry_warning(c, s, "%s=: '%s' is not carried over: %s%s", s->key, DIAG_CLIP(*word),
-                              hint ? "use " : "it is said to podman", hint ? hint : "");
-        }
-}
-
-static void seccomp(Carry *c, const QuadletSetting *s, const CarryRow *row) {
-        _cleanup_free_ char *value = NULL, *path = NULL;
-
-        if (streq(s->value, "unconfined")) {
-                carry_warning(c, s,
-                              "SeccompProfile=unconfined is not carried over: allow what it needs by "
-                              "a profile of its own");
-                return;
-        }
-        if (quadlet_string(s, &value) < 0)
-                c->failed = true;
-        else
-                path = carry_path(c, s, value);
-        carry_put(c, s, row->out, row->to, path);
-}
-
-/* One option of a secret, behind its name. Returns whether it makes a variable. */
-static bool secret_option(Carry *c, const QuadletSetting *s, const char *option, const char **ret_target) {
-        const char *target = startswith(option, "target=");
-
-        if (target)
-                *ret_target = target;
-        else if (streq(option, "type=env"))
-                return true;
-        else if (!streq(option, "type=mount"))
-                carry_warning(c, s,
-                              "Secret=: '%s' is not carried over: secrets belong to the leader's user, mode 0400",
-                              DIAG_CLIP(option));
-        return false;
-}
-
-/* NAME[,OPTION...]; the first may be spelt source=NAME. */
-static void secret(Carry *c, const QuadletSetting *s, const CarryRow *row) {
-        _cleanup_strv_ char **list = carry_words(c, s);
-
-        for (char **word = list; word && *word; word++) {
-                char *save = NULL, *name = strtok_r(*word, ",", &save);
-                const char *source = name ? startswith(name, "source=") : NULL, *target = NULL;
-                _cleanup_free_ char *text = NULL;
-                bool variable = false;
-
-                if (!name)
-                        continue;
-                source = source ? source : name;
-                for (char *option = strtok_r(NULL, ",", &save); option; option = strtok_r(NULL, ",", &save))
-                        variable = secret_option(c, s, option, &target) || variable;
-                if (target && !variable)
-                        carry_warning(c, s,
-                                      "Secret=: target=%s is not carried over: the file is %s in $CREDENTIALS_DIRECTORY",
-                                      DIAG_CLIP(target), DIAG_CLIP(source));
-                if (asprintf(&text, "%s%s%s", source, variable ? ":env=" : "",
-                             variable ? target ? target : source : "") < 0) {
-                        text = NULL;
-                        c->failed = true;
-                }
-                carry_put(c, s, row->out, row->to, text);
-                carry_note(c, s,
-                           "Secret=: store '%s' for Berth (podman secret inspect --showsecret %s); as a file it is in "
-                           "$CREDENTIALS_DIRECTORY, no longer in /run/secrets",
-                           DIAG_CLIP(source), DIAG_CLIP(source));
-        }
-}
-
-/* NAME=SOFT[:HARD] to LimitNAME=. */
-static void ulimit(Carry *c, const QuadletSetting *s, const CarryRow *row _unused_) {
-        static const char *const names[] = { "as",      "core",     "cpu",        "data",   "fsize", "locks",
-                                             "memlock", "msgqueue", "nice",       "nofile", "nproc", "rss",
-                                             "rtprio",  "rttime",   "sigpending", "stack" };
-        _cleanup_free_ char *value = NULL;
-        char *eq = NULL;
-
-        if (quadlet_string(s, &value) < 0)
-                c->failed = true;
-        else
-                eq = strchr(value, '=');
-        for (size_t i = 0; eq && i < ARRAY_LEN(names); i++) {
-                char key[32] = "Limit", *soft = eq + 1, *hard = strchr(soft, ':'), text[128];
-
-                if (strlen(names[i]) != (size_t) (eq - value) ||
-                    strncasecmp(names[i], value, strlen(names[i])) != 0)
-                        continue;
-                if (hard)
-                        *hard++ = '\0';
-                for (size_t j = 0; names[i][j] != '\0'; j++)
-                        key[5 + j] = (char) (names[i][j] - 'a' + 'A');
-                snprintf(text, sizeof(text), "%s%s%s", streq(soft, "-1") ? "infinity" : soft,
-                         hard ? ":" : "",
-                         !hard               ? ""
-                         : streq(hard, "-1") ? "infinity"
-                                             : hard);
-                carry_put(c, s, CARRY_CONTAINER, key, text);
-                return;
-        }
-        if (value)
-                carry_warning(c, s,
-                              "Ulimit= is not carried over: '%s' is no NAME=SOFT[:HARD] of setrlimit(2)",
-                              DIAG_CLIP(value));
-}
-
 static void init(Carry *c, const QuadletSetting *s, const CarryRow *row) {
         if (quadlet_bool(s) != 1) /* yes is our default */
                 boolean(c, s, row);
@@ -549,7 +259,7 @@ static void first_lost(Carry *c, const QuadletSetting *s, const CarryRow *row) {
 
 static void first_arguments(Carry *c, const QuadletSetting *s, const CarryRow *row) {
         if (c->first == c->q)
-                arguments(c, s, row);
+                carry_arguments(c, s, row);
 }
 
 static void shm_size(Carry *c, const QuadletSetting *s, const CarryRow *row) {
@@ -571,126 +281,126 @@ static void shm_size(Carry *c, const QuadletSetting *s, const CarryRow *row) {
 
 /* clang-format off */
 static const CarryRow rows[] = {
-        { C, "Image",                 false, carry_image,      CONTAINER, "Image", NULL },
-        { C, "Rootfs",                false, carry_rootfs,     CONTAINER, "Image", NULL },
-        { C, "ContainerName",         false, container_name,   CONTAINER, NULL, NULL },
-        { C, "ServiceName",           false, nothing,          CONTAINER, NULL, NULL }, /* quadlets_name() */
-        { C, "HostName",              false, string,           CONTAINER, "Hostname", NULL },
-        { C, "Timezone",              false, string,           CONTAINER, "Timezone", NULL },
-        { C, "Label",                 true,  each_word,        CONTAINER, "Label", NULL },
-        { C, "Annotation",            true,  lost,             CONTAINER, NULL, "there are no annotations; use Label= in [Container]" },
-        { C, "AutoUpdate",            false, lost,             CONTAINER, NULL, "no registry is asked; import the new image and restart the service" },
-        { C, "Pull",                  false, nothing,          CONTAINER, NULL, NULL }, /* carry_image() tells */
-        { C, "Retry",                 false, nothing,          CONTAINER, NULL, NULL },
-        { C, "RetryDelay",            false, nothing,          CONTAINER, NULL, NULL },
+        { C, "Image",                 false, carry_image,          CONTAINER, "Image", NULL },
+        { C, "Rootfs",                false, carry_rootfs,         CONTAINER, "Image", NULL },
+        { C, "ContainerName",         false, container_name,       CONTAINER, NULL, NULL },
+        { C, "ServiceName",           false, nothing,              CONTAINER, NULL, NULL }, /* quadlets_name() */
+        { C, "HostName",              false, string,               CONTAINER, "Hostname", NULL },
+        { C, "Timezone",              false, string,               CONTAINER, "Timezone", NULL },
+        { C, "Label",                 true,  each_word,            CONTAINER, "Label", NULL },
+        { C, "Annotation",            true,  lost,                 CONTAINER, NULL, "there are no annotations; use Label= in [Container]" },
+        { C, "AutoUpdate",            false, lost,                 CONTAINER, NULL, "no registry is asked; import the new image and restart the service" },
+        { C, "Pull",                  false, nothing,              CONTAINER, NULL, NULL }, /* carry_image() tells */
+        { C, "Retry",                 false, nothing,              CONTAINER, NULL, NULL },
+        { C, "RetryDelay",            false, nothing,              CONTAINER, NULL, NULL },
 
-        { C, "Exec",                  false, words,            CONTAINER, "Exec", NULL },
-        { C, "Entrypoint",            false, entrypoint,       CONTAINER, "Entrypoint", NULL },
-        { C, "WorkingDir",            false, string,           CONTAINER, "WorkingDirectory", NULL },
-        { C, "RunInit",               false, init,             CONTAINER, "Init", NULL },
-        { C, "Environment",           true,  environment,      CONTAINER, "Environment", NULL },
-        { C, "EnvironmentFile",       true,  paths,            CONTAINER, "EnvironmentFile", NULL },
-        { C, "EnvironmentHost",       false, lost_if_yes,      CONTAINER, NULL, "the environment starts empty; name the variables in Environment=" },
-        { C, "HttpProxy",             false, lost_if_yes,      CONTAINER, NULL, "the environment starts empty; write http_proxy=... in Environment=" },
-        { C, "Secret",                true,  secret,           CONTAINER, "Secret", NULL },
+        { C, "Exec",                  false, words,                CONTAINER, "Exec", NULL },
+        { C, "Entrypoint",            false, carry_entrypoint,     CONTAINER, "Entrypoint", NULL },
+        { C, "WorkingDir",            false, string,               CONTAINER, "WorkingDirectory", NULL },
+        { C, "RunInit",               false, init,                 CONTAINER, "Init", NULL },
+        { C, "Environment",           true,  environment,          CONTAINER, "Environment", NULL },
+        { C, "EnvironmentFile",       true,  paths,                CONTAINER, "EnvironmentFile", NULL },
+        { C, "EnvironmentHost",       false, lost_if_yes,          CONTAINER, NULL, "the environment starts empty; name the variables in Environment=" },
+        { C, "HttpProxy",             false, lost_if_yes,          CONTAINER, NULL, "the environment starts empty; write http_proxy=... in Environment=" },
+        { C, "Secret",                true,  carry_secret,         CONTAINER, "Secret", NULL },
 
-        { C, "User",                  false, carry_user,       CONTAINER, "User", NULL },
-        { C, "Group",                 false, string,           CONTAINER, "Group", NULL },
-        { C, "GroupAdd",              true,  groups,           CONTAINER, "SupplementaryGroups", NULL },
+        { C, "User",                  false, carry_user,           CONTAINER, "User", NULL },
+        { C, "Group",                 false, string,               CONTAINER, "Group", NULL },
+        { C, "GroupAdd",              true,  groups,               CONTAINER, "SupplementaryGroups", NULL },
         /* carry_user_namespace() has all of these together, of the container or of its pod */
-        { C | P, "UserNS",            false, nothing,          CONTAINER, NULL, NULL },
-        { C | P, "UIDMap",            true,  nothing,          CONTAINER, NULL, NULL },
-        { C | P, "GIDMap",            true,  nothing,          CONTAINER, NULL, NULL },
-        { C | P, "SubUIDMap",         false, nothing,          CONTAINER, NULL, NULL },
-        { C | P, "SubGIDMap",         false, nothing,          CONTAINER, NULL, NULL },
-        { C | P, "RemapUsers",        false, nothing,          CONTAINER, NULL, NULL },
-        { C | P, "RemapUid",          true,  nothing,          CONTAINER, NULL, NULL },
-        { C | P, "RemapGid",          true,  nothing,          CONTAINER, NULL, NULL },
-        { C | P, "RemapUidSize",      false, nothing,          CONTAINER, NULL, NULL },
+        { C | P, "UserNS",            false, nothing,              CONTAINER, NULL, NULL },
+        { C | P, "UIDMap",            true,  nothing,              CONTAINER, NULL, NULL },
+        { C | P, "GIDMap",            true,  nothing,              CONTAINER, NULL, NULL },
+        { C | P, "SubUIDMap",         false, nothing,              CONTAINER, NULL, NULL },
+        { C | P, "SubGIDMap",         false, nothing,              CONTAINER, NULL, NULL },
+        { C | P, "RemapUsers",        false, nothing,              CONTAINER, NULL, NULL },
+        { C | P, "RemapUid",          true,  nothing,              CONTAINER, NULL, NULL },
+        { C | P, "RemapGid",          true,  nothing,              CONTAINER, NULL, NULL },
+        { C | P, "RemapUidSize",      false, nothing,              CONTAINER, NULL, NULL },
 
-        { C, "AddCapability",         true,  capabilities,     CONTAINER, "Capability", NULL },
-        { C, "DropCapability",        true,  capabilities,     CONTAINER, "DropCapability", NULL },
-        { C, "NoNewPrivileges",       false, no_new_privileges, CONTAINER, "NoNewPrivileges", NULL },
-        { C, "SeccompProfile",        false, seccomp,          CONTAINER, "SeccompProfile", NULL },
-        { C, "AppArmor",              false, string,           CONTAINER, "AppArmorProfile", NULL },
-        { C, "SecurityLabelDisable",  false, nothing,          CONTAINER, NULL, NULL }, /* there is none */
-        { C, "SecurityLabelNested",   false, lost_if_yes,      CONTAINER, NULL, NO_LABEL },
-        { C, "SecurityLabelType",     false, lost,             CONTAINER, NULL, NO_LABEL },
-        { C, "SecurityLabelFileType", false, lost,             CONTAINER, NULL, NO_LABEL },
-        { C, "SecurityLabelLevel",    false, lost,             CONTAINER, NULL, NO_LABEL },
-        { C, "Mask",                  true,  each_path,        CONTAINER, "InaccessiblePaths", NULL },
-        { C, "Unmask",                true,  lost,             CONTAINER, NULL, "what Berth hides of /proc and /sys stays hidden" },
+        { C, "AddCapability",         true,  carry_capabilities,   CONTAINER, "Capability", NULL },
+        { C, "DropCapability",        true,  carry_capabilities,   CONTAINER, "DropCapability", NULL },
+        { C, "NoNewPrivileges",       false, no_new_privileges,    CONTAINER, "NoNewPrivileges", NULL },
+        { C, "SeccompProfile",        false, carry_seccomp,        CONTAINER, "SeccompProfile", NULL },
+        { C, "AppArmor",              false, string,               CONTAINER, "AppArmorProfile", NULL },
+        { C, "SecurityLabelDisable",  false, nothing,              CONTAINER, NULL, NULL }, /* there is none */
+        { C, "SecurityLabelNested",   false, lost_if_yes,          CONTAINER, NULL, NO_LABEL },
+        { C, "SecurityLabelType",     false, lost,                 CONTAINER, NULL, NO_LABEL },
+        { C, "SecurityLabelFileType", false, lost,                 CONTAINER, NULL, NO_LABEL },
+        { C, "SecurityLabelLevel",    false, lost,                 CONTAINER, NULL, NO_LABEL },
+        { C, "Mask",                  true,  each_path,            CONTAINER, "InaccessiblePaths", NULL },
+        { C, "Unmask",                true,  lost,                 CONTAINER, NULL, "what Berth hides of /proc and /sys stays hidden" },
 
-        { C | P, "Volume",            true,  carry_volume,     CARRY_MOUNTS, NULL, NULL },
-        { C, "Mount",                 true,  carry_mount,      CARRY_MOUNTS, NULL, NULL },
-        { C, "Tmpfs",                 true,  carry_tmpfs,      CARRY_MOUNTS, NULL, NULL },
-        { C, "ReadOnly",              false, boolean,          CONTAINER, "ReadOnly", NULL },
-        { C, "ReadOnlyTmpfs",         false, nothing,          CONTAINER, NULL, NULL }, /* carry_read_only_tmpfs() */
-        { C, "VolatileTmp",           false, nothing,          CONTAINER, NULL, NULL },
-        { C, "AddDevice",             true,  device,           CONTAINER, "Device", NULL },
-        { C, "ShmSize",               false, size,             CONTAINER, "ShmSize", NULL },
+        { C | P, "Volume",            true,  carry_volume,         CARRY_MOUNTS, NULL, NULL },
+        { C, "Mount",                 true,  carry_mount,          CARRY_MOUNTS, NULL, NULL },
+        { C, "Tmpfs",                 true,  carry_tmpfs,          CARRY_MOUNTS, NULL, NULL },
+        { C, "ReadOnly",              false, boolean,              CONTAINER, "ReadOnly", NULL },
+        { C, "ReadOnlyTmpfs",         false, nothing,              CONTAINER, NULL, NULL }, /* carry_read_only_tmpfs() */
+        { C, "VolatileTmp",           false, nothing,              CONTAINER, NULL, NULL },
+        { C, "AddDevice",             true,  carry_device,         CONTAINER, "Device", NULL },
+        { C, "ShmSize",               false, size,                 CONTAINER, "ShmSize", NULL },
 
-        { C | P, "Network",           true,  carry_network,    NETWORK, "Mode", NULL },
-        { C, "NetworkAlias",          true,  lost,             NETWORK, NULL, "a container is reached by its name, from those that have Link= to it" },
-        { C, "IP",                    false, address,          NETWORK, "Address", NULL },
-        { C, "IP6",                   false, address,          NETWORK, "Address", NULL },
-        { C | P, "PublishPort",       true,  carry_publish,    NETWORK, "Publish", NULL },
-        { C, "ExposeHostPort",        true,  nothing,          NETWORK, NULL, NULL }, /* without a port of the host it opens none */
-        { C, "DNS",                   true,  resolver,         NETWORK, "DNS", "it would leave the container without any; remove resolv.conf by ResolvConf=" },
-        { C | P, "DNSOption",         true,  lost,             NETWORK, NULL, "Berth writes resolv.conf; bring your own by ResolvConf= in [Container]" },
-        { C | P, "DNSSearch",         true,  lost,             NETWORK, NULL, "Berth writes resolv.conf; bring your own by ResolvConf= in [Container]" },
-        { C, "AddHost",               true,  add_host,         CONTAINER, "AddHost", NULL },
+        { C | P, "Network",           true,  carry_network,        NETWORK, "Mode", NULL },
+        { C, "NetworkAlias",          true,  lost,                 NETWORK, NULL, "a container is reached by its name, from those that have Link= to it" },
+        { C, "IP",                    false, address,              NETWORK, "Address", NULL },
+        { C, "IP6",                   false, address,              NETWORK, "Address", NULL },
+        { C | P, "PublishPort",       true,  carry_publish,        NETWORK, "Publish", NULL },
+        { C, "ExposeHostPort",        true,  nothing,              NETWORK, NULL, NULL }, /* without a port of the host it opens none */
+        { C, "DNS",                   true,  resolver,             NETWORK, "DNS", "it would leave the container without any; remove resolv.conf by ResolvConf=" },
+        { C | P, "DNSOption",         true,  lost,                 NETWORK, NULL, "Berth writes resolv.conf; bring your own by ResolvConf= in [Container]" },
+        { C | P, "DNSSearch",         true,  lost,                 NETWORK, NULL, "Berth writes resolv.conf; bring your own by ResolvConf= in [Container]" },
+        { C, "AddHost",               true,  add_host,             CONTAINER, "AddHost", NULL },
 
-        { C, "Memory",                false, memory,           LIMITS, "Memory", NULL },
-        { C, "PidsLimit",             false, tasks,            LIMITS, "Tasks", NULL },
-        { C, "Ulimit",                true,  ulimit,           CONTAINER, NULL, NULL },
-        { C, "Sysctl",                true,  each_word,        CONTAINER, "Sysctl", NULL },
-        { C, "CgroupsMode",           false, cgroups_mode,     CONTAINER, NULL, "a container always has a control group" },
+        { C, "Memory",                false, memory,               LIMITS, "Memory", NULL },
+        { C, "PidsLimit",             false, tasks,                LIMITS, "Tasks", NULL },
+        { C, "Ulimit",                true,  carry_ulimit,         CONTAINER, NULL, NULL },
+        { C, "Sysctl",                true,  each_word,            CONTAINER, "Sysctl", NULL },
+        { C, "CgroupsMode",           false, cgroups_mode,         CONTAINER, NULL, "a container always has a control group" },
 
-        { C, "Notify",                false, notify,           CONTAINER, "Notify", NULL },
-        { C, "HealthCmd",             false, health_command,   HEALTH, "Exec", NULL },
-        { C, "HealthInterval",        false, span,             HEALTH, "Interval", NULL },
-        { C, "HealthTimeout",         false, span,             HEALTH, "Timeout", NULL },
-        { C, "HealthRetries",         false, string,           HEALTH, "Retries", NULL },
-        { C, "HealthStartPeriod",     false, span,             HEALTH, "StartPeriod", NULL },
-        { C, "HealthOnFailure",       false, health_on_failure, HEALTH, "OnFailure", NULL },
-        { C, "HealthLogDestination",  false, lost,             HEALTH, NULL, "berth status has the last output" },
-        { C, "HealthMaxLogCount",     false, lost,             HEALTH, NULL, "berth status has the last output" },
-        { C, "HealthMaxLogSize",      false, lost,             HEALTH, NULL, "berth status has the last 4 KiB of output" },
-        { C, "HealthStartupCmd",      false, lost,             HEALTH, NULL, NO_STARTUP },
-        { C, "HealthStartupInterval", false, lost,             HEALTH, NULL, NO_STARTUP },
-        { C, "HealthStartupRetries",  false, lost,             HEALTH, NULL, NO_STARTUP },
-        { C, "HealthStartupSuccess",  false, lost,             HEALTH, NULL, NO_STARTUP },
-        { C, "HealthStartupTimeout",  false, lost,             HEALTH, NULL, NO_STARTUP },
+        { C, "Notify",                false, notify,               CONTAINER, "Notify", NULL },
+        { C, "HealthCmd",             false, carry_health_command, HEALTH, "Exec", NULL },
+        { C, "HealthInterval",        false, span,                 HEALTH, "Interval", NULL },
+        { C, "HealthTimeout",         false, span,                 HEALTH, "Timeout", NULL },
+        { C, "HealthRetries",         false, string,               HEALTH, "Retries", NULL },
+        { C, "HealthStartPeriod",     false, span,                 HEALTH, "StartPeriod", NULL },
+        { C, "HealthOnFailure",       false, health_on_failure,    HEALTH, "OnFailure", NULL },
+        { C, "HealthLogDestination",  false, lost,                 HEALTH, NULL, "berth status has the last output" },
+        { C, "HealthMaxLogCount",     false, lost,                 HEALTH, NULL, "berth status has the last output" },
+        { C, "HealthMaxLogSize",      false, lost,                 HEALTH, NULL, "berth status has the last 4 KiB of output" },
+        { C, "HealthStartupCmd",      false, lost,                 HEALTH, NULL, NO_STARTUP },
+        { C, "HealthStartupInterval", false, lost,                 HEALTH, NULL, NO_STARTUP },
+        { C, "HealthStartupRetries",  false, lost,                 HEALTH, NULL, NO_STARTUP },
+        { C, "HealthStartupSuccess",  false, lost,                 HEALTH, NULL, NO_STARTUP },
+        { C, "HealthStartupTimeout",  false, lost,                 HEALTH, NULL, NO_STARTUP },
 
-        { C, "StopSignal",            false, string,           CONTAINER, "KillSignal", NULL },
-        { C, "StopTimeout",           false, span,             CONTAINER, "StopTimeout", NULL },
-        { C, "ReloadCmd",             false, words,            CONTAINER, "ReloadExec", NULL },
-        { C, "ReloadSignal",          false, string,           CONTAINER, "ReloadSignal", NULL },
+        { C, "StopSignal",            false, string,               CONTAINER, "KillSignal", NULL },
+        { C, "StopTimeout",           false, span,                 CONTAINER, "StopTimeout", NULL },
+        { C, "ReloadCmd",             false, words,                CONTAINER, "ReloadExec", NULL },
+        { C, "ReloadSignal",          false, string,               CONTAINER, "ReloadSignal", NULL },
 
-        { C, "Pod",                   false, nothing,          NETWORK, NULL, NULL }, /* carry_pod_member() */
-        { C, "StartWithPod",          false, nothing,          NETWORK, NULL, NULL },
-        { C, "LogDriver",             false, log_driver,       CONTAINER, NULL, "output goes to the journal; use StandardOutput= in [Service]" },
-        { C, "LogOpt",                true,  lost,             CONTAINER, NULL, "output goes to the journal; see journald.conf(5), and SyslogIdentifier= in [Service]" },
-        { C, "PodmanArgs",            true,  arguments,        CONTAINER, NULL, NULL },
-        { C, "GlobalArgs",            true,  arguments,        CONTAINER, NULL, NULL },
-        { C, "ContainersConfModule",  true,  lost,             CONTAINER, NULL, NO_PODMAN },
+        { C, "Pod",                   false, nothing,              NETWORK, NULL, NULL }, /* carry_pod_member() */
+        { C, "StartWithPod",          false, nothing,              NETWORK, NULL, NULL },
+        { C, "LogDriver",             false, log_driver,           CONTAINER, NULL, "output goes to the journal; use StandardOutput= in [Service]" },
+        { C, "LogOpt",                true,  lost,                 CONTAINER, NULL, "output goes to the journal; see journald.conf(5), and SyslogIdentifier= in [Service]" },
+        { C, "PodmanArgs",            true,  carry_arguments,      CONTAINER, NULL, NULL },
+        { C, "GlobalArgs",            true,  carry_arguments,      CONTAINER, NULL, NULL },
+        { C, "ContainersConfModule",  true,  lost,                 CONTAINER, NULL, NO_PODMAN },
 
-        { P, "PodName",               false, nothing,          CONTAINER, NULL, NULL }, /* there is no pod to have a name */
-        { P, "ServiceName",           false, nothing,          CONTAINER, NULL, NULL },
-        { P, "HostName",              true,  pod_hostname,     CONTAINER, "Hostname", NULL },
-        { P, "ShmSize",               false, shm_size,         CONTAINER, "ShmSize", NULL },
-        { P, "AddHost",               true,  first_string,     CONTAINER, "AddHost", NULL },
-        { P, "DNS",                   true,  first_string,     NETWORK, "DNS", "it would leave the pod without any" },
-        { P, "IP",                    false, first_string,     NETWORK, "Address", NULL },
-        { P, "IP6",                   false, first_string,     NETWORK, "Address", NULL },
-        { P, "NetworkAlias",          true,  first_lost,       NETWORK, NULL, "a container is reached by its name, from those that have Link= to it" },
-        { P, "Label",                 true,  first_lost,       CONTAINER, NULL, "there is no pod to have labels; use Label= of its containers" },
-        { P, "ExitPolicy",            false, first_lost,       CONTAINER, NULL, "each container ends by itself; use BindsTo= in [Unit]" },
-        { P, "StopTimeout",           false, first_lost,       CONTAINER, NULL, "each container has its own; use StopTimeout= of theirs" },
-        { P, "PodmanArgs",            true,  first_arguments,  CONTAINER, NULL, NULL },
-        { P, "GlobalArgs",            true,  first_arguments,  CONTAINER, NULL, NULL },
-        { P, "ContainersConfModule",  true,  first_lost,       CONTAINER, NULL, NO_PODMAN },
+        { P, "PodName",               false, nothing,              CONTAINER, NULL, NULL }, /* there is no pod to have a name */
+        { P, "ServiceName",           false, nothing,              CONTAINER, NULL, NULL },
+        { P, "HostName",              true,  pod_hostname,         CONTAINER, "Hostname", NULL },
+        { P, "ShmSize",               false, shm_size,             CONTAINER, "ShmSize", NULL },
+        { P, "AddHost",               true,  first_string,         CONTAINER, "AddHost", NULL },
+        { P, "DNS",                   true,  first_string,         NETWORK, "DNS", "it would leave the pod without any" },
+        { P, "IP",                    false, first_string,         NETWORK, "Address", NULL },
+        { P, "IP6",                   false, first_string,         NETWORK, "Address", NULL },
+        { P, "NetworkAlias",          true,  first_lost,           NETWORK, NULL, "a container is reached by its name, from those that have Link= to it" },
+        { P, "Label",                 true,  first_lost,           CONTAINER, NULL, "there is no pod to have labels; use Label= of its containers" },
+        { P, "ExitPolicy",            false, first_lost,           CONTAINER, NULL, "each container ends by itself; use BindsTo= in [Unit]" },
+        { P, "StopTimeout",           false, first_lost,           CONTAINER, NULL, "each container has its own; use StopTimeout= of theirs" },
+        { P, "PodmanArgs",            true,  first_arguments,      CONTAINER, NULL, NULL },
+        { P, "GlobalArgs",            true,  first_arguments,      CONTAINER, NULL, NULL },
+        { P, "ContainersConfModule",  true,  first_lost,           CONTAINER, NULL, NO_PODMAN },
 };
 
 /* .volume and .network have no manifest: what is lost of them is told, what is carried is in those who use them. */

@@ -153,6 +153,14 @@ void carry_read_only_tmpfs(Carry *c); /* what a read-only root gets beside */
 void carry_network(Carry *c, const QuadletSetting *s, const CarryRow *row);
 void carry_publish(Carry *c, const QuadletSetting *s, const CarryRow *row);
 void carry_pod_member(Carry *c); /* what being in a pod means */
+void carry_entrypoint(Carry *c, const QuadletSetting *s, const CarryRow *row);
+void carry_health_command(Carry *c, const QuadletSetting *s, const CarryRow *row);
+void carry_capabilities(Carry *c, const QuadletSetting *s, const CarryRow *row);
+void carry_device(Carry *c, const QuadletSetting *s, const CarryRow *row);
+void carry_seccomp(Carry *c, const QuadletSetting *s, const CarryRow *row);
+void carry_secret(Carry *c, const QuadletSetting *s, const CarryRow *row);
+void carry_ulimit(Carry *c, const QuadletSetting *s, const CarryRow *row);
+void carry_arguments(Carry *c, const QuadletSetting *s, const CarryRow *row);
 
 /* [Unit], [Service] and [Install] of a unit; of the pod, what its first container takes over. */
 void carry_systemd(Carry *c, const QuadletSetting *s, bool pod);
