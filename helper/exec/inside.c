@@ -45,17 +45,21 @@ int inside_reopen(const Inside *inside, int fd, int flags) {
         return again < 0 ? -errno : again;
 }
 
-/* What has to be had of the host's files before they are left; an empty directory goes to *ret_empty_fd. */
-static int open_before(Inside *inside, int *ret_empty_fd) {
-        static const char *const options[] = { "size=4k", "mode=0555", NULL };
-        int fd;
-
+static int open_process(Inside *inside) {
         /* Names are bytes; loaded while there is a file of it. */
         if (!setlocale(LC_CTYPE, "C.UTF-8"))
                 return log_error_errno(ENOENT, "this system lacks the locale C.UTF-8");
         inside->process_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (inside->process_fd < 0)
-                return log_error_errno(errno, "cannot open '/proc/self/fd': %m");
+        return inside->process_fd < 0 ? log_error_errno(errno, "cannot open '/proc/self/fd': %m") : 0;
+}
+
+/* What has to be had of the host's files before they are left; an empty directory goes to *ret_empty_fd. */
+static int open_before(Inside *inside, int *ret_empty_fd) {
+        static const char *const options[] = { "size=4k", "mode=0555", NULL };
+        int fd = open_process(inside);
+
+        if (fd < 0)
+                return fd;
         fd = mount_new("tmpfs", options,
                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
         if (fd < 0)
@@ -354,17 +358,19 @@ int inside_enter(const char *name, const char *user, InsidePurpose purpose, Insi
 int inside_enter_host(int directory_fd, Inside *ret) {
         _cleanup_inside_ Inside inside = INSIDE_NONE;
         _cleanup_close_ int empty_fd = -EBADF;
+        bool root = geteuid() == 0; /* who is not has nothing to give up, and may not change the root */
         int r;
 
         inside.root_fd = fcntl(directory_fd, F_DUPFD_CLOEXEC, 3);
         if (inside.root_fd < 0)
                 return log_error_errno(errno, "cannot copy a descriptor: %m");
-        r = open_before(&inside, &empty_fd);
-        if (r >= 0)
+        r = root ? open_before(&inside, &empty_fd) : open_process(&inside);
+        if (r >= 0 && root)
                 r = leave_files(empty_fd);
         if (r < 0)
                 return r;
-        r = confine_init(CAPABILITIES);
+        umask(0);
+        r = root ? confine_init(CAPABILITIES) : 0;
         if (r < 0)
                 return log_error_errno(r, "cannot give up capabilities: %m");
         inside.uid = geteuid();

@@ -46,7 +46,8 @@ int inside_join(Enter *enter, uint64_t capabilities, Inside *ret);
 bool inside_known(const char *name);
 
 /* The same for files of the host below directory_fd: descriptors alone lead anywhere from here on, and nothing is left
- * of root's rights but those over files. ret->root_fd is a copy of directory_fd. Logs. */
+ * of root's rights but those over files; a caller who is not root stays what they are. ret->root_fd is a copy of
+ * directory_fd. Logs. */
 int inside_enter_host(int directory_fd, Inside *ret);
 
 /* Opens again what fd, opened with O_PATH, is: that very file, whatever its name leads to by now. */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -15,6 +16,7 @@
 #include "helper/exec/spawn.h"
 
 #define STATE_SIZE_MAX (4 * 1024 * 1024)
+#define SESSIONS_MAX   32 /* of a container: they are kept in memory that is the host's */
 #define LAST_LINE      "# berth: all of it\n"
 
 /* Descriptor 9 is the file in memory. The shell reads it, empties it, and at its end, however it comes to that, writes
@@ -80,14 +82,41 @@ static int make_argv(const User *user, char *const *words, char ***ret) {
         return r;
 }
 
+static bool is_session(const char *name) {
+        return startswith(name, SESSION_FILE_PREFIX) != NULL;
+}
+
+/* Is there room for session path, in the container's directory? */
+static int check_number(const char *name, const char *path) {
+        _cleanup_free_ char *directory = NULL;
+        _cleanup_strv_ char **names = NULL;
+        int r;
+
+        if (access(path, F_OK) == 0)
+                return 0;
+        if (asprintf(&directory, "%s/%s", BERTH_CONTAINER_DIR, name) < 0)
+                return log_oom();
+        r = directory_names(AT_FDCWD, directory, 0, is_session, &names);
+        if (r < 0)
+                return log_error_errno(r, "cannot read '%s': %m", directory);
+        if (strv_length(names) < SESSIONS_MAX)
+                return 0;
+        return log_error_errno(ENOSPC, "container '%s' has %zu sessions; close some: berth session close",
+                               name, strv_length(names));
+}
+
 /* Opens the file that keeps it, and locks it. */
 static int open_file(const char *name, const char *id) {
         char path[sizeof(BERTH_CONTAINER_DIR) + NAME_LENGTH_MAX + SESSION_ID_MAX +
                   sizeof(SESSION_FILE_PREFIX) + 2];
         _cleanup_close_ int fd = -EBADF;
         struct stat st;
+        int r;
 
         snprintf(path, sizeof(path), "%s/%s/" SESSION_FILE_PREFIX "%s", BERTH_CONTAINER_DIR, name, id);
+        r = check_number(name, path);
+        if (r < 0)
+                return r;
         fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
                 return log_error_errno(errno, "cannot open session '%s' of container '%s': %m", id, name);

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/parse.h"
+#include "common/strv.h"
 #include "helper/exec/place.h"
 #include "helper/storage/arrive.h"
 #include "helper/storage/pack.h"
@@ -20,7 +21,9 @@
 #include "helper/verbs/verbs.h"
 
 /* berth cp: one process reads, with the rights that reading takes where it reads, another writes, and what passes
- * between them is a tar archive. Of a stream the caller has the other end of the pipe. */
+ * between them is a tar archive. Of a stream the caller has the other end of the pipe. Where the caller is not root, the
+ * process at a container's end is another "berth cp", of a stream, which asks the gate; what is the host's is
+ * reached with the caller's own rights. */
 
 #define TOP "content" /* what is copied, in the archive */
 
@@ -34,7 +37,8 @@ typedef struct End {
 
 typedef struct Copy {
         End from, to;
-        char *leaf; /* what is copied is called so; NULL: what is in it is copied, or it is a stream */
+        char *leaf;   /* what is copied is called so; NULL: what is in it is copied, or all of a stream */
+        bool relayed; /* the caller is not root: another berth is at a container's end */
         bool owned;
         uid_t uid;
         gid_t gid;
@@ -81,7 +85,7 @@ static int find_leaf(Copy *copy) {
         size_t end = strlen(path), start;
 
         if (copy->from.kind == END_STREAM)
-                return 0;
+                return 0; /* --top= has said it */
         while (end > 0 && path[end - 1] == '/')
                 end--;
         for (start = end; start > 0 && path[start - 1] != '/'; start--)
@@ -106,6 +110,16 @@ static int parse_owner(const char *value, Copy *copy) {
         return 0;
 }
 
+static int parse_top(const char *value, Copy *copy) {
+        free(copy->leaf);
+        copy->leaf = strdup(value);
+        if (!copy->leaf)
+                return log_oom();
+        if (*value == '\0' || strchr(value, '/') || streq(value, ".") || streq(value, ".."))
+                return log_error_errno(EINVAL, "--top=%s: expected the name of a file or directory", value);
+        return 0;
+}
+
 static int parse_words(char *argv[], Copy *copy) {
         OptionParser parser = { .options = cp_options, .argv = argv };
         const char *words[2] = {}, *value;
@@ -123,6 +137,8 @@ static int parse_words(char *argv[], Copy *copy) {
                         r = parse_size(value, &copy->limits.bytes) < 0 || copy->limits.bytes > INT64_MAX
                                             ? log_error_errno(EINVAL, "--max-size=%s: expected bytes", value)
                                             : 0;
+                else if (r == CP_TOP)
+                        r = parse_top(value, copy);
                 else if (r == OPTIONS_OPERAND && n < ARRAY_LEN(words)) {
                         words[n++] = value;
                         r = 0;
@@ -136,8 +152,11 @@ static int parse_words(char *argv[], Copy *copy) {
         r = parse_end(words[0], &copy->from);
         if (r >= 0)
                 r = parse_end(words[1], &copy->to);
-        if (r >= 0)
-                r = find_leaf(copy);
+        if (r < 0)
+                return r;
+        if (copy->leaf && copy->from.kind != END_STREAM)
+                return log_error_errno(EINVAL, "--top= is for what a stream brings along");
+        r = find_leaf(copy);
         if (r < 0)
                 return r;
         if (copy->from.kind != END_CONTAINER && copy->to.kind != END_CONTAINER)
@@ -209,9 +228,8 @@ static int open_host(const char *path, bool follow, Inside *ret_inside, Place *r
 /* -- the process that reads -- */
 
 static int send_end(const Copy *copy) {
-        const char *what = copy->from.path, *as = copy->to.kind != END_STREAM ? TOP
-                                                  : copy->leaf                ? copy->leaf
-                                                                              : ".";
+        bool stream = copy->to.kind == END_STREAM || copy->relayed;
+        const char *what = copy->from.path, *as = !stream ? TOP : copy->leaf ? copy->leaf : ".";
         Progress progress = {};
         _cleanup_inside_ Inside inside = INSIDE_NONE;
         _cleanup_place_ Place place = PLACE_NONE;
@@ -219,7 +237,9 @@ static int send_end(const Copy *copy) {
                 .inside = &inside,
                 .what = what,
                 .out_fd = copy->pipe_fds[1],
-                .no_set_id = copy->from.kind == END_CONTAINER && copy->to.kind != END_STREAM,
+                /* what gets another owner must not run with the rights of that one */
+                .no_set_id = copy->from.kind == END_CONTAINER &&
+                             (copy->to.kind != END_STREAM || copy->owned),
                 .owner = copy->owned ? &copy->uid : NULL,
                 .group = copy->owned ? &copy->gid : NULL,
                 .limits = copy->limits,
@@ -284,7 +304,7 @@ static int receive_end(const Copy *copy) {
                 .what = copy->from.kind == END_STREAM ? "standard input" : copy->from.path,
                 .to = copy->to.path,
                 .fd = copy->pipe_fds[0],
-                .top = copy->from.kind == END_STREAM ? NULL : TOP,
+                .top = copy->from.kind == END_STREAM || copy->relayed ? copy->leaf : TOP,
                 .word_fd = copy->word_fds[0],
                 .limits = copy->limits,
                 .progress = &progress,
@@ -337,10 +357,77 @@ static int wait_for(pid_t pid) {
         return EXIT_FAILED;
 }
 
-static int run(Copy *copy) {
+/* -- where the caller is not root -- */
+
+static int relay_words(const Copy *copy, bool reads, char ***ret) {
+        const End *end = reads ? &copy->from : &copy->to;
+        int r = strv_append(ret, "berth");
+
+        if (r >= 0)
+                r = strv_append(ret, "cp");
+        if (r >= 0)
+                r = strv_appendf(ret, "--max-size=%ju", (uintmax_t) copy->limits.bytes);
+        if (r >= 0 && reads && copy->owned)
+                r = strv_appendf(ret, "--owner=%u:%u", copy->uid, copy->gid);
+        if (r >= 0 && !reads && copy->leaf)
+                r = strv_appendf(ret, "--top=%s", copy->leaf);
+        if (r >= 0)
+                r = strv_append(ret, "--");
+        if (r >= 0 && !reads)
+                r = strv_append(ret, "-");
+        if (r >= 0)
+                r = strv_appendf(ret, "%s:%s", end->name, end->path);
+        return r >= 0 && reads ? strv_append(ret, "-") : r;
+}
+
+/* In the place of the process at a container's end: berth again, with the pipe for a stream. */
+static int relay(const Copy *copy, bool reads) {
+        _cleanup_strv_ char **words = NULL;
+        int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        if (relay_words(copy, reads, &words) < 0)
+                return log_oom(), EXIT_FAILED;
+        (void) signal(SIGPIPE, SIG_DFL);
+        if (dup2(reads ? null_fd : copy->pipe_fds[0], STDIN_FILENO) >= 0 &&
+            (!reads || dup2(copy->pipe_fds[1], STDOUT_FILENO) >= 0))
+                execv(BERTH_BINDIR "/berth", words);
+        return log_error_errno(errno, "cannot execute '%s': %m", BERTH_BINDIR "/berth"), EXIT_FAILED;
+}
+
+static int relay_from(const Copy *copy) {
+        return relay(copy, /* reads= */ true);
+}
+
+static int relay_to(const Copy *copy) {
+        return relay(copy, /* reads= */ false);
+}
+
+/* -- */
+
+/* Both ends, with a pipe between them. */
+static int run_both(Copy *copy) {
+        bool from = copy->relayed && copy->from.kind == END_CONTAINER,
+             to = copy->relayed && copy->to.kind == END_CONTAINER;
         pid_t sender, receiver;
         int sent, received;
 
+        sender = start(copy, from ? relay_from : send_end, 1);
+        receiver = sender < 0 ? -1 : start(copy, to ? relay_to : receive_end, 0);
+        if (receiver < 0)
+                log_error_errno(errno, "cannot start a process: %m");
+        for (int i = 0; i < 2; i++)
+                copy->pipe_fds[i] = close_fd(copy->pipe_fds[i]);
+        sent = sender < 0 ? EXIT_FAILED : wait_for(sender);
+        if (from && sent == EXIT_DONE) /* it cannot say the word itself */
+                (void) write_fd(copy->word_fds[1], "", 1);
+        for (int i = 0; i < 2; i++)
+                copy->word_fds[i] = close_fd(copy->word_fds[i]);
+        received = receiver < 0 ? EXIT_FAILED : wait_for(receiver);
+        /* That there is no such container tells more than that the other end was left alone. */
+        return MAX(sent, received);
+}
+
+static int run(Copy *copy) {
         if (copy->to.kind == END_STREAM) {
                 if (isatty(STDOUT_FILENO)) {
                         log_error("standard output is a terminal, and an archive is not for reading");
@@ -353,22 +440,17 @@ static int run(Copy *copy) {
                 copy->pipe_fds[0] = STDIN_FILENO;
                 return receive_end(copy);
         }
+        copy->relayed = geteuid() != 0;
+        if (copy->relayed && copy->to.kind == END_HOST && !copy->owned) { /* no other owner can be given */
+                copy->owned = true;
+                copy->uid = geteuid();
+                copy->gid = getegid();
+        }
         if (pipe2(copy->pipe_fds, O_CLOEXEC) < 0 || pipe2(copy->word_fds, O_CLOEXEC) < 0) {
                 log_error_errno(errno, "cannot make a pipe: %m");
                 return EXIT_FAILED;
         }
-        sender = start(copy, send_end, 1);
-        receiver = sender < 0 ? -1 : start(copy, receive_end, 0);
-        if (receiver < 0)
-                log_error_errno(errno, "cannot start a process: %m");
-        for (int i = 0; i < 2; i++) {
-                copy->pipe_fds[i] = close_fd(copy->pipe_fds[i]);
-                copy->word_fds[i] = close_fd(copy->word_fds[i]);
-        }
-        sent = sender < 0 ? EXIT_FAILED : wait_for(sender);
-        received = receiver < 0 ? EXIT_FAILED : wait_for(receiver);
-        /* That there is no such container tells more than that the other end was left alone. */
-        return MAX(sent, received);
+        return run_both(copy);
 }
 
 int verb_cp(int argc _unused_, char *argv[]) {

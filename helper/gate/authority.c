@@ -44,32 +44,33 @@ int subject_of_peer(int socket_fd, Subject *ret) {
 }
 
 /* (subject, action, details, flags, cancellation): org.freedesktop.PolicyKit1.Authority(5) */
-static int append_question(sd_bus_message *message, const Subject *subject, const char *action,
-                           const char *container, const char *user, bool interactive) {
+static int append_question(sd_bus_message *message, const Subject *subject, const Question *question) {
         int r;
 
         r = sd_bus_message_append(message, "(sa{sv})s", "unix-process", 3, "pid", "u",
                                   (uint32_t) subject->pid, "start-time", "t", subject->start_time, "uid",
-                                  "i", (int32_t) subject->uid, action);
+                                  "i", (int32_t) subject->uid, question->action);
         if (r >= 0)
-                r = sd_bus_message_append(message, "a{ss}us", 2, "container", container, "user", user,
-                                          interactive ? 1u : 0u, "");
+                r = sd_bus_message_append(message, "a{ss}us", 3, "container",
+                                          question->container ? question->container : "", "user",
+                                          question->user ? question->user : "", "volume",
+                                          question->volume ? question->volume : "",
+                                          question->interactive ? 1u : 0u, "");
         return r;
 }
 
-int authority_check(sd_bus *bus, const Subject *subject, const char *action, const char *container,
-                    const char *user, bool interactive, Verdict *ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *question = NULL, *answer = NULL;
+int authority_check(sd_bus *bus, const Subject *subject, const Question *question, Verdict *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *answer = NULL;
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         int authorized, challenge, r;
 
-        r = sd_bus_message_new_method_call(bus, &question, "org.freedesktop.PolicyKit1",
+        r = sd_bus_message_new_method_call(bus, &call, "org.freedesktop.PolicyKit1",
                                            "/org/freedesktop/PolicyKit1/Authority",
                                            "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization");
         if (r >= 0)
-                r = append_question(question, subject, action, container, user, interactive);
+                r = append_question(call, subject, question);
         if (r >= 0)
-                r = sd_bus_call(bus, question, ANSWER_USEC, &error, &answer);
+                r = sd_bus_call(bus, call, ANSWER_USEC, &error, &answer);
         if (r >= 0)
                 r = sd_bus_message_enter_container(answer, 'r', "bba{ss}");
         if (r >= 0)

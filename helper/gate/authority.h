@@ -22,7 +22,11 @@ typedef enum Verdict {
         VERDICT_CHALLENGE, /* it takes an administrator's password, and nobody could be asked */
 } Verdict;
 
-/* Asks polkit about action, with container and user as details; interactive: it may have an agent ask somebody. 0, or
- * negative errno where polkit does not answer. */
-int authority_check(sd_bus *bus, const Subject *subject, const char *action, const char *container,
-                    const char *user, bool interactive, Verdict *ret);
+typedef struct Question { /* borrows; of the details, NULL is none */
+        const char *action;
+        const char *container, *user, *volume;
+        bool interactive; /* an agent may ask somebody */
+} Question;
+
+/* Asks polkit. 0, or negative errno where it does not answer. */
+int authority_check(sd_bus *bus, const Subject *subject, const Question *question, Verdict *ret);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/gate/gate-words.h"
 
-#include <limits.h>
 #include <stdio.h>
 
 #include "common/contract.h"
@@ -9,59 +8,25 @@
 #include "common/names.h"
 #include "common/parse.h"
 #include "common/strv.h"
+#include "helper/exec/detach.h"
 #include "helper/verbs/verbs.h"
 
 #define BIT(option) (UINT64_C(1) << (option))
-#define ALL         UINT64_MAX
-#define SHELL_BITS                                                                                      \
-        (BIT(EXEC_USER) | BIT(EXEC_WORKDIR) | BIT(EXEC_ENV) | BIT(EXEC_ENV_FILE) | BIT(EXEC_TTY_SIZE) | \
-         BIT(EXEC_TIMEOUT))
-
-/* Not there is what would have root do something on the host: transient units with properties (--detach), more rights
- * than the leader's (--cap-add), verbs that take paths of the host. */
-/* clang-format off */
-static const struct GateVerb {
-        const char *name;
-        uint64_t options; /* those that may be used */
-        uint64_t files;   /* of them, those whose value is a file, which the client opens */
-        uint64_t env;     /* of them, those whose value is NAME=VALUE, or NAME for the client's value */
-        uint64_t user;    /* of them, that which says who the command is */
-        bool command;
-        unsigned names;   /* how many operands are names of containers */
-        unsigned numbers; /* how many behind them may be numbers */
-} gate_verbs[] = {
-        { "exec", SHELL_BITS | BIT(EXEC_TTY) | BIT(EXEC_NO_TTY) | BIT(EXEC_INPUT) | BIT(EXEC_JSON) | BIT(EXEC_MAX_OUTPUT),
-          BIT(EXEC_ENV_FILE) | BIT(EXEC_INPUT), BIT(EXEC_ENV), BIT(EXEC_USER), .command = true, .names = 1 },
-        { "shell", SHELL_BITS, BIT(EXEC_ENV_FILE), BIT(EXEC_ENV), BIT(EXEC_USER), .names = 1 },
-        { "list", ALL },
-        { "status", ALL, .names = 1 },
-        { "inspect", ALL, .names = 1 },
-        { "stats", ALL, .names = UINT_MAX },
-        { "top", ALL, .names = 1 },
-        { "logs", ALL, .names = 1 },
-        { "kill", ALL, .names = 1, .numbers = 1 },
-        { "freeze", ALL, .names = 1 },
-        { "thaw", ALL, .names = 1 },
-};
-/* clang-format on */
 
 void gate_words_done(GateWords *words) {
         strv_free(words->names);
         strv_free(words->argv);
         strv_free(words->files);
         free(words->user);
+        free(words->volume);
         *words = (GateWords){};
 }
 
-static const struct GateVerb *find(const char *name) {
-        for (size_t i = 0; name && i < ARRAY_LEN(gate_verbs); i++)
-                if (streq(gate_verbs[i].name, name))
-                        return &gate_verbs[i];
-        return NULL;
-}
-
 bool gate_has_verb(const char *verb) {
-        return find(verb) != NULL;
+        for (const GateVerb *row = gate_verbs; verb && row->name; row++)
+                if (streq(row->name, verb))
+                        return !row->open;
+        return false;
 }
 
 int gate_exit_status(const GateWords *words) {
@@ -70,36 +35,52 @@ int gate_exit_status(const GateWords *words) {
 
 /* One pass over the words, for either side. */
 typedef struct Pass {
-        const struct GateVerb *gate;
+        const GateVerb *row;
         const Verb *verb;
-        bool asking; /* the client's side */
+        const Subverb *subverb; /* or NULL */
+        bool asking;            /* the client's side */
         int first_fd;
         GateWords words;
-        unsigned operands;
+        uint64_t seen; /* options */
+        unsigned n_operands;
+        char **operands;  /* in their form */
+        char **command;   /* borrowed; NULL: it has none */
+        const char *root; /* an option that is root's */
+        bool output;      /* a file is to be written that is root's */
 } Pass;
+
+static void pass_done(Pass *pass) {
+        gate_words_done(&pass->words);
+        strv_free(pass->operands);
+}
+
+/* "fd:0", "fd:1": the descriptors in the order in which they are spoken of. Appends format with what stands for one. */
+static int add_file(Pass *pass, char ***v, const char *option, const char *value) {
+        char expected[32], path[32];
+        int r = 0;
+
+        snprintf(expected, sizeof(expected), "fd:%ju", (uintmax_t) pass->words.n_files);
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", pass->first_fd + (int) pass->words.n_files);
+        if (streq(value, "-")) /* standard input, which is handed over anyway */
+                return strv_appendf(v, "%s-", option);
+        pass->words.n_files++;
+        if (pass->asking)
+                r = strv_append(&pass->words.files, value);
+        else if (!streq(value, expected))
+                r = -EBADMSG;
+        return r < 0 ? r : strv_appendf(v, "%s%s", option, pass->asking ? expected : path);
+}
+
+static int take_file(Pass *pass, const char *name, const char *value) {
+        char option[64];
+
+        snprintf(option, sizeof(option), "--%s=", name);
+        return add_file(pass, &pass->words.argv, option, value);
+}
 
 static int add_option(Pass *pass, const char *name, const char *value) {
         return value ? strv_appendf(&pass->words.argv, "--%s=%s", name, value)
                      : strv_appendf(&pass->words.argv, "--%s", name);
-}
-
-/* "fd:0", "fd:1": the descriptors in the order in which they are spoken of. */
-static int take_file(Pass *pass, const char *name, const char *value) {
-        char expected[32], path[32];
-        int r;
-
-        if (streq(value, "-")) /* standard input, which is handed over anyway */
-                return add_option(pass, name, value);
-        snprintf(expected, sizeof(expected), "fd:%ju", (uintmax_t) pass->words.n_files);
-        pass->words.n_files++;
-        if (pass->asking) {
-                r = strv_append(&pass->words.files, value);
-                return r < 0 ? r : add_option(pass, name, expected);
-        }
-        if (!streq(value, expected))
-                return -EBADMSG;
-        snprintf(path, sizeof(path), "/proc/self/fd/%d", pass->first_fd + (int) pass->words.n_files - 1);
-        return add_option(pass, name, path);
 }
 
 /* The gate has none of the client's environment: NAME alone is done here. */
@@ -114,16 +95,23 @@ static int take_env(Pass *pass, const char *name, const char *value) {
         return own ? strv_appendf(&pass->words.argv, "--%s=%s=%s", name, value, own) : 0;
 }
 
+/* 1: not what the verb takes, or -EPERM. */
 static int take_option(Pass *pass, unsigned option, const char *value) {
         const char *name = pass->verb->options[option].name;
+        const GateVerb *row = pass->row;
 
-        if (!(pass->gate->options & BIT(option)))
-                return pass->asking ? log_error_errno(EPERM, "only root may use --%s", name) : -EBADMSG;
-        if (pass->gate->files & BIT(option))
+        if (pass->subverb && !(pass->subverb->options & BIT(option)))
+                return 1;
+        if (!(row->options & BIT(option))) {
+                pass->root = name;
+                return -EPERM;
+        }
+        pass->seen |= BIT(option);
+        if (row->files & BIT(option))
                 return take_file(pass, name, value);
-        if (pass->gate->env & BIT(option))
+        if (row->env & BIT(option))
                 return take_env(pass, name, value);
-        if (pass->gate->user & BIT(option)) {
+        if (row->user & BIT(option)) {
                 free(pass->words.user);
                 pass->words.user = strdup(value);
                 if (!pass->words.user)
@@ -132,73 +120,248 @@ static int take_option(Pass *pass, unsigned option, const char *value) {
         return add_option(pass, name, value);
 }
 
-/* 1: not what the verb takes. */
-static int take_operand(Pass *pass, const char *value, char ***operands) {
-        uint32_t number;
+/* Of the first size bytes of word. 1: no name. */
+static int add_name(Pass *pass, const char *word, size_t size) {
+        _cleanup_free_ char *name = strndup(word, size);
 
-        if (pass->operands < pass->gate->names) {
-                if (!name_valid(value, false) || strv_append(&pass->words.names, value) < 0)
-                        return 1;
-        } else if (pass->operands - pass->gate->names >= pass->gate->numbers ||
-                   parse_uint32(value, &number) < 0)
+        if (!name)
+                return -ENOMEM;
+        if (!name_valid(name, false))
                 return 1;
-        pass->operands++;
-        return strv_append(operands, value);
+        for (char **other = pass->words.names; other && *other; other++)
+                if (streq(*other, name))
+                        return 0; /* it was asked for already */
+        return strv_append(&pass->words.names, name);
+}
+
+static int add_job(Pass *pass, const char *word) {
+        const char *dash = strrchr(word, '-');
+
+        if (!dash || strlen(dash + 1) != JOB_ID_LENGTH ||
+            dash[1 + strspn(dash + 1, "0123456789abcdef")] != '\0')
+                return 1;
+        return add_name(pass, word, (size_t) (dash - word));
+}
+
+static int add_volume(Pass *pass, const char *word) {
+        const char *colon = strchr(word, ':');
+
+        if (!colon || !volume_name_valid(colon + 1))
+                return 1;
+        pass->words.volume = strdup(colon + 1);
+        return pass->words.volume ? add_name(pass, word, (size_t) (colon - word)) : -ENOMEM;
+}
+
+static int add_inside(Pass *pass, const char *word) {
+        const char *colon = strchr(word, ':');
+
+        return !colon || colon[1] != '/' ? 1 : add_name(pass, word, (size_t) (colon - word));
+}
+
+/* What operand n is, or '\0'. */
+static char kind_of(const GateVerb *row, unsigned n) {
+        const char *spec = row->operands;
+        char kind = '\0';
+
+        for (; *spec && *spec != '+'; spec++)
+                if (*spec != '?') {
+                        kind = *spec;
+                        if (n-- == 0)
+                                return kind;
+                }
+        return *spec == '+' ? kind : '\0';
+}
+
+/* How many there have to be. */
+static unsigned least_operands(const GateVerb *row) {
+        return (unsigned) strcspn(row->operands, "?+");
+}
+
+/* 1: not what the verb takes, or -EPERM. */
+static int take_operand(Pass *pass, const char *value) {
+        uint32_t number;
+        int r = 1;
+
+        switch (kind_of(pass->row, pass->n_operands++)) {
+        case GATE_CONTAINER:
+                r = add_name(pass, value, strlen(value));
+                break;
+        case GATE_NUMBER:
+                r = parse_uint32(value, &number) < 0 ? 1 : 0;
+                break;
+        case GATE_JOB:
+                r = add_job(pass, value);
+                break;
+        case GATE_VOLUME:
+                r = add_volume(pass, value);
+                break;
+        case GATE_INSIDE:
+                r = add_inside(pass, value);
+                break;
+        case GATE_STREAM:
+                r = streq(value, "-") ? 0 : 1;
+                break;
+        case GATE_OUTPUT:
+                pass->output = !streq(value, "-");
+                r = pass->output ? -EPERM : 0;
+                break;
+        case GATE_TEXT:
+                r = 0;
+                break;
+        case GATE_FILE:
+                return add_file(pass, &pass->operands, "", value);
+        }
+        return r != 0 ? r : strv_append(&pass->operands, value);
 }
 
 /* 0, 1 for what the verb itself has to refuse, or negative. */
 static int read_words(Pass *pass, char *argv[]) {
+        const GateVerb *row = pass->row;
         OptionParser parser = { .options = pass->verb->options,
-                                .argv = argv,
-                                .command = pass->gate->command,
-                                .operands = pass->gate->command ? pass->gate->names : 0 };
-        _cleanup_strv_ char **operands = NULL;
+                                .argv = argv + !!row->subverb,
+                                .command = row->command,
+                                .operands = row->command ? least_operands(row) : 0 };
         const char *value;
         int r = 0, found;
 
-        r = strv_append(&pass->words.argv, "berth");
-        if (r >= 0)
-                r = strv_append(&pass->words.argv, pass->verb->name);
         while (r == 0 && (found = options_next(&parser, &value)) != OPTIONS_END) {
                 if (found < 0 || found == OPTIONS_HELP)
                         r = found < 0 ? found : 1;
                 else if (found == OPTIONS_OPERAND)
-                        r = take_operand(pass, value, &operands);
+                        r = take_operand(pass, value);
                 else
                         r = take_option(pass, (unsigned) found, value);
         }
-        if (r == 0 && pass->gate->names > 0 && pass->gate->names != UINT_MAX &&
-            pass->operands < pass->gate->names)
-                r = 1;
-        for (char **operand = operands; r == 0 && operand && *operand; operand++)
-                r = strv_append(&pass->words.argv, *operand);
-        if (r == 0 && pass->gate->command) {
-                if (!parser.rest[0])
-                        return 1;
-                r = strv_append(&pass->words.argv, "--");
-                for (char **word = parser.rest; r == 0 && *word; word++)
-                        r = strv_append(&pass->words.argv, *word);
-        }
+        if (r != 0)
+                return r;
+        pass->command = row->command ? parser.rest : NULL;
+        pass->output = kind_of(row, pass->n_operands) == GATE_OUTPUT;
+        if (pass->output && pass->n_operands + 1 == least_operands(row))
+                return -EPERM;
+        return pass->n_operands < least_operands(row) || (row->command && !pass->command[0]) ||
+                                               (pass->seen & row->with) != row->with
+                               ? 1
+                               : 0;
+}
+
+/* The operands behind "--", that none is an option. Where a command follows, they are names, and it is the command that
+ * stands behind it. */
+static int add_operands(Pass *pass) {
+        char ***argv = &pass->words.argv;
+        int r = 0;
+
+        if (!pass->command && pass->operands)
+                r = strv_append(argv, "--");
+        for (char **word = pass->operands; r == 0 && word && *word; word++)
+                r = strv_append(argv, *word);
+        if (r == 0 && pass->command)
+                r = strv_append(argv, "--");
+        for (char **word = pass->command; r == 0 && word && *word; word++)
+                r = strv_append(argv, *word);
         return r;
 }
 
-static int read_all(char *argv[], bool asking, int first_fd, GateWords *ret) {
-        Pass pass = { .gate = find(argv[0]),
-                      .verb = argv[0] ? verb_find(argv[0]) : NULL,
-                      .asking = asking,
-                      .first_fd = first_fd };
+static int read_row(Pass *pass, char *argv[]) {
+        char ***words = &pass->words.argv;
         int r;
 
-        if (!pass.gate || !pass.verb)
-                return -EBADMSG;
-        pass.words.verb = pass.verb->name;
-        pass.words.container = pass.verb->container;
-        r = read_words(&pass, argv);
-        if (r == 0)
-                *ret = pass.words;
-        else
-                gate_words_done(&pass.words);
-        return r;
+        pass->words.row = pass->row;
+        pass->words.container = pass->verb->container;
+        r = strv_append(words, "berth");
+        if (r >= 0)
+                r = strv_append(words, pass->verb->name);
+        if (r >= 0 && pass->row->subverb)
+                r = strv_append(words, pass->row->subverb);
+        if (r >= 0)
+                r = read_words(pass, argv);
+        return r == 0 ? add_operands(pass) : r;
+}
+
+static const Subverb *find_subverb(const Verb *verb, const char *name) {
+        for (const Subverb *s = verb->subverbs; s && name && s->name; s++)
+                if (streq(s->name, name))
+                        return s;
+        return NULL;
+}
+
+/* Is it only help that is asked for? */
+static bool wants_help(const Verb *verb, char *argv[]) {
+        OptionParser parser = { .options = verb->options, .argv = argv };
+        const char *value;
+        int found;
+
+        if (verb->subverbs && !find_subverb(verb, argv[1]))
+                return true; /* which verb it is to be is for the verb to say */
+        while ((found = options_next(&parser, &value)) != OPTIONS_END)
+                if (found == OPTIONS_HELP)
+                        return true;
+                else if (found < 0)
+                        return false;
+        return false;
+}
+
+static int refuse_verb(const GateVerb *row, const Verb *verb, char *argv[]) {
+        if (wants_help(verb, argv))
+                return 1;
+        return log_error_errno(EPERM, "only root may use '%s%s%s': %s", verb->name,
+                               verb->subverbs ? " " : "", verb->subverbs ? argv[1] : "", row->root);
+}
+
+/* What a row of a verb has said of the words, if none took them. */
+typedef struct Refusal {
+        bool output;
+        const char *option, *with; /* --option is for root, in a row that needs --with */
+} Refusal;
+
+static int refuse_words(const Refusal *refusal) {
+        if (refusal->output)
+                return log_error_errno(EPERM, "only root may have a file written; for standard output: -");
+        if (refusal->with)
+                return log_error_errno(EPERM, "only root may use --%s together with --%s", refusal->option,
+                                       refusal->with);
+        return log_error_errno(EPERM, "only root may use --%s", refusal->option);
+}
+
+static const char *name_of(const Verb *verb, uint64_t bit) {
+        return bit ? verb->options[__builtin_ctzll(bit)].name : NULL;
+}
+
+static bool fits(const GateVerb *row, const Verb *verb, char *argv[]) {
+        return streq(row->name, verb->name) && (!row->subverb || (argv[1] && streq(row->subverb, argv[1])));
+}
+
+static int read_all(char *argv[], bool asking, int first_fd, GateWords *ret) {
+        const Verb *verb = argv[0] ? verb_find(argv[0]) : NULL;
+        Refusal refusal = {};
+        int result = asking ? 1 : -EBADMSG;
+
+        for (const GateVerb *row = gate_verbs; verb && row->name; row++) {
+                _cleanup_(pass_done)
+                                Pass pass = { .row = row,
+                                              .verb = verb,
+                                              .subverb = row->subverb ? find_subverb(verb, argv[1]) : NULL,
+                                              .asking = asking,
+                                              .first_fd = first_fd };
+                int r;
+
+                if (!fits(row, verb, argv))
+                        continue;
+                if (row->open)
+                        return asking ? 1 : -EPERM;
+                if (row->root)
+                        return asking ? refuse_verb(row, verb, argv) : -EPERM;
+                r = read_row(&pass, argv);
+                if (r == 0) {
+                        *ret = pass.words;
+                        pass.words = (GateWords){};
+                        return 0;
+                }
+                if (r == -EPERM)
+                        refusal = (Refusal){ pass.output, pass.root, name_of(verb, pass.seen & row->with) };
+                else if (r < 0)
+                        return r;
+        }
+        return asking && (refusal.output || refusal.option) ? refuse_words(&refusal) : result;
 }
 
 int gate_words_ask(char *argv[], GateWords *ret) {
@@ -206,5 +369,7 @@ int gate_words_ask(char *argv[], GateWords *ret) {
 }
 
 int gate_words_check(char *argv[], int first_fd, GateWords *ret) {
-        return read_all(argv, false, first_fd, ret) == 0 ? 0 : -EBADMSG;
+        int r = read_all(argv, false, first_fd, ret);
+
+        return r == 0 || r == -EPERM ? r : -EBADMSG;
 }

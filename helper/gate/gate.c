@@ -28,7 +28,6 @@
 #include "helper/gate/frames.h"
 #include "helper/gate/gate-words.h"
 
-#define ACTION_PREFIX       "org.berth."
 #define CONNECTIONS_PER_UID 16
 #define REQUEST_MS          30000
 #define ENDING_MS           10000 /* berth exec takes two seconds to end what it started */
@@ -54,7 +53,7 @@ static void gate_done(Gate *gate) {
 static int refuse(const Gate *gate, const char *message) {
         log_warning("uid %u: %s", gate->subject.uid, message);
         (void) frame_send_number(gate->socket_fd, FRAME_END,
-                                 (uint32_t) (gate->words.verb ? gate_exit_status(&gate->words) : EXIT_BERTH),
+                                 (uint32_t) (gate->words.row ? gate_exit_status(&gate->words) : EXIT_BERTH),
                                  message);
         return -EPERM;
 }
@@ -154,10 +153,10 @@ static int understand_request(Gate *gate) {
         if (r < 0 || strv_length(gate->words_sent) < 3 || !streq(gate->words_sent[0], GATE_VERSION))
                 return refuse(gate, "this is no request, or one of another version");
         gate->term = gate->words_sent[1];
-        if (!gate_has_verb(gate->words_sent[2]))
-                return refuse(gate, "only root may use this verb");
-        if (gate_words_check(gate->words_sent + 2, FIRST_FD, &gate->words) < 0)
-                return refuse(gate, "the gate does not take these words");
+        r = gate_words_check(gate->words_sent + 2, FIRST_FD, &gate->words);
+        if (r < 0)
+                return refuse(gate, r == -EPERM ? "only root may use this verb"
+                                                : "the gate does not take these words");
         if (gate->reader.n_fds != 3 + gate->words.n_files)
                 return refuse(gate, "the descriptors do not fit the request");
         for (size_t i = 0; i < gate->reader.n_fds; i++)
@@ -169,14 +168,21 @@ static int understand_request(Gate *gate) {
 
 /* One question for each container that it is about; one without a name where it is about all. */
 static int authorize(const Gate *gate, sd_bus *bus, const char *container) {
-        bool interactive = isatty(gate->reader.fds[0]) || isatty(gate->reader.fds[2]);
-        char action[64], message[512];
+        _cleanup_free_ char *action = gate_verb_action(gate->words.row);
+        const Question question = {
+                .action = action,
+                .container = container,
+                .user = gate->words.user,
+                .volume = gate->words.volume,
+                .interactive = isatty(gate->reader.fds[0]) || isatty(gate->reader.fds[2]),
+        };
+        char message[512];
         Verdict verdict;
         int r;
 
-        snprintf(action, sizeof(action), ACTION_PREFIX "%s", gate->words.verb);
-        r = authority_check(bus, &gate->subject, action, container, gate->words.user ? gate->words.user : "",
-                            interactive, &verdict);
+        if (!action)
+                return refuse(gate, "out of memory");
+        r = authority_check(bus, &gate->subject, &question, &verdict);
         if (r < 0) {
                 snprintf(message, sizeof(message),
                          "polkit does not answer (%s), so that only root may do this", strerror(-r));
@@ -297,14 +303,24 @@ static int attend(Gate *gate, int pidfd) {
         }
 }
 
+/* "berth file read web", with no word of the user's but names. */
+static void log_start(const Gate *gate) {
+        const GateVerb *row = gate->words.row;
+        char **names = gate->words.names;
+
+        log_info("uid %u, pid %d: berth %s%s%s%s%s%s%s", gate->subject.uid, gate->subject.pid, row->name,
+                 row->subverb ? " " : "", row->subverb ? row->subverb : "", names ? " " : "",
+                 names ? names[0] : "", gate->words.volume ? ":" : "",
+                 gate->words.volume ? gate->words.volume : "");
+}
+
 static int run(Gate *gate) {
         _cleanup_close_ int pidfd = -EBADF;
         siginfo_t info = {};
         pid_t pid;
         int r;
 
-        log_info("uid %u, pid %d: berth %s%s%s", gate->subject.uid, gate->subject.pid, gate->words.verb,
-                 gate->words.names ? " " : "", gate->words.names ? gate->words.names[0] : "");
+        log_start(gate);
         pid = start(gate, &pidfd);
         if (pid < 0 || pidfd < 0)
                 return refuse(gate, "berth cannot be started");

@@ -8,6 +8,7 @@
 #include "helper/container/bus.h"
 #include "helper/container/state.h"
 #include "helper/exec/detach.h"
+#include "helper/manage/job.h"
 #include "helper/manage/transient.h"
 #include "helper/verbs/verbs.h"
 
@@ -17,6 +18,9 @@
  * the manager until "berth job remove". */
 
 #define DESCRIPTION_MAX 200
+
+/* Of one container, those that have ended included: who may start jobs need not be one who may fill the manager. */
+#define JOBS_MAX 256
 
 /* "berth job web-00c0ffee: apt-get update", without what a terminal would obey. */
 static int describe(const char *job, char *const *command, char **ret) {
@@ -99,6 +103,24 @@ static int add_properties(sd_bus *bus, Transient *transient, const State *state,
         return r;
 }
 
+static int check_number(sd_bus *bus, const char *container) {
+        _cleanup_strv_ char **units = NULL;
+        unsigned n = 0;
+        int r = job_list_units(bus, &units);
+
+        if (r < 0)
+                return log_error_errno(r, "cannot list the jobs: %m");
+        for (char **unit = units; unit && *unit; unit++) {
+                _cleanup_free_ char *name = job_name(*unit, container);
+
+                n += name != NULL;
+        }
+        if (n >= JOBS_MAX)
+                return log_error_errno(ENOSPC, "container '%s' has %u jobs; forget some: berth job remove",
+                                       container, n);
+        return 0;
+}
+
 static int start(const char *name, const char *id, char *const *words) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
         char job[NAME_LENGTH_MAX + JOB_ID_LENGTH + 2],
@@ -113,6 +135,9 @@ static int start(const char *name, const char *id, char *const *words) {
         r = state_read(name, &state);
         if (r < 0)
                 return log_error_errno(r, "cannot read the state of container '%s': %m", name);
+        r = check_number(bus, name);
+        if (r < 0)
+                return r;
         snprintf(job, sizeof(job), "%s-%s", name, id);
         snprintf(unit, sizeof(unit), JOB_UNIT_PREFIX "%s.service", job);
         r = transient_begin(bus, unit, &transient);

@@ -265,6 +265,7 @@ const Option mount_options[] = {
 const Option cp_options[] = {
         [CP_OWNER]    = { "owner", 0, "UID[:GID]", "Who owns what arrives; default: the same numbers" },
         [CP_MAX_SIZE] = { "max-size", 0, "BYTES", "Refuse to copy more; default: 64G" },
+        [CP_TOP]      = { "top", 0, "NAME", "Of a stream, what in it is the source; default: all of it" },
         [_CP_MAX]     = {},
 };
 

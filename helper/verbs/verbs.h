@@ -329,7 +329,7 @@ typedef enum VolumeOption { /* not every verb of volume takes all of them */
 extern const Option volume_options[];
 extern const Subverb volume_subverbs[];
 
-typedef enum CpOption { CP_OWNER, CP_MAX_SIZE, _CP_MAX } CpOption;
+typedef enum CpOption { CP_OWNER, CP_MAX_SIZE, CP_TOP, _CP_MAX } CpOption;
 extern const Option cp_options[];
 
 typedef enum MountOption {

@@ -18,7 +18,7 @@ static void check_words(char **words) {
         if (gate_words_check(words, 10, &first) < 0)
                 return;
         assert(streq(first.argv[0], "berth") && gate_has_verb(first.argv[1]) &&
-               streq(first.verb, first.argv[1]));
+               streq(first.row->name, first.argv[1]) && !first.row->root && !first.row->open);
         for (char **name = first.names; name && *name; name++)
                 assert(name_valid(*name, false));
         if (first.n_files > 0) /* these are numbered once */
@@ -29,6 +29,7 @@ static void check_words(char **words) {
                 assert(streq(first.argv[i], again.argv[i]));
         assert(strv_length(first.names) == strv_length(again.names));
         assert(!first.user == !again.user && (!first.user || streq(first.user, again.user)));
+        assert(!first.volume == !again.volume && (!first.volume || streq(first.volume, again.volume)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

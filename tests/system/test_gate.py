@@ -80,13 +80,103 @@ def test_the_example_lets_a_group_into_one_container(s: System) -> None:
 
 def test_there_is_an_action_for_each_verb(s: System) -> None:
     listed = [line for line in s.run("pkaction").lines if line.startswith("org.berth.")]
-    assert listed == sorted(f"org.berth.{verb}" for verb in (
-        "exec", "shell", "list", "status", "inspect", "stats", "top", "logs", "kill", "freeze", "thaw"))
+    assert listed == sorted({f"org.berth.{action}" for action, *_ in ACTIONS})
     for action in listed:
         shown = s.run("pkaction", "--verbose", f"--action-id={action}").out
         active = "yes" if action in ("org.berth.list", "org.berth.status") else "auth_admin"
         assert re.search(rf"implicit active:\s+{active}\n", shown), shown
         assert re.search(r"implicit any:\s+auth_admin\n", shown), shown
+
+
+#: Each action of the gate: words that ask for it, and what they are about.
+ACTIONS = [
+    ("exec", "exec other id"),
+    ("exec", "exec --session=s other id"),
+    ("job.start", "exec --detach other id"),
+    ("shell", "shell other"),
+    ("session.list", "session list", None),
+    ("session.list", "session list other"),
+    ("session.reset", "session reset other s"),
+    ("session.close", "session close other s"),
+    ("env.set", "env set other A=1"),
+    ("env.unset", "env unset other A"),
+    ("env.list", "env list other"),
+    ("job.list", "job list", None),
+    ("job.list", "job list other"),
+    ("job.logs", "job logs other-00000000"),
+    ("job.stop", "job stop other-00000000"),
+    ("job.remove", "job remove other-00000000"),
+    ("list", "list", None),
+    ("status", "status other"),
+    ("inspect", "inspect other"),
+    ("stats", "stats", None),
+    ("stats", "stats other"),
+    ("top", "top other"),
+    ("kill", "kill other"),
+    ("logs", "logs other"),
+    ("freeze", "freeze other"),
+    ("thaw", "thaw other"),
+    ("file.read", "file read other /etc/hostname"),
+    ("file.write", "file write other /made"),
+    ("file.append", "file append other /made"),
+    ("file.replace", "file replace other /etc/passwd --old=root --new=toor"),
+    ("file.insert", "file insert other /etc/passwd --after=0"),
+    ("file.move", "file move other /etc/passwd /gone"),
+    ("file.copy", "file copy other /etc/passwd /made"),
+    ("file.search", "file search other root /etc/passwd"),
+    ("file.list", "file list other /"),
+    ("cp.out", "cp other:/etc/passwd ."),
+    ("cp.in", "cp /etc/passwd other:/made"),
+    ("snapshot.create", "snapshot create other"),
+    ("snapshot.list", "snapshot list", None),
+    ("snapshot.list", "snapshot list other"),
+    ("snapshot.restore", "snapshot restore other"),
+    ("snapshot.remove", "snapshot remove other"),
+    ("volume.list", "volume list", None),
+    ("volume.list", "volume list other"),
+    ("volume.create", "volume create other:made"),
+    ("volume.remove", "volume remove other:made"),
+    ("volume.backup", "volume backup other:made -"),
+    ("volume.restore", "volume restore other:made /etc/hostname"),
+]
+
+
+def test_each_verb_asks_for_its_own_action(s: System) -> None:
+    for action, words, *about in ACTIONS:
+        container = "all containers" if about else "container 'other'"
+        result = s.run("berth", *words.split(), user="ann", check=False, input="x\n", env={"TMPDIR": "/tmp"})
+        assert result.rc == (125 if action in ("exec", "job.start", "shell") else 1), words
+        assert refused(action, container) in result.err, words
+        assert result.out == "", words
+    assert s.run("berth", "file", "list", "other", "/made", check=False).rc == 1
+    assert not s.path("/var/lib/berth/volumes/other").exists()
+    assert s.run("berth", "job", "list", "--no-legend").out == ""
+    assert s.unit("other.service", "ActiveState") == "active"
+
+
+def test_what_is_for_root_alone_says_why(s: System) -> None:
+    rules(s, ALL_FOR_ANN)
+    for words, status, what in (
+            (("run", "--image=base", "id"), 125, "'run': its words say what of the host a container has"),
+            (("mount", "web", "/home/ann", "/mnt"), 1, "'mount': it gives the container's root the rights of files "
+             "of the host, or of another container"),
+            (("umount", "web", "/mnt"), 1, "'umount': it undoes what root has mounted"),
+            (("image", "import", "x.tar"), 1, "'image import': an image is not of one container, and what starts from "
+             "it next is what it says"),
+            (("commit", "web", "x"), 1, "'commit': an image is not of one container, and what starts from it next is "
+             "what it says"),
+            (("remove", "web"), 1, "'remove': it ends containers, and what they keep"),
+            (("clean",), 1, "'clean': it is about all containers"),
+            (("exec", "--cap-add=CAP_KILL", "web", "id"), 125, "--cap-add"),
+            (("exec", "--detach", "--input=/dev/null", "web", "id"), 125, "--input together with --detach"),
+            (("volume", "remove", "--force", "web:x"), 1, "--force"),
+            (("volume", "backup", "--freeze", "web:x", "-"), 1, "--freeze")):
+        result = berth(s, "ann", *words)
+        assert (result.rc, result.out, result.err) == (status, "", f"only root may use {what}\n")
+    result = berth(s, "ann", "volume", "backup", "web:x")
+    assert (result.rc, result.err) == (1, "only root may have a file written; for standard output: -\n")
+    assert berth(s, "ann", "mount", "--help").rc == 0
+    assert berth(s, "ann", "check").rc == 0
 
 
 def test_it_is_as_if_root_had_called(s: System) -> None:
@@ -121,9 +211,6 @@ def test_files_are_opened_with_the_users_own_rights(s: System) -> None:
     for option in ("--env-file", "--input"):
         result = berth(s, "ann", "exec", f"{option}=/root/secret", "web", "env")
         assert (result.rc, result.out, result.err) == (125, "", "cannot open '/root/secret': Permission denied\n")
-    for option in ("--detach", "--cap-add=CAP_KILL"):
-        result = berth(s, "ann", "exec", option, "web", "env")
-        assert (result.rc, result.err) == (125, f"only root may use {option.split('=')[0]}\n")
 
 
 def test_without_polkit_nobody_may(s: System) -> None:
@@ -138,6 +225,160 @@ def test_without_polkit_nobody_may(s: System) -> None:
     s.run("systemctl", "stop", "berth.socket")
     result = berth(s, "ann", "exec", "web", "id")
     assert (result.rc, result.err) == (125, "only root may enter container 'web'\n")
+
+
+def test_files_of_a_container_go_through(s: System) -> None:
+    rules(s, """polkit.addRule(function(action, subject) {
+        if (action.id.indexOf("org.berth.file.") == 0 && action.lookup("container") == "web" && subject.user == "ann" &&
+            (action.id == "org.berth.file.read" || action.lookup("user") == "www-data")) return polkit.Result.YES;
+    });""")
+    result = berth(s, "ann", "file", "write", "--user=www-data", "--mode=0640", "web", "/tmp/page", input="one\ntwo\n")
+    assert (result.rc, result.err) == (0, "")
+    assert berth(s, "ann", "file", "replace", "-u", "www-data", "web", "/tmp/page", "--old=one", "--new=1").rc == 0
+    assert berth(s, "ann", "file", "read", "web", "/tmp/page").out == "1\ntwo\n"
+    assert s.run("berth", "exec", "web", "stat", "-c", "%U %a", "/tmp/page").out == "www-data 640\n"
+    result = berth(s, "ann", "file", "append", "--user=www-data", "web", "/etc/passwd", input="x\n")
+    assert result.rc == 1 and "Permission denied" in result.err
+    result = berth(s, "ann", "file", "write", "web", "/etc/passwd", input="x\n")
+    assert (result.rc, result.err) == (1, refused("file.write", "container 'web'"))
+    result = berth(s, "ann", "file", "read", "web", "--", "--user=x")  # no option by the time it is executed
+    assert (result.rc, result.err) == (2, "web: '--user=x' is not absolute; paths inside begin with '/'\n")
+
+
+def test_a_copy_reaches_of_the_host_what_its_caller_may(s: System) -> None:
+    rules(s, ALL_FOR_ANN)
+    s.sh("""
+        rm -rf /home/ann/*
+        cd /home/ann
+        mkdir -p tree/below
+        echo 1 >tree/one; echo 2 >tree/below/two; ln -s /etc/shadow tree/link
+        chown -hR ann: .; chmod 4755 tree/one
+        berth exec other -- sh -c 'mkdir -p /srv/t; cp /bin/true /srv/t/suid; chmod 4755 /srv/t/suid; ln -s /etc/shadow /srv/t/link'
+    """)
+
+    def as_ann(command: str) -> Result:
+        return s.run("sh", "-c", f"cd /home/ann; {command}", user="ann", check=False)
+
+    def listing(container: str, path: str) -> str:
+        return s.run("berth", "exec", container, "--", "find", path, "-printf", "%P %y %m %U %l\n").out
+
+    uid = s.run("id", "-u", "ann").out.strip()
+    # into a directory, under another name, what is in a directory
+    for target in ("web:/srv", "web:/srv/other", "web:/srv/content"):
+        source = "tree/." if "content" in target else "tree"
+        result = as_ann(f"berth cp {source} {target}")
+        assert (result.rc, result.out, result.err) == (0, "", "")
+    expected = sorted(["below d 755 " + uid + " ", "below/two f 644 " + uid + " ",
+                       "link l 777 " + uid + " /etc/shadow", "one f 4755 " + uid + " "])
+    for path in ("/srv/tree", "/srv/other", "/srv/content"):
+        assert sorted(listing("web", path).splitlines()[1:]) == expected
+    # and back: the caller's own now, without the bits of whoever made it
+    result = as_ann("berth cp web:/srv/tree back && berth cp other:/srv/t . && stat -c '%U %a' back/one t/suid && "
+                    "readlink back/link t/link && diff tree/below/two back/below/two")
+    assert (result.rc, result.err) == (0, "")
+    assert result.lines == ["ann 755", "ann 755", "/etc/shadow", "/etc/shadow"]
+    # from one container to another, without a file between
+    assert as_ann("berth cp --owner=33:33 web:/srv/tree/below other:/srv/").rc == 0
+    assert listing("other", "/srv/below/two") == " f 644 33 \n"
+    # what is not the caller's to read or to write
+    s.write("/home/ann/tree/secret", "root's\n", mode=0o600)
+    result = as_ann("berth cp tree web:/srv/whole")
+    assert result.rc == 1 and "Permission denied" in result.err
+    assert s.run("berth", "file", "list", "web", "/srv/whole", check=False).rc == 1
+    result = as_ann("berth cp web:/srv/tree /etc/tree")
+    assert result.rc == 1 and "Permission denied" in result.err
+    assert not s.path("/etc/tree").exists()
+    assert as_ann("berth cp /root/x web:/srv/").rc == 1
+    assert as_ann("berth cp nobody:/x .").rc == 3
+    # nothing half done stays
+    assert sorted(p.name for p in s.path("/home/ann").iterdir() if not p.name.startswith(".")) == ["back", "t", "tree"]
+    assert ".berth-" not in listing("web", "/srv")
+
+
+def test_jobs_sessions_and_variables_are_of_a_container(s: System) -> None:
+    rules(s, ALL_FOR_ANN.replace('"ann")', '"ann" && action.lookup("container") == "web")'))
+    job = berth(s, "ann", "exec", "--detach", "--env=WORD=said", "web", "--", "sh", "-c", "echo $WORD; sleep 1000").out.strip()
+    assert re.fullmatch(r"web-[0-9a-f]{8}", job)
+    s.wait_for(lambda: "said" in berth(s, "ann", "job", "logs", job).out, "what the job says")
+    assert [j["job"] for j in berth(s, "ann", "job", "list", "web", "--json").json()] == [job]
+    others = s.run("berth", "exec", "--detach", "other", "--", "sleep", "1000").out.strip()
+    for words in (("logs", others), ("stop", job, others), ("remove", others)):
+        result = berth(s, "ann", "job", *words)
+        assert (result.rc, result.err) == (1, refused(f"job.{words[0]}", "container 'other'"))
+    assert all(s.unit(f"berth-job-{j}.service", "SubState") == "running" for j in (job, others))
+    assert berth(s, "ann", "job", "stop", job).rc == 0
+    assert berth(s, "ann", "job", "remove", job).rc == 0
+    s.run("berth", "job", "stop", others)
+
+    assert berth(s, "ann", "exec", "--session=s", "web", "--", "cd /srv; A=1").rc == 0
+    assert berth(s, "ann", "exec", "--session=s", "web", "--", "echo $PWD $A").out == "/srv 1\n"
+    assert berth(s, "ann", "session", "close", "web", "s").rc == 0
+    assert berth(s, "ann", "env", "set", "web", "KEPT=yes").rc == 0
+    assert berth(s, "ann", "exec", "web", "--", "sh", "-c", "echo $KEPT").out == "yes\n"
+    assert berth(s, "ann", "env", "unset", "web", "KEPT").rc == 0
+
+
+def test_who_may_start_something_may_not_fill_the_host(s: System) -> None:
+    rules(s, ALL_FOR_ANN)
+    s.sh("""
+        for i in $(seq 32); do touch /run/berth/containers/web/session-$i; done
+        for i in $(seq 256); do
+            printf '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=:/bin/true\n' \
+                >"$(printf /run/systemd/system/berth-job-web-%08x.service $i)"
+        done
+        systemctl daemon-reload
+        systemctl start $(cd /run/systemd/system; ls berth-job-web-*)
+    """, timeout=120)
+    result = berth(s, "ann", "exec", "--session=more", "web", "true")
+    assert (result.rc, result.err) == (125, "container 'web' has 32 sessions; close some: berth session close\n")
+    assert berth(s, "ann", "exec", "--session=7", "web", "true").rc == 0
+    result = berth(s, "ann", "exec", "--detach", "web", "true")
+    assert (result.rc, result.err) == (125, "container 'web' has 256 jobs; forget some: berth job remove\n")
+    s.sh("""
+        systemctl stop 'berth-job-web-*'
+        rm /run/systemd/system/berth-job-web-*
+        systemctl daemon-reload
+    """, timeout=120)
+    assert berth(s, "ann", "exec", "--detach", "web", "true").rc == 0
+
+
+def test_volumes_and_snapshots_are_of_a_container(s: System) -> None:
+    s.manifest("kept", """
+        [Container]
+        Image=base
+        Exec=sleep 1000
+        Ephemeral=no
+        [Network]
+        Mode=none
+    """)
+    s.reload()
+    s.run("systemctl", "start", "kept")
+    rules(s, """polkit.addRule(function(action, subject) {
+        if (action.id.indexOf("org.berth.volume.") == 0 && action.lookup("container") == "web" &&
+            action.lookup("volume") == "data" && subject.user == "ann") return polkit.Result.YES;
+        if (action.id.indexOf("org.berth.snapshot.") == 0 && action.lookup("container") == "kept" &&
+            subject.user == "ann") return polkit.Result.YES;
+    });""")
+    assert berth(s, "ann", "volume", "create", "--mode=0700", "web:data").rc == 0
+    result = berth(s, "ann", "volume", "create", "web:more")
+    assert (result.rc, result.err) == (1, refused("volume.create", "container 'web'"))
+    s.write("/var/lib/berth/volumes/web/data/file", "content\n")
+    result = s.run("sh", "-c", "cd; berth volume backup web:data - >saved && berth volume remove web:data && "
+                   "berth volume create web:data && berth volume restore web:data saved", user="ann", check=False,
+                   env={"HOME": "/home/ann"})
+    assert (result.rc, result.err) == (0, "")
+    assert s.path("/var/lib/berth/volumes/web/data/file").read_text() == "content\n"
+    s.write("/root/archive", "", mode=0o600)
+    result = berth(s, "ann", "volume", "restore", "web:data", "/root/archive")
+    assert (result.rc, result.err) == (1, "cannot open '/root/archive': Permission denied\n")
+
+    s.run("berth", "file", "write", "kept", "/mark", input="before\n")
+    assert berth(s, "ann", "snapshot", "create", "kept", "one").rc == 0
+    s.run("berth", "file", "write", "kept", "/mark", input="after\n")
+    s.run("systemctl", "stop", "kept")
+    assert berth(s, "ann", "snapshot", "restore", "kept", "one").rc == 0
+    assert s.run("berth", "file", "read", "kept", "/mark").out == "before\n"
+    assert berth(s, "ann", "snapshot", "remove", "kept", "one").rc == 0
 
 
 # -- what no client of ours would send --
@@ -172,6 +413,11 @@ def test_the_gate_trusts_no_client(s: System) -> None:
         print(ask("exec", "--user=root", "web", "--", "echo", "fine"))
         print(ask("launch", "--name=x"))
         print(ask("image", "list"))
+        print(ask("mount", "web", "/root", "/mnt"))
+        print(ask("cp", "/etc/shadow", "web:/x"))
+        print(ask("volume", "restore", "web:x", "/etc/shadow"))
+        print(ask("job", "logs", "../web-00000000"))
+        print(ask("file", "list", "web", "--", "--user=root"))
         print(ask("exec", "--cap-add=CAP_KILL", "web", "--", "id"))
         print(ask("exec", "--input=/etc/shadow", "web", "--", "cat"))
         print(ask("exec", "--input=fd:0", "web", "--", "cat"))
@@ -189,8 +435,10 @@ def test_the_gate_trusts_no_client(s: System) -> None:
     """).lines
     assert out == [
         "fine", "(0, '')",
-        "(125, 'only root may use this verb')",
-        "(125, 'only root may use this verb')",
+        "(125, 'the gate does not take these words')",
+        *["(125, 'only root may use this verb')"] * 2,
+        *["(125, 'the gate does not take these words')"] * 3,
+        "(2, '')",
         "(125, 'the gate does not take these words')",
         "(125, 'the gate does not take these words')",
         "(125, 'the descriptors do not fit the request')",
