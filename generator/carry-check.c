@@ -81,7 +81,7 @@ static void add_body(const Carry *c, Text *t, unsigned find, CarryLine **ret_fou
                         at += !header;
                         for (const char *s = line->text; *s; s++)
                                 at += *s == '\n';
-                        if (find > 0 && find <= at && (find > before || first) && !*ret_found) {
+                        if (ret_found && !*ret_found && find > 0 && find <= at && (find > before || first)) {
                                 *ret_found = line;
                                 *ret_out = out;
                                 *ret_section = header && find <= before;

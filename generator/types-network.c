@@ -147,7 +147,7 @@ static int parse_links(const char *value, char **ret, char **reterr) {
 static int word_mode(const char *word, char ret[static TYPE_WORD_SIZE], const char **ret_problem) {
         const char *other = startswith(word, "join:");
 
-        if (!names_container(other, strlen(other)))
+        if (!other || !names_container(other, strlen(other)))
                 return type_problem(ret_problem, "does not end in a container's name; write join:OTHER");
         return type_same(word, ret, ret_problem);
 }

@@ -91,7 +91,7 @@ typedef struct DeviceSpec {
 
 /* An option that is understood, and refused at the start (helper/launch/unsupported.h). */
 typedef struct Asked {
-        int option; /* LAUNCH_... */
+        size_t row; /* in its table */
         const char *value;
 } Asked;
 

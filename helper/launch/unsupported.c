@@ -104,21 +104,16 @@ static const struct Row {
         const char *(*form)(const char *value);
 } rows[] = { UNSUPPORTED_KEYS(UNSUPPORTED_ROW) };
 
-static const struct Row *find(int option) {
-        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-                if ((int) rows[i].option == option)
-                        return &rows[i];
-        return NULL;
-}
-
 int unsupported_take(Plan *plan, int option, const char *value) {
-        const struct Row *row = find(option);
         const char *expected;
+        size_t row = 0;
         Asked *grown;
 
-        if (!row)
+        while (row < ARRAY_LEN(rows) && (int) rows[row].option != option)
+                row++;
+        if (row == ARRAY_LEN(rows))
                 return -ENOENT;
-        expected = row->form(value);
+        expected = rows[row].form(value);
         if (expected)
                 return log_error_errno(EINVAL, "--%s is '%s': expected %s", launch_options[option].name,
                                        value, expected);
@@ -126,13 +121,13 @@ int unsupported_take(Plan *plan, int option, const char *value) {
         if (!grown)
                 return log_oom();
         plan->asked = grown;
-        plan->asked[plan->n_asked++] = (Asked){ option, value };
+        plan->asked[plan->n_asked++] = (Asked){ row, value };
         return 0;
 }
 
 void unsupported_print(FILE *f, const Plan *plan) {
         for (size_t i = 0; i < plan->n_asked; i++) {
-                const struct Row *row = find(plan->asked[i].option);
+                const struct Row *row = &rows[plan->asked[i].row];
 
                 /* what other options print is told from it by its section */
                 if (row->option != LAUNCH_NETWORK)
@@ -152,10 +147,10 @@ static bool is_harmless(const struct Row *row, const char *value) {
 
 /* Was the same key told before number i? */
 static bool told(const Plan *plan, size_t i) {
-        const struct Row *row = find(plan->asked[i].option);
+        const struct Row *row = &rows[plan->asked[i].row];
 
         for (size_t j = 0; j < i; j++) {
-                const struct Row *before = find(plan->asked[j].option);
+                const struct Row *before = &rows[plan->asked[j].row];
 
                 if (streq(before->key, row->key) && streq(before->section, row->section) &&
                     !is_harmless(before, plan->asked[j].value))
@@ -168,7 +163,7 @@ int unsupported_refuse(const Plan *plan) {
         int r = 0;
 
         for (size_t i = 0; i < plan->n_asked; i++) {
-                const struct Row *row = find(plan->asked[i].option);
+                const struct Row *row = &rows[plan->asked[i].row];
 
                 if (is_harmless(row, plan->asked[i].value) || told(plan, i))
                         continue;

@@ -80,6 +80,7 @@ static int env_list(const SubverbCall *call) {
                         puts(*word);
                         continue;
                 }
+                assert(value); /* kept_load() has seen to it */
                 *value++ = '\0';
                 json_add_string(object, *word, value);
         }
