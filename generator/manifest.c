@@ -250,7 +250,8 @@ static bool pass_allowed(Walk *w, const char *name, const Line *line) {
         const char *section = w->section->name, *instead = policy_refusal(section, name);
         const Key *ours;
 
-        if (streq(section, "Service") && streq(name, "Type") && streq(line->value, "oneshot"))
+        if (streq(section, "Service") && streq(name, "Type") &&
+            (streq(line->value, "oneshot") || streq(line->value, "notify")))
                 instead = NULL;
         if (instead) {
                 diag_error(w->diags, line->line, line->key_column, "%s= may not be set in [%s]: %s", name,
@@ -338,7 +339,7 @@ bool manifest_sockets(const Manifest *m) {
 bool manifest_oneshot(const Manifest *m) {
         StoreValue v;
 
-        return manifest_directive(m, "Service", "Type", &v) >= 0; /* no other value passes */
+        return manifest_directive(m, "Service", "Type", &v) >= 0 && streq(v.text, "oneshot");
 }
 
 /* A check of nothing would be healthy for ever. */

@@ -303,7 +303,8 @@ static int check(Run *run) {
                 return log_error_errno(EINVAL, "expected a manifest, or --image=IMAGE or --profile=PROFILE");
         if (run->replace && run->name[0] == '\0')
                 return log_error_errno(EINVAL, "--replace: expected --name=NAME, for the one to replace");
-        return run->name[0] == '\0' ? make_name(run) : 0;
+        run->nameless = run->name[0] == '\0';
+        return run->nameless ? make_name(run) : 0;
 }
 
 int run_parse(char *argv[], Run *run) {

@@ -18,7 +18,9 @@
 /* Where drop-ins for all containers stand: an administrator's rules hold here, too. */
 #define MANIFEST_DIRS "/etc/berth:/run/berth:/usr/local/lib/berth:/usr/lib/berth"
 /* "~" comes behind every name that somebody has thought of: what the command line says goes last. */
-#define OWN_DROPIN "~run.conf"
+#define OWN_DROPIN    "~run.conf"
+#define LEADER_DROPIN "~leader.conf"
+#define GENERATOR_DIR "/run/systemd/generator" /* systemd.generator(7) */
 
 /* Opens RUN_DIR/NAME, made anew. */
 static int make_directory(const char *name) {
@@ -73,6 +75,18 @@ static int write_manifest(const Run *run, int dir_fd, int dropin_fd) {
         return link_dropins(path, dropin_fd);
 }
 
+/* A leader that idles, or runs another command than the manifest's: it tells nobody that it is ready, and a job would be
+ * ready when it has ended. Goes before the next one, in which the caller may say otherwise. */
+static int write_leader(const Run *run, int dropin_fd) {
+        static const char text[] = "[Container]\nNotify=no\n[Service]\nType=notify\n";
+        int r;
+
+        if (run->detach && !run->command)
+                return 0;
+        r = write_file_at(dropin_fd, LEADER_DROPIN, text, strlen(text), 0600);
+        return r < 0 ? log_error_errno(r, "cannot write '%s': %m", LEADER_DROPIN) : 0;
+}
+
 /* The drop-in: a container that is over is forgotten, and an OOM kill inside is told by whoever ran the command. */
 static int write_dropin(const Run *run, const char *client, int dropin_fd) {
         _cleanup_free_ char *text = NULL;
@@ -125,24 +139,55 @@ static int preview(const Run *run, char **ret) {
         return status == 0 ? 0 : -EINVAL;
 }
 
-/* The text of the one unit behind its heading. What makes more than one (sockets, timers, proxies for ports) is for
- * manifests that are installed. */
-static int only_unit(const Run *run, char *text, const char **ret) {
-        char heading[128];
-        const char *more;
-        size_t n;
+/* What stands beside the service in what berth preview prints: units and links. Nothing of it is installed here, and
+ * what a command does not need is left out: timers, checks. Not what the service requires: sockets, proxies for ports,
+ * and what resolves names under a policy; nor of one that goes on without us what watches over it. */
+static bool may_be_left_out(const Run *run, const char *unit) {
+        if (startswith(unit, "berth-"))
+                return !run->detach && startswith(unit, "berth-health");
+        return endswith(unit, ".timer");
+}
 
-        n = (size_t) snprintf(heading, sizeof(heading), "# /run/systemd/generator/%s.service\n", run->name);
+static int leave_out(const Run *run, char *rest) {
+        static const char heading[] = "\n# " GENERATOR_DIR "/";
+
+        while ((rest = strstr(rest, heading))) {
+                char *unit = rest + strlen(heading);
+
+                rest = unit + strcspn(unit, "\n");
+                if (memmem(unit, (size_t) (rest - unit), " -> ", strlen(" -> ")))
+                        continue; /* [Install] */
+                if (*rest)
+                        *rest++ = '\0';
+                if (!may_be_left_out(run, unit))
+                        return log_error_errno(
+                                        ENOTSUP,
+                                        "a container that is only run cannot have '%s' beside it; "
+                                        "leave out what makes it, or install the manifest in /etc/berth",
+                                        unit);
+                if (endswith(unit, ".timer")) /* a check has a service as well */
+                        log_warning("without '%s': a container that is only run has no units beside it",
+                                    unit);
+        }
+        return 0;
+}
+
+/* The text of the service behind its heading. */
+static int only_unit(const Run *run, char *text, const char **ret) {
+        char heading[128], *more;
+        size_t n;
+        int r;
+
+        n = (size_t) snprintf(heading, sizeof(heading), "# " GENERATOR_DIR "/%s.service\n", run->name);
         if (!startswith(text, heading))
                 return log_error_errno(EINVAL, "cannot make a unit of '%s': berth preview says: %.200s",
                                        run->name, text);
-        more = strstr(text + n, "\n# /run/systemd/generator");
+        more = strstr(text + n, "\n# " GENERATOR_DIR "/");
         if (more) {
-                more += strlen("\n# ");
-                return log_error_errno(ENOTSUP,
-                                       "a container that is only run cannot have '%.*s' beside it; "
-                                       "leave out what makes it, or install the manifest in /etc/berth",
-                                       (int) strcspn(more, "\n"), more);
+                r = leave_out(run, more);
+                if (r < 0)
+                        return r;
+                more[1] = '\0';
         }
         *ret = text + n;
         return 0;
@@ -176,11 +221,15 @@ int run_write(const Run *run, const char *client) {
                                 r,
                                 "container '%s' is run already, or was and left '%s/%s', which berth clean removes",
                                 run->name, RUN_DIR, run->name);
+        if (r >= 0 && run->nameless)
+                r = write_file_at(dir_fd, RUN_FORGET, "", 0, 0600);
         if (r >= 0)
                 dropin_fd = r = make_path(dir_fd, dropins, 0700);
         if (r < 0)
                 return log_error_errno(r, "cannot make '%s/%s': %m", RUN_DIR, run->name);
         r = write_manifest(run, dir_fd, dropin_fd);
+        if (r >= 0)
+                r = write_leader(run, dropin_fd);
         if (r >= 0)
                 r = write_dropin(run, client, dropin_fd);
         if (r >= 0)

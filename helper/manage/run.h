@@ -13,6 +13,7 @@ typedef struct Run {
         const char *manifest; /* as given; NULL: options alone. Borrowed, as the others */
         char *const *command; /* NULL: none was given */
         bool image;           /* --image= or --profile= */
+        bool nameless;        /* name is one of ours that nobody will say again */
         bool detach, replace;
         bool json;
         char **settings; /* lines of the drop-in, with their sections */

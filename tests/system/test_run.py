@@ -127,6 +127,62 @@ def test_a_manifest_with_its_dropins(s: System) -> None:
     s.sh("rm -r /root/m")
 
 
+def kept(s: System) -> list[str]:
+    return s.sh("cd /var/lib/berth; ls -d layers/* volumes/* 2>/dev/null || :").lines
+
+
+@pytest.mark.parametrize("ready", ["[Container]\nNotify=yes\n", "[Container]\nNotify=healthy\n[Health]\nExec=false\n",
+                                   "[Service]\nType=oneshot\n"], ids=["yes", "healthy", "oneshot"])
+def test_a_command_waits_for_no_readiness_of_the_manifests_own(s: System, ready: str) -> None:
+    # were it waited for, the start would fail, or never come to its end
+    s.write("/root/job.berth", f"[Container]\nImage=base\nExec=sleep 1000\n{ready}[Service]\nTimeoutStartSec=60\n")
+    done = s.run("berth", "run", "/root/job.berth", "--", "echo", "ran", check=False, timeout=90)
+    assert (done.rc, done.out) == (0, "ran\n"), done.err
+    if "healthy" not in ready:
+        name = s.run("berth", "run", "--detach", "/root/job.berth", "--", "sleep", "1000", timeout=90).out.strip()
+        assert s.unit(f"{name}.service", "ActiveState") == "active"
+        s.stop(name)
+    s.sh("rm /root/job.berth")
+
+
+def test_what_stands_beside_a_service_is_left_out_where_it_is_not_needed(s: System) -> None:
+    manifest = ("[Container]\nImage=base\nExec=sleep 1000\n[Network]\nPublish=127.0.0.1:4701:80\n[Health]\nExec=true\n"
+                "[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=multi-user.target\n")
+    s.write("/root/all.berth", manifest)
+    call = ("berth", "run", "--name=all", "/root/all.berth")
+    done = s.run(*call, "--set=Network.Publish=", "--", "hostname")
+    assert done.out == "all\n"
+    assert done.err == "".join(f"without '{unit}': a container that is only run has no units beside it\n"
+                               for unit in ("all.timer", "berth-health@all.timer"))
+    for words, unit in ((["--", "true"], "berth-proxy-all-4701.socket"),
+                        (["--set=Network.Publish=", "--detach"], "berth-health@all.timer"),
+                        (["--set=Network.Publish=", "--set=Network.AllowDomain=example.org", "--", "true"],
+                         "berth-dns@all.service"),
+                        (["--set=Network.Publish=", "--set=Socket.ListenStream=4702", "--", "true"], "all.socket")):
+        done = s.run(*call, *words, check=False)
+        assert (done.rc, done.out) == (125, "")
+        assert f"a container that is only run cannot have '{unit}' beside it; leave out what makes it" in done.err
+    s.write("/root/all.berth", manifest.replace("[Health]\nExec=true\n", ""))
+    assert s.run(*call, "--set=Network.Publish=", "--detach").out == "all\n"
+    s.stop("all")
+    s.sh("rm /root/all.berth")
+
+
+def test_without_a_name_nothing_is_kept_and_with_one_it_is(s: System) -> None:
+    keeping = ("--set=Ephemeral=no", "--volume=data:/data", "--", "sh", "-c", "echo x >>/data/it; echo x >>/it; cat /data/it /it")
+    assert run(s, *keeping).out == "x\nx\n"
+    assert kept(s) == []
+    name = run(s, "--detach", "--set=Ephemeral=no", "--volume=data:/data").out.strip()
+    assert kept(s) == [f"layers/{name}", f"volumes/{name}"]
+    s.run("systemctl", "kill", "--signal=KILL", f"{name}.service")
+    s.wait_for(lambda: not left(s), "its end")
+    assert kept(s) == []
+    for out in ("x\nx\n", "x\nx\nx\nx\n"):
+        assert run(s, "--name=job", *keeping).out == out
+    assert kept(s) == ["layers/job", "volumes/job"]
+    s.run("berth", "remove", "job", "--all")
+
+
 def test_a_rule_for_all_containers_holds_here_too(s: System) -> None:
     s.write("/etc/berth/berth.d/10-all.conf", "[Container]\nEnvironment=RULE=all\n")
     assert run(s, "--", "sh", "-c", "echo $RULE").out == "all\n"
