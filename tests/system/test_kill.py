@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 
 import pytest
 
 from harness.machine import Machine
+from harness.moments import STRACE, Moment, moments
 from harness.system import Snapshot
 from harness.timing import PROMPT
 
@@ -22,32 +22,6 @@ needs_berth = True
 pytestmark = [pytest.mark.system, pytest.mark.images("base")]
 
 STEP = 7
-STRACE = "strace -D -qq -e signal=none"
-
-
-@dataclass(frozen=True)
-class Moment:
-    """The n-th call of that name that a program makes."""
-
-    call: str
-    count: int
-    #: as strace writes it
-    line: str
-
-    @property
-    def options(self) -> str:
-        return f"-o /dev/null -e trace={self.call} -e inject={self.call}:signal=KILL:when={self.count}"
-
-
-def moments(trace: str) -> list[Moment]:
-    seen: Counter[str] = Counter()
-    found = []
-    for line in trace.splitlines()[1:]:  # the first is strace's own execve(), which it leaves alone
-        name = re.match(r"(\w+)\(", line)
-        if name:
-            seen[name[1]] += 1
-            found.append(Moment(name[1], seen[name[1]], line))
-    return found
 
 
 def chosen(found: list[Moment], every: bool, phase: int = 0) -> list[Moment]:
@@ -79,7 +53,7 @@ class Traced:
         self.mountinfo = m.mountinfo()
 
     def how(self, options: str) -> None:
-        self.m.write("/run/how", f"{STRACE} {options}\n" if options else "")
+        self.m.write("/run/how", f"{' '.join(STRACE)} -D {options}\n" if options else "")
 
     def trace(self) -> list[Moment]:
         self.how("-o /run/trace")
@@ -145,7 +119,7 @@ def test_a_launch_that_is_killed_leaves_nothing(m: Machine, setting: str, may_ti
         if not every and index % STEP and not (setting == "" and told - 4 <= index <= told + 2):
             continue
         m.run("rm", "-rf", "/var/lib/berth/volumes/victim")
-        victim.how(moment.options)
+        victim.how(" ".join(moment.options))
         m.start("victim", check=False)
         m.wait_for(lambda: m.unit("victim", "ActiveState") in ("active", "failed"), f"end of {moment.line}")
         state, outcome = m.unit("victim", "ActiveState"), m.unit("victim", "Result")
@@ -174,7 +148,7 @@ def test_a_cleanup_that_is_killed_is_made_good_by_the_next_start_or_by_clean(m: 
     victim = Traced(m, "ExecStopPost", manifest())
     found = victim.trace()
     for index, moment in enumerate(chosen(found, every)):
-        victim.how(moment.options)
+        victim.how(" ".join(moment.options))
         m.start("victim")
         assert m.stop("victim", check=False).seconds < PROMPT, moment.line
         m.wait_for(lambda: m.unit("victim", "ActiveState") in ("inactive", "failed"), "end")
@@ -193,12 +167,12 @@ def test_an_exec_that_is_killed_takes_its_command_along_and_nobody_else(m: Machi
     m.start("victim")
     leader = m.unit("victim", "MainPID")
     command = "berth exec victim -- sh -c 'sleep 997 & sleep 0.1; kill $!'"
-    m.sh(f"strace -qq -e signal=none -o /run/trace {command}")
+    m.sh(f"{' '.join(STRACE)} -o /run/trace {command}")
     found = moments(m.read("/run/trace"))
     assert len(found) > 20
     for moment in chosen(found, every):
         # without -D here: the caller waits for the tracer, and that for the helper
-        result = m.sh(f"strace -qq -e signal=none {moment.options} {command}", check=False)
+        result = m.sh(f"{' '.join((*STRACE, *moment.options))} {command}", check=False)
         assert result.rc in (137, 0), f"{result} at {moment.line}"
         m.wait_for(lambda: not m.sh("cat /sys/fs/cgroup/machine.slice/victim.service/exec-*/cgroup.procs "
                                     "2>/dev/null || :").out, f"end of what was executed, killed at {moment.line}", 5)
