@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.attack import PRELUDE
+from harness.attack import PRELUDE, launch
 from harness.container import Container
 
 pytestmark = pytest.mark.kernel
@@ -130,3 +130,69 @@ def test_an_exec_on_its_way_in_cannot_be_looked_into(berth: Path, debian: Path, 
     finally:
         container.stop()
         os.close(leaked)
+
+
+HOSTILE = ("etc/ld.so.preload", "etc/ld.so.cache", "etc/nsswitch.conf", "usr/bin/getent", "etc/localtime",
+           "usr/lib/x86_64-linux-gnu/libnss_files.so.2", "usr/lib/x86_64-linux-gnu/gconv/gconv-modules",
+           "usr/lib/locale/C.utf8/LC_CTYPE")
+
+
+def test_no_code_of_the_container_runs_for_those_who_enter_it(berth: Path, debian: Path, ground: Path) -> None:
+    """No loader, name service, conversion or locale of the container is as much as opened with the rights of exec, file, cp
+    and mount; a variable for the loader is for the command alone."""
+    if not shutil.which("strace"):
+        pytest.skip("needs strace")
+    container = Container(berth, debian, "--private-users=no", command=("sleep", "1000"))
+    files, trace = berth.with_name("berth-files"), ground / "trace"
+    try:
+        root = Path(f"/proc/{container.state['Pid']}/root")
+        for path in HOSTILE:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).unlink(missing_ok=True)
+            (root / path).write_text("hostile")
+        (ground / "f").write_text("x")
+        for program, words, status in (
+                (berth, ("exec", container.name, "--user=daemon", "--env=LD_PRELOAD=/hostile.so", "--", "true"), 0),
+                (files, ("file", "read", container.name, "/etc/passwd", "--user=daemon"), 0),
+                (files, ("cp", f"{container.name}:/etc/passwd", ground / "passwd"), 0),
+                (files, ("cp", ground / "f", f"{container.name}:/root/f"), 0),
+                (files, ("mount", container.name, "/mnt"), 0)):
+            done = subprocess.run(["strace", "-f", "-qq", "-e", "trace=open,openat,openat2,execve,setns", "-o", trace, program,
+                                   *map(str, words)], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, timeout=60)
+            assert done.returncode == status, done.stderr
+            _, entered, inside = trace.read_text().partition("setns(")
+            assert entered, words
+            inside = inside.partition('execve("/')[0]  # the command itself reads what it likes
+            found = [line for line in inside.splitlines() if any(os.path.basename(path) in line for path in HOSTILE) or
+                     "hostile" in line or "locale" in line or "libnss" in line]
+            assert found == [], words
+    finally:
+        container.stop()
+
+
+def test_an_image_cannot_name_its_way_into_the_options_of_a_mount(berth: Path, debian: Path, ground: Path) -> None:
+    """Paths go to the kernel as descriptors: what options of overlayfs look like is a name."""
+    (ground / "canary").mkdir()
+    (ground / "canary/secret").write_text("of the host")
+    for name in (f"a,lowerdir={ground}/canary", "a:b", "a\\,b", "upperdir=x", "a\nb", "%h", "-o", "a b"):
+        image = ground / name.replace("/", "_")
+        (image / "bin").mkdir(parents=True)
+        shutil.copy("/bin/busybox", image / "bin/busybox")
+        (image / "bin/ls").symlink_to("busybox")
+        done = launch(berth, image, "ls", "/")
+        assert done.returncode == 0, (name, done.stderr)
+        assert done.stdout.split() == ["bin", "dev", "etc", "proc", "sys"], name
+
+
+def test_nothing_is_installed_that_gives_rights(stage: Path) -> None:
+    """No set-uid program, no file capabilities, no PIDFile= that somebody else could write, no abstract socket that whoever
+    shares a network could reach, and what is reachable by everyone is the gate alone."""
+    entries = list(stage.rglob("*"))
+    assert len(entries) > 20
+    assert [path for path in entries if not path.is_symlink() and path.stat().st_mode & 0o6000 and path.is_file()] == []
+    assert [path for path in entries if not path.is_symlink() and "security.capability" in os.listxattr(path)] == []
+    units = [path for path in entries if path.suffix in (".service", ".socket", ".timer", ".in")]
+    text = "\n".join(path.read_text() for path in units)
+    assert "PIDFile=" not in text and "@/" not in text and "Listen" in text
+    assert {line for line in text.splitlines() if line.startswith("Listen")} == {"ListenStream=/run/berth/control"}
