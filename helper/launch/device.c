@@ -87,20 +87,23 @@ static int add_device(int fd, const DeviceSpec *device, uid_t uid, gid_t gid) {
         return r < 0 ? log_error_errno(r, "device '%s': %m", device->path) : 0;
 }
 
-int device_tmpfs(uid_t uid, gid_t gid, const DeviceSpec *devices, size_t n_devices) {
+int device_tmpfs(uid_t uid, gid_t gid, size_t n_devices) {
         char uid_option[32], gid_option[32], inodes_option[48];
         const char *const options[] = {
                 "mode=0755", "size=256K", inodes_option, uid_option, gid_option, NULL
         };
-        _cleanup_close_ int fd = -EBADF;
-        int r = 0;
+        int fd;
 
         snprintf(inodes_option, sizeof(inodes_option), "nr_inodes=%zu", 128 + 16 * n_devices);
         snprintf(uid_option, sizeof(uid_option), "uid=%u", uid);
         snprintf(gid_option, sizeof(gid_option), "gid=%u", gid);
         fd = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-        if (fd < 0)
-                return log_error_errno(fd, "Cannot make a tmpfs for /dev: %m");
+        return fd < 0 ? log_error_errno(fd, "Cannot make a tmpfs for /dev: %m") : fd;
+}
+
+int device_fill(int fd, uid_t uid, gid_t gid, const DeviceSpec *devices, size_t n_devices) {
+        int r = 0;
+
         for (size_t i = 0; r >= 0 && i < ARRAY_LEN(nodes); i++) {
                 if (mknodat(fd, nodes[i].name, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) < 0)
                         return log_error_errno(errno, "Cannot make /dev/%s: %m", nodes[i].name);
@@ -115,10 +118,7 @@ int device_tmpfs(uid_t uid, gid_t gid, const DeviceSpec *devices, size_t n_devic
         }
         if (r < 0)
                 return log_error_errno(r, "Cannot fill /dev: %m");
-        for (size_t i = 0; i < n_devices; i++) {
+        for (size_t i = 0; r >= 0 && i < n_devices; i++)
                 r = add_device(fd, &devices[i], uid, gid);
-                if (r < 0)
-                        return r;
-        }
-        return TAKE_FD(fd);
+        return r;
 }

@@ -73,28 +73,42 @@ static int open_place(int etc_fd, const char *name) {
         return fd < 0 ? -errno : fd;
 }
 
-static int make_file(int etc_fd, const EtcFile *file) {
+static int make_file(int etc_fd, const EtcFile *file, uid_t uid, gid_t gid) {
         _cleanup_close_ int fd = -EBADF;
 
         fd = openat(etc_fd, file->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        return fd < 0 ? -errno : write_fd(fd, file->text, file->size > 0 ? file->size : strlen(file->text));
+        if (fd < 0 || fchown(fd, uid, gid) < 0)
+                return -errno;
+        return write_fd(fd, file->text, file->size > 0 ? file->size : strlen(file->text));
 }
 
-int etc_make(const EtcFile *files, size_t n_files) {
-        static const char *const options[] = { "mode=0755", "size=1M", "nr_inodes=24", NULL };
-        _cleanup_close_ int tmpfs_fd = -EBADF, etc_fd = -EBADF;
-        int r;
+int etc_tmpfs(uid_t uid, gid_t gid) {
+        char uid_option[32], gid_option[32];
+        const char *const options[] = {
+                "mode=0755", "size=1M", "nr_inodes=24", uid_option, gid_option, NULL
+        };
+        int fd;
 
-        tmpfs_fd = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-        etc_fd = tmpfs_fd < 0 ? tmpfs_fd : make_path(tmpfs_fd, "etc", 0755);
-        if (etc_fd < 0)
-                return log_error_errno(etc_fd, "Cannot make a tmpfs for files of /etc: %m");
+        snprintf(uid_option, sizeof(uid_option), "uid=%u", uid);
+        snprintf(gid_option, sizeof(gid_option), "gid=%u", gid);
+        fd = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        return fd < 0 ? log_error_errno(fd, "Cannot make a tmpfs for files of /etc: %m") : fd;
+}
+
+int etc_fill(int tmpfs_fd, uid_t uid, gid_t gid, const EtcFile *files, size_t n_files) {
+        _cleanup_close_ int etc_fd = -EBADF;
+
+        etc_fd = make_path(tmpfs_fd, "etc", 0755);
+        if (etc_fd < 0 || fchown(etc_fd, uid, gid) < 0)
+                return log_error_errno(etc_fd < 0 ? etc_fd : errno,
+                                       "Cannot fill a tmpfs for files of /etc: %m");
         for (size_t i = 0; i < n_files; i++) {
-                r = make_file(etc_fd, &files[i]);
+                int r = make_file(etc_fd, &files[i], uid, gid);
+
                 if (r < 0)
                         return log_error_errno(r, "Cannot make /etc/%s of the container: %m", files[i].name);
         }
-        return TAKE_FD(tmpfs_fd);
+        return 0;
 }
 
 static int place_file(int etc_fd, int tmpfs_fd, const char *name) {

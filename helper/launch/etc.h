@@ -18,8 +18,11 @@ int etc_hosts(const char *hostname, char *const *more, char **ret);
 /* Reads the host's time zone of that name, or its own ("local"). Logs. */
 int etc_localtime(const char *zone, char **ret, size_t *ret_size);
 
-/* Makes a tmpfs, detached, with files in its directory etc. Logs. */
-int etc_make(const EtcFile *files, size_t n_files);
+/* Makes a tmpfs, detached and empty, of uid and gid. Logs. */
+int etc_tmpfs(uid_t uid, gid_t gid);
+
+/* Puts files of uid and gid into its directory etc. Logs. */
+int etc_fill(int tmpfs_fd, uid_t uid, gid_t gid, const EtcFile *files, size_t n_files);
 
 /* Mounts the files of that tmpfs, which is attached somewhere by now (of a detached mount nothing can be cloned before
  * Linux 6.15), below the /etc of root_fd: as many mounts as files. Logs. */

@@ -21,6 +21,7 @@
 #include "helper/container/range.h"
 #include "helper/container/selfexec.h"
 #include "helper/container/state.h"
+#include "helper/launch/device.h"
 #include "helper/launch/idmap.h"
 #include "helper/launch/layer.h"
 #include "helper/launch/leader.h"
@@ -83,6 +84,7 @@ static int run_leader(Launch *launch) {
                 .n_binds = launch->profile.n_binds,
                 .layer_fd = launch->layer_fd,
                 .device_fd = launch->device_fd,
+                .etc_fd = launch->etc_fd,
                 .sys_fd = launch->sys_fd,
                 .run_fd = launch->run_fd,
                 .shm_fd = launch->shm_fd,
@@ -97,7 +99,6 @@ static int run_leader(Launch *launch) {
                 .host_root = sees_host_root(&launch->plan),
                 .small = leader->own_users && launch->state.uid_count < 6,
                 .fd = -EBADF,
-                .etc_fd = -EBADF,
                 .proc_fd = -EBADF,
         };
         return leader_run(leader);
@@ -106,7 +107,6 @@ static int run_leader(Launch *launch) {
 static int clone_leader(Launch *launch) {
         const Clone how = {
                 .new_user = launch->plan.private_users != PRIVATE_USERS_NO,
-                .new_network = launch->plan.network != NETWORK_HOST,
                 .host_ipc = launch->plan.host_ipc,
                 .sibling = !launch->plan.foreground,
                 .cgroup_fd = launch->payload_fd,
@@ -148,6 +148,14 @@ static int map_roots(const Launch *launch, int userns_fd) {
         return r < 0 ? idmap_failed(&launch->state, r, launch->layer_fd, false, "layer directory",
                                     BERTH_DATA_DIR "/layers")
                      : 0;
+}
+
+/* Meanwhile the leader makes its network. */
+static int fill_files(const Launch *launch) {
+        uid_t root = launch->state.uid_base;
+        int r = device_fill(launch->device_fd, root, root, launch->plan.devices, launch->plan.n_devices);
+
+        return r < 0 ? r : etc_fill(launch->etc_fd, root, root, launch->etc, launch->n_etc);
 }
 
 static int say(const Launch *launch, char word) {
@@ -211,7 +219,7 @@ static int check_ids(const State *state) {
                         highest, state->uid_count);
 }
 
-/* Who the leader found itself to be. A short report is its exit status. */
+/* Who the leader found itself to be; its network is its own by now. A short report is its exit status. */
 static int receive_user(Launch *launch) {
         State *state = &launch->state;
         LeaderReport report;
@@ -282,6 +290,8 @@ static int set_off(Launch *launch) {
                         return r;
         }
         r = map_mounts(launch, userns_fd, /* automatic= */ false);
+        if (r >= 0)
+                r = fill_files(launch);
         if (r >= 0)
                 r = introduce(launch, &barrier_fd);
         if (r >= 0)

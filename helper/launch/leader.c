@@ -23,6 +23,7 @@
 #include "helper/container/confine.h"
 #include "helper/container/user.h"
 #include "helper/launch/init.h"
+#include "helper/launch/namespaces.h"
 
 /* Waits for the launcher's word. It can die at any moment: then so do we. */
 static int wait_for(const Leader *leader, char word) {
@@ -69,12 +70,16 @@ static int resolve_user(const Leader *leader, User *ret) {
         return 0;
 }
 
-static int bring_up_loopback(const Leader *leader) {
+static int make_network(const Leader *leader) {
         struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
         _cleanup_close_ int fd = -EBADF;
+        int r;
 
         if (!leader->own_network)
                 return 0;
+        r = namespaces_make_network();
+        if (r < 0)
+                return log_error_errno(r, "Cannot make the network namespace of the container: %m");
         fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
                 return log_error_errno(errno, "Cannot bring up the loopback interface: %m");
@@ -282,6 +287,15 @@ static bool needs_user_for_mounts(const Leader *leader) {
         return leader->root.secrets_fd >= 0;
 }
 
+/* What needs none of the container's ids, which the launcher maps at the same time. */
+static int begin(const Leader *leader) {
+        int r;
+
+        (void) setsid();
+        r = make_network(leader);
+        return r < 0 ? r : set_hostname(leader);
+}
+
 static int build(Leader *leader, User *ret_user) {
         Root *root = &leader->root;
         bool waits = needs_user_for_mounts(leader);
@@ -297,10 +311,6 @@ static int build(Leader *leader, User *ret_user) {
         if (r >= 0 && waits)
                 r = wait_for(leader, 'M');
         if (r >= 0)
-                r = set_hostname(leader);
-        if (r >= 0)
-                r = bring_up_loopback(leader);
-        if (r >= 0)
                 r = root_fill(root);
         if (r >= 0)
                 r = root_enter(root);
@@ -312,14 +322,14 @@ static int build(Leader *leader, User *ret_user) {
 
 int leader_run(Leader *leader) {
         _cleanup_user_ User user = {};
+        int r = begin(leader);
 
         if (wait_for(leader, 'G') < 0)
                 return EXIT_BERTH;
         /* What a container may ptrace it may look into: the init holds the host's files until it has let go of them. */
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                 return EXIT_BERTH;
-        (void) setsid();
-        if (build(leader, &user) < 0)
+        if (r < 0 || build(leader, &user) < 0)
                 return fail(leader, EXIT_BERTH);
         if (leader->plan->init) {
                 leader->notify.from_fd = leader->root.notify_fd;

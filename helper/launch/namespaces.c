@@ -28,8 +28,6 @@ pid_t namespaces_clone(const Clone *how, int *ret_pidfd) {
                 args.flags |= CLONE_NEWUSER;
         if (!how->host_ipc)
                 args.flags |= CLONE_NEWIPC;
-        if (how->new_network)
-                args.flags |= CLONE_NEWNET;
         if (how->sibling)
                 args.flags |= CLONE_PARENT;
         pid = (pid_t) syscall(SYS_clone3, &args, sizeof(args));
@@ -38,6 +36,10 @@ pid_t namespaces_clone(const Clone *how, int *ret_pidfd) {
         if (pid > 0)
                 *ret_pidfd = pidfd;
         return pid;
+}
+
+int namespaces_make_network(void) {
+        return unshare(CLONE_NEWNET) < 0 ? -errno : 0;
 }
 
 static int write_map(pid_t pid, const char *file, const char *text) {

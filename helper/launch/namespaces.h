@@ -4,18 +4,21 @@
 #include "common/base.h"
 #include "common/parse.h"
 
-/* Making the leader's namespaces in one clone3(2), and the id maps of user namespaces. */
+/* Making the leader's namespaces, all but that of the network in one clone3(2), and the id maps of user namespaces. */
 
 typedef struct Clone {
-        bool new_user;    /* a user namespace of its own */
-        bool new_network; /* a network namespace of its own */
-        bool host_ipc;    /* stays in the host's IPC namespace */
-        bool sibling;     /* child of our parent: systemd reaps it, we may exit (CLONE_PARENT) */
-        int cgroup_fd;    /* the cgroup it starts in, the root of its cgroup namespace */
+        bool new_user; /* a user namespace of its own */
+        bool host_ipc; /* stays in the host's IPC namespace */
+        bool sibling;  /* child of our parent: systemd reaps it, we may exit (CLONE_PARENT) */
+        int cgroup_fd; /* the cgroup it starts in, the root of its cgroup namespace */
 } Clone;
 
 /* As fork(2): 0 in the child, the pid in the parent (with a pidfd in *ret_pidfd), or negative errno. */
 pid_t namespaces_clone(const Clone *how, int *ret_pidfd);
+
+/* Gives the caller a network namespace of its own, which belongs to the user namespace that it is in. The kernel takes
+ * longer for it than for all others together. */
+int namespaces_make_network(void);
 
 /* Writes uid_map and gid_map of process pid: ids 0..count-1 inside are base.. outside. */
 int namespaces_map(pid_t pid, uint32_t base, uint32_t count);

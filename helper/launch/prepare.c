@@ -34,6 +34,7 @@ Launch prepare_empty(void) {
                 .layer_fd = -EBADF,
                 .lock_fd = -EBADF,
                 .device_fd = -EBADF,
+                .etc_fd = -EBADF,
                 .sys_fd = -EBADF,
                 .run_fd = -EBADF,
                 .shm_fd = -EBADF,
@@ -60,6 +61,7 @@ void prepare_done(Launch *launch) {
         close_fd(launch->layer_fd);
         close_fd(launch->lock_fd);
         close_fd(launch->device_fd);
+        close_fd(launch->etc_fd);
         close_fd(launch->sys_fd);
         close_fd(launch->run_fd);
         close_fd(launch->shm_fd);
@@ -492,10 +494,12 @@ static int open_roots(Launch *launch) {
                 r = open_shared(launch);
         if (r < 0)
                 return r;
-        launch->device_fd = device_tmpfs(launch->state.uid_base, launch->state.uid_base, plan->devices,
-                                         plan->n_devices);
+        launch->device_fd = device_tmpfs(launch->state.uid_base, launch->state.uid_base, plan->n_devices);
         if (launch->device_fd < 0)
                 return launch->device_fd;
+        launch->etc_fd = etc_tmpfs(launch->state.uid_base, launch->state.uid_base);
+        if (launch->etc_fd < 0)
+                return launch->etc_fd;
         if (plan->network == NETWORK_HOST) {
                 launch->sys_fd = mount_clone(AT_FDCWD, "/sys");
                 r = launch->sys_fd < 0 ? launch->sys_fd

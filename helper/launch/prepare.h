@@ -26,7 +26,7 @@ typedef struct Launch {
         char **env;
         char **command;
         int *mount_fds;
-        int image_fd, layer_fd, device_fd, sys_fd;
+        int image_fd, layer_fd, device_fd, etc_fd, sys_fd;
         int run_fd, shm_fd, mqueue_fd; /* detached clones of the host's */
         int host_proc_fd;              /* the host's /proc */
         int lock_fd; /* the layer as it is on disk: nobody exchanges it before we are known to run */

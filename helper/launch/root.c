@@ -142,9 +142,6 @@ int root_overlay(Root *root) {
         /* Private first: what is mounted from here on must not travel back to the host. */
         if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
                 return log_error_errno(errno, "Cannot make the mounts private: %m");
-        root->etc_fd = r = etc_make(root->etc, root->n_etc);
-        if (r < 0)
-                return r;
         if (!root->plan->image)
                 return attach_bare(root);
         /* Before Linux 6.6 or so overlayfs refuses layers that are attached nowhere (tried on 6.1). */

@@ -16,11 +16,12 @@ typedef struct Root { /* borrows; the descriptors are the helper's */
         const ProfileBind *binds; /* of the host's files, without an image */
         size_t n_binds;
         int device_fd; /* detached tmpfs for /dev */
+        int etc_fd;    /* detached tmpfs of etc */
         int sys_fd;    /* detached read-only clone of the host's /sys, or negative: a sysfs of its own */
         int run_fd;    /* detached clone of the host's, or negative; the next two as well */
         int shm_fd, mqueue_fd;
         int *mount_fds;     /* one per plan->mounts, detached, ids mapped; negative for a tmpfs */
-        const EtcFile *etc; /* files of /etc that are made for it */
+        const EtcFile *etc; /* the files of /etc that are in etc_fd */
         size_t n_etc;
         bool notify;    /* the command may speak to systemd, at NOTIFY_PATH */
         int secrets_fd; /* detached tmpfs for SECRETS_PATH, or negative */
@@ -29,7 +30,6 @@ typedef struct Root { /* borrows; the descriptors are the helper's */
         bool small;        /* fewer than 6 ids: no group tty inside */
         unsigned attached; /* mounts made so far */
         int fd;            /* the new root, once root_overlay() has made it */
-        int etc_fd;        /* the tmpfs of etc, likewise */
         int proc_fd;       /* its /proc, once root_fill() has mounted it */
 } Root;
 
