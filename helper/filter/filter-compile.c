@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -89,8 +90,10 @@ static const Rule rules[] = {
         FLAG("unshare", 0, CLONE_NEWUSER, "*CLONE_NEWUSER* makes a user namespace, with all capabilities anew"),
         FLAG("clone", 0, CLONE_NEWUSER, "*CLONE_NEWUSER* makes a user namespace, with all capabilities anew"),
         ANY("clone3", "its flags cannot be seen by a filter; programs fall back to clone", ENOSYS),
+        FLOOR("file_setattr", "gives a file to another project, as *FS_IOC_FSSETXATTR*; programs fall back to ioctl", ENOSYS),
         FLOOR_EQUAL("ioctl", 1, TIOCSTI, "*TIOCSTI* types into the terminal of whoever reads it", EPERM),
         FLOOR_EQUAL("ioctl", 1, TIOCLINUX, "*TIOCLINUX* pastes into the console", EPERM),
+        FLOOR_EQUAL("ioctl", 1, FS_IOC_FSSETXATTR, "*FS_IOC_FSSETXATTR* gives a file to another project, whose quota it then takes", EPERM),
         /* one rule for neighbours: the numbers that differ in the bits of the second argument alone */
         FAMILIES(AF_AX25, 0), FAMILIES(AF_IPX, 3) /* to AF_BRIDGE */, FAMILIES(AF_ATMPVC, 1) /* AF_X25 */,
         FAMILIES(AF_ROSE, 0), FAMILIES(AF_DECnet, 1) /* AF_NETBEUI */, FAMILIES(AF_ASH, 1) /* AF_ECONET */,

@@ -308,6 +308,8 @@ static int set_off(Launch *launch) {
                                   launch->plan.network == NETWORK_PRIVATE ||
                                                   launch->plan.network == NETWORK_NONE);
         if (r >= 0)
+                r = layer_limit(&launch->plan, launch->lock_fd);
+        if (r >= 0)
                 r = save_state(launch);
         if (r >= 0)
                 r = await_introduction(barrier_fd);

@@ -14,6 +14,7 @@
 #include "helper/container/data.h"
 #include "helper/container/mount.h"
 #include "helper/launch/layer-disk.h"
+#include "helper/launch/layer-quota.h"
 
 #define LAYERS          BERTH_DATA_DIR "/layers"
 #define EPHEMERAL       ".ephemeral"
@@ -21,6 +22,8 @@
 #define IMAGE           "name"   /* what the manifest calls that */
 #define MOUNTS          "mounts" /* where the container has others' files, NUL-terminated words */
 #define MOUNTS_SIZE_MAX (8 * 1024 * 1024)
+
+#define ROOM (UINT64_C(1) << 20) /* for the start of what is full */
 
 typedef char LayerName[NAME_LENGTH_MAX + sizeof(EPHEMERAL)];
 
@@ -149,20 +152,70 @@ static int make_layer(int layers_fd, const char *layer, bool ephemeral) {
         return r < 0 ? log_error_errno(r, "Cannot open '%s/%s': %m", LAYERS, layer) : r;
 }
 
-/* What Disk= limits is a file system of its own, and stays one. */
-static int open_disk(int layer_fd, const char *layer, const Plan *plan) {
+static bool holds(int layer_fd, const char *entry) {
+        return faccessat(layer_fd, entry, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Outside of a user namespace every owner of a file can give it to another project. */
+static bool can_leave_projects(const Plan *plan) {
+        return plan->private_users == PRIVATE_USERS_NO;
+}
+
+static int limit_project(int layer_fd, const char *shown, const Plan *plan) {
+        int r;
+
+        if (plan->disk > 0 && can_leave_projects(plan))
+                return log_error_errno(
+                                EPERM,
+                                "%s: is limited by a project quota, which Disk= with PrivateUsers=no cannot rely "
+                                "on; remove one of them, or give up what the container wrote: berth remove %s "
+                                "--layer",
+                                shown, plan->name);
+        r = layer_quota_set(layer_fd, plan->disk, ROOM);
+        if (r == -ESRCH && plan->disk == 0)
+                return 0;
+        if (r == -ESRCH)
+                return log_error_errno(
+                                r,
+                                "%s: Disk= is a project quota here, and its file system does not enforce "
+                                "them any more; mount it with prjquota, or remove Disk=",
+                                shown);
+        return r < 0 ? log_error_errno(r, "%s: cannot be limited: %m", shown) : 0;
+}
+
+/* What Disk= limits is a project of the file system below, or else a file system of its own, and stays what it was
+ * made as. A kept one is made a project where that can be, so that it can be given a limit later. Returns a mount of
+ * what is a file system of its own, or 0. */
+static int open_disk(int layers_fd, int layer_fd, const char *layer, const Plan *plan) {
+        bool wanted = plan->disk > 0 ? !can_leave_projects(plan) : !plan->ephemeral;
         char shown[sizeof("layer ") + sizeof(LayerName)];
+        int r;
 
         snprintf(shown, sizeof(shown), "layer %s", layer);
-        if (plan->disk > 0)
-                return layer_disk_open(layer_fd, shown, plan->disk, plan->ephemeral);
-        if (faccessat(layer_fd, LAYER_DISK, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-                return 0;
-        return log_error_errno(
-                        EEXIST,
-                        "%s: was made with Disk=; set that again, or give up what the container wrote: berth "
-                        "remove %s --layer",
-                        shown, plan->name);
+        if (holds(layer_fd, LAYER_DISK) && plan->disk == 0)
+                return log_error_errno(
+                                EEXIST,
+                                "%s: was made with Disk=; set that again, or give up what the container wrote: berth "
+                                "remove %s --layer",
+                                shown, plan->name);
+        if (!wanted || holds(layer_fd, LAYER_DISK) || holds(layer_fd, "up"))
+                r = layer_quota_has(layer_fd);
+        else
+                r = layer_quota_join(layers_fd, layer_fd);
+        if (r < 0)
+                return log_error_errno(r, "%s: cannot be made a project of its file system: %m", shown);
+        if (r > 0)
+                return limit_project(layer_fd, shown, plan);
+        return plan->disk > 0 ? layer_disk_open(layer_fd, shown, plan->disk, plan->ephemeral) : 0;
+}
+
+/* The record of a limit would outlive the layer. */
+int layer_remove(int layers_fd, const char *layer) {
+        _cleanup_close_ int fd = openat(layers_fd, layer, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd >= 0 && layer_quota_has(fd))
+                (void) layer_quota_set(fd, 0, 0);
+        return remove_tree(layers_fd, layer);
 }
 
 int layer_open(const Plan *plan, const State *state, int image_fd, int *ret_mount_fd) {
@@ -177,7 +230,7 @@ int layer_open(const Plan *plan, const State *state, int image_fd, int *ret_moun
         if (layers_fd < 0)
                 return log_error_errno(layers_fd, "Cannot make '%s': %m", LAYERS);
         if (ephemeral) {
-                r = remove_tree(layers_fd, layer);
+                r = layer_remove(layers_fd, layer);
                 if (r < 0)
                         return log_error_errno(r, "Cannot remove what an earlier start left in '%s/%s': %m",
                                                LAYERS, layer);
@@ -192,7 +245,7 @@ int layer_open(const Plan *plan, const State *state, int image_fd, int *ret_moun
                 if (r < 0)
                         return r;
         }
-        r = open_disk(fd, layer, plan);
+        r = open_disk(layers_fd, fd, layer, plan);
         if (r < 0)
                 return r;
         mount_fd = r > 0 ? r : -EBADF;
@@ -206,6 +259,15 @@ int layer_open(const Plan *plan, const State *state, int image_fd, int *ret_moun
         }
         *ret_mount_fd = TAKE_FD(mount_fd);
         return TAKE_FD(fd);
+}
+
+int layer_limit(const Plan *plan, int layer_fd) {
+        int r;
+
+        if (plan->disk == 0 || layer_fd < 0 || !layer_quota_has(layer_fd))
+                return 0;
+        r = layer_quota_set(layer_fd, plan->disk, 0);
+        return r < 0 ? log_error_errno(r, "The layer of '%s' cannot be limited: %m", plan->name) : 0;
 }
 
 int layer_open_kept(const char *name, bool exclusive, Image *ret_image) {
@@ -258,6 +320,6 @@ int layer_remove_ephemeral(const char *name) {
         if (layers_fd < 0)
                 return log_error_errno(layers_fd, "Cannot open '%s': %m", LAYERS);
         snprintf(layer, sizeof(layer), "%s%s", name, EPHEMERAL);
-        r = remove_tree(layers_fd, layer);
+        r = layer_remove(layers_fd, layer);
         return r < 0 ? log_error_errno(r, "Cannot remove '%s/%s': %m", LAYERS, layer) : 0;
 }

@@ -22,13 +22,20 @@ int layer_note_mounts(int layer_fd, const char *name, char *const *mounts);
 /* Reads that. Logs. */
 int layer_read_mounts(int layer_fd, const char *name, char ***ret);
 
+/* Takes from a layer that layer_open() returned the little room that a start has above Disk=: without it what is full
+ * could not even be stacked. Before a command runs. Logs. */
+int layer_limit(const Plan *plan, int layer_fd);
+
 /* Has a layer that was opened been started from, or was its maker killed before? */
 bool layer_is_stamped(int layer_fd);
 
 /* Does the layer that was opened belong over that image? -ESTALE: over another. Logs. */
 int layer_belongs(int layer_fd, const char *name, const char *noted, const Image *image);
 
-/* Removes the ephemeral layer. */
+/* Removes the layer of that name below layers_fd, if there is one. Does not log. */
+int layer_remove(int layers_fd, const char *layer);
+
+/* Removes the ephemeral layer. Logs. */
 int layer_remove_ephemeral(const char *name);
 
 /* Opens and locks the kept layer of a container that does not run, and the image that it belongs over. exclusive: it

@@ -180,7 +180,7 @@ static int make_marked(int layers_fd, const char *name) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        r = remove_tree(layers_fd, name);
+        r = layer_remove(layers_fd, name);
         if (r < 0)
                 return r;
         fd = make_path(layers_fd, name, 0700);
@@ -214,7 +214,7 @@ int setup_run(const Plan *plan, char *argv[]) {
                 r = run_commands(plan, line);
         if (r >= 0)
                 r = finish(layers_fd, plan->name);
-        if (r < 0 && remove_tree(layers_fd, plan->name) < 0)
+        if (r < 0 && layer_remove(layers_fd, plan->name) < 0)
                 log_warning("what [Setup] has left could not be removed; the next start will");
         return r;
 }

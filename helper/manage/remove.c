@@ -12,6 +12,7 @@
 #include "helper/container/data.h"
 #include "helper/container/inventory.h"
 #include "helper/container/range.h"
+#include "helper/launch/layer-quota.h"
 #include "helper/launch/layer.h"
 #include "helper/storage/snapshot-store.h"
 #include "helper/storage/volume-use.h"
@@ -107,6 +108,8 @@ static void remove_layer(Removal *removal) {
         _cleanup_close_ int layers_fd = data_open("layers"), fd = -EBADF;
 
         fd = layers_fd < 0 ? layers_fd : layer_lock(layers_fd, removal->name, /* exclusive= */ true);
+        if (fd >= 0 && layer_quota_has(fd))
+                (void) layer_quota_set(fd, 0, 0); /* its record would outlive the layer */
         if (fd != -ENOENT)
                 report(removal, fd < 0 ? fd : aside_remove(layers_fd, removal->name), "the kept layer");
 }

@@ -14,6 +14,7 @@
 #include "helper/container/data.h"
 #include "helper/container/frozen.h"
 #include "helper/launch/layer-disk.h"
+#include "helper/launch/layer-quota.h"
 #include "helper/launch/layer.h"
 #include "helper/storage/snapshot-store.h"
 #include "helper/storage/snapshot-take.h"
@@ -131,6 +132,12 @@ static int copy_layer(Snapshot *s, int from_fd, int to_dir, const char *name, in
         fd = openat(to_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return log_error_errno(errno, "cannot open '%s': %m", name);
+        r = to_dir == s->layers_fd ? layer_quota_join(to_dir, fd) : 0; /* its next start sets the limit */
+        if (r < 0)
+                return log_error_errno(
+                                r,
+                                "the layer of container '%s' cannot be made a project of its file system: %m",
+                                s->name);
         from_up = openat(from_fd, "up", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         up = from_up < 0 ? -errno : make_path(fd, "up", 0700);
         if (up < 0)
@@ -305,6 +312,8 @@ static int exchange(Snapshot *s, const char *unfinished) {
                 (void) renameat2(s->layers_fd, unfinished, s->layers_fd, s->name, RENAME_EXCHANGE);
                 return -EIO;
         }
+        if (layer_quota_has(s->layer_fd))
+                (void) layer_quota_set(s->layer_fd, 0, 0);
         if (aside_remove(s->layers_fd, unfinished) < 0)
                 log_warning("what container '%s' had before could not be removed, berth clean will",
                             s->name);

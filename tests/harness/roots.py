@@ -101,6 +101,9 @@ RECIPES: dict[str, Recipe] = {
         """,
     ),
     "redis": Recipe(packages=("redis-server",)),
+    # No container runs from it: what tests of a whole machine make file systems and profiles with.
+    "tools": Recipe(packages=("xfsprogs", "btrfs-progs", "erofs-utils", "squashfs-tools", "e2fsprogs",
+                              "apparmor")),
     "postgresql": Recipe(
         packages=("postgresql",),
         before_configure=_NO_CLUSTER,
