@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/launch/layer-disk.h"
 
+#include <endian.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/mount.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -21,6 +23,9 @@
 #define UNFINISHED   LAYER_DISK ".new"
 #define BLOCK        UINT64_C(4096)
 #define LOCK_RETRIES 500
+#define SUPERBLOCK   1024
+
+#define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t) /* fs/ext4/ext4.h: in blocks; of no header of Linux */
 
 /* The file is ours and empty, and mkfs.ext4 sees nothing else of us. A journal is of no use to what is thrown away. */
 static int exec_mkfs(int file_fd, bool ephemeral) {
@@ -100,18 +105,46 @@ static int lock_file(int fd, const char *name) {
         return log_error_errno(EBUSY, "%s: is still mounted by what an earlier start has left", name);
 }
 
-static int check_size(int fd, const char *name, uint64_t size) {
+/* s_blocks_count_lo and s_blocks_count_hi of the superblock (Documentation/filesystems/ext4/super.rst). */
+static int read_blocks(int fd, uint64_t *ret) {
+        uint32_t low, high;
+
+        if (pread(fd, &low, sizeof(low), SUPERBLOCK + 0x4) != sizeof(low) ||
+            pread(fd, &high, sizeof(high), SUPERBLOCK + 0x150) != sizeof(high))
+                return -EIO;
+        *ret = (uint64_t) le32toh(high) << 32 | le32toh(low);
+        return 0;
+}
+
+/* 1: the file system is to grow. What counts is its own size: a start that was killed or refused may have made the
+ * file larger. */
+static int make_room(int fd, const char *name, uint64_t size) {
+        uint64_t blocks;
         struct stat st;
 
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
                 return log_error_errno(EINVAL, "%s: '%s' is no file", name, LAYER_DISK);
-        if ((uint64_t) st.st_size == size)
-                return 0;
-        return log_error_errno(
-                        EFBIG,
-                        "%s: was made with Disk=%lld, which cannot be changed; set that, or give up what the "
-                        "container wrote (berth remove NAME --layer)",
-                        name, (long long) st.st_size);
+        if (read_blocks(fd, &blocks) < 0)
+                return log_error_errno(EIO, "%s: '%s' cannot be read", name, LAYER_DISK);
+        if (blocks > size / BLOCK)
+                return log_error_errno(EFBIG,
+                                       "%s: was made with Disk=%" PRIu64
+                                       ", and can grow but not shrink; set no less, or give up "
+                                       "what the container wrote (berth remove NAME --layer)",
+                                       name, blocks * BLOCK);
+        if ((uint64_t) st.st_size < size && ftruncate(fd, (off_t) size) < 0)
+                return log_error_errno(errno, "%s: cannot make its file larger: %m", name);
+        return blocks < size / BLOCK;
+}
+
+static int grow(int mount_fd, const char *name, uint64_t size) {
+        _cleanup_close_ int fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        uint64_t blocks = size / BLOCK;
+
+        return fd < 0 || ioctl(fd, EXT4_IOC_RESIZE_FS, &blocks) < 0
+                               ? log_error_errno(errno, "%s: its ext4 cannot grow to Disk=%" PRIu64 ": %m",
+                                                 name, size)
+                               : 0;
 }
 
 static int mount_disk(int fd, const char *name) {
@@ -132,7 +165,7 @@ static int mount_disk(int fd, const char *name) {
 }
 
 int layer_disk_open(int layer_fd, const char *name, uint64_t size, bool ephemeral) {
-        _cleanup_close_ int fd = -EBADF;
+        _cleanup_close_ int fd = -EBADF, mount_fd = -EBADF;
         int r;
 
         size -= size % BLOCK;
@@ -155,6 +188,13 @@ int layer_disk_open(int layer_fd, const char *name, uint64_t size, bool ephemera
                 return log_error_errno(errno, "%s: '%s' cannot be opened: %m", name, LAYER_DISK);
         r = lock_file(fd, name);
         if (r >= 0)
-                r = check_size(fd, name, size);
-        return r < 0 ? r : mount_disk(fd, name);
+                r = make_room(fd, name, size);
+        if (r < 0)
+                return r;
+        mount_fd = mount_disk(fd, name);
+        if (mount_fd < 0)
+                return mount_fd;
+        if (r > 0)
+                r = grow(mount_fd, name, size);
+        return r < 0 ? r : TAKE_FD(mount_fd);
 }

@@ -8,6 +8,6 @@
 #define LAYER_DISK     "disk"
 #define LAYER_DISK_MIN (UINT64_C(4) << 20)
 
-/* Makes it where it is missing, and returns it as a detached mount. One that is there of another size is refused.
- * name: what the layer is called in messages. Logs. */
+/* Makes it where it is missing, or larger where it is smaller, and returns it as a detached mount. One that is larger is
+ * refused. name: what the layer is called in messages. Logs. */
 int layer_disk_open(int layer_fd, const char *name, uint64_t size, bool ephemeral);

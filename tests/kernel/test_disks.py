@@ -274,13 +274,20 @@ def test_a_full_layer_is_enospc_inside_and_nowhere_else(limited: Place, ephemera
         assert disk.stat().st_blocks * 512 < 16 << 20  # sparse, and given back
 
 
-def test_what_was_made_with_a_limit_keeps_it(limited: Place) -> None:
+def test_a_kept_limit_does_not_shrink_and_what_cannot_grow_stays_as_it_is(limited: Place) -> None:
     assert limit(limited, 8, "echo kept >/kept; sync", "--ephemeral=no").returncode == 0
-    for size in (4, 16):
-        other = limit(limited, size, "true", "--ephemeral=no")
-        assert (other.returncode, other.stderr) == (
-            125, "layer web: was made with Disk=8388608, which cannot be changed; set that, or give up what the container "
-            "wrote (berth remove NAME --layer)\n")
+    smaller = limit(limited, 4, "true", "--ephemeral=no")
+    assert (smaller.returncode, smaller.stderr) == (
+        125, "layer web: was made with Disk=8388608, and can grow but not shrink; set no less, or give up what the container "
+        "wrote (berth remove NAME --layer)\n")
+    bounded = subprocess.run([*limited.prefix(), "setpriv", "--bounding-set=-sys_resource", limited.helper / "berth", "launch",
+                              "--foreground", "--name=web", "--network=none", "--ephemeral=no", f"--image={limited.top / 'tree'}",
+                              f"--disk={16 << 20}", "--", "/bin/sh", "-c", "true"],
+                             check=False, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert (bounded.returncode, bounded.stderr) == (
+        125, "layer web: its ext4 cannot grow to Disk=16777216: Operation not permitted\n")
+    wait_no_loops(limited.top)
+    assert limit(limited, 8, "cat /kept", "--ephemeral=no").stdout == "kept\n"
     none = limited.launch("/bin/sh", "-c", "true", options=(f"--image={limited.top / 'tree'}", "--ephemeral=no"))
     assert none.returncode == 125 and "layer web: was made with Disk=; set that again" in none.stderr
     for words in (("snapshot", "create", "web"),):
