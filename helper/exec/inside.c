@@ -297,7 +297,8 @@ bool inside_known(const char *name) {
 
 /* Enters what a container that does not run has kept. */
 static int enter_kept(const char *name, InsidePurpose purpose, Inside *inside) {
-        _cleanup_close_ int empty_fd = -EBADF;
+        _cleanup_close_ int empty_fd = -EBADF, files_fd = -EBADF;
+        bool mounted = false;
         _cleanup_image_ Image image = IMAGE_NONE;
         int r;
 
@@ -323,10 +324,15 @@ static int enter_kept(const char *name, InsidePurpose purpose, Inside *inside) {
         r = open_before(inside, &empty_fd);
         if (r < 0)
                 return r;
+        files_fd = r = layer_open_files(inside->lock_fd, name, &mounted);
+        if (r < 0)
+                return r;
         /* Before Linux 6.6 or so overlayfs refuses layers that are attached nowhere, as a disk image is (see root.c). */
-        if (image.mounted && move_mount(image.fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-                return log_error_errno(errno, "cannot attach the image of container '%s': %m", name);
-        inside->root_fd = r = stack(image.fd, inside->lock_fd, purpose);
+        if ((image.mounted && move_mount(image.fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0) ||
+            (mounted && move_mount(files_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0))
+                return log_error_errno(errno, "cannot attach the image and the layer of container '%s': %m",
+                                       name);
+        inside->root_fd = r = stack(image.fd, files_fd, purpose);
         if (r < 0)
                 return log_error_errno(r, "cannot stack the kept layer of container '%s' over its image: %m",
                                        name);

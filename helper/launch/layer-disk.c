@@ -122,9 +122,7 @@ static int make_room(int fd, const char *name, uint64_t size) {
         uint64_t blocks;
         struct stat st;
 
-        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-                return log_error_errno(EINVAL, "%s: '%s' is no file", name, LAYER_DISK);
-        if (read_blocks(fd, &blocks) < 0)
+        if (fstat(fd, &st) < 0 || read_blocks(fd, &blocks) < 0)
                 return log_error_errno(EIO, "%s: '%s' cannot be read", name, LAYER_DISK);
         if (blocks > size / BLOCK)
                 return log_error_errno(EFBIG,
@@ -164,6 +162,37 @@ static int mount_disk(int fd, const char *name) {
                             : mount_fd;
 }
 
+static int open_disk(int layer_fd, const char *name) {
+        _cleanup_close_ int fd = openat(layer_fd, LAYER_DISK, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        struct stat st;
+        int r;
+
+        if (fd < 0)
+                return log_error_errno(errno, "%s: '%s' cannot be opened: %m", name, LAYER_DISK);
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+                return log_error_errno(EINVAL, "%s: '%s' is no file", name, LAYER_DISK);
+        r = lock_file(fd, name);
+        return r < 0 ? r : TAKE_FD(fd);
+}
+
+int layer_disk_size(int layer_fd, uint64_t *ret) {
+        _cleanup_close_ int fd =
+                        openat(layer_fd, LAYER_DISK, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        uint64_t blocks = 0;
+        int r;
+
+        r = fd < 0 ? -errno : read_blocks(fd, &blocks);
+        if (r >= 0)
+                *ret = blocks * BLOCK;
+        return r;
+}
+
+int layer_disk_mount(int layer_fd, const char *name) {
+        _cleanup_close_ int fd = open_disk(layer_fd, name);
+
+        return fd < 0 ? fd : mount_disk(fd, name);
+}
+
 int layer_disk_open(int layer_fd, const char *name, uint64_t size, bool ephemeral) {
         _cleanup_close_ int fd = -EBADF, mount_fd = -EBADF;
         int r;
@@ -183,12 +212,10 @@ int layer_disk_open(int layer_fd, const char *name, uint64_t size, bool ephemera
                 if (r < 0)
                         return r;
         }
-        fd = openat(layer_fd, LAYER_DISK, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        fd = open_disk(layer_fd, name);
         if (fd < 0)
-                return log_error_errno(errno, "%s: '%s' cannot be opened: %m", name, LAYER_DISK);
-        r = lock_file(fd, name);
-        if (r >= 0)
-                r = make_room(fd, name, size);
+                return fd;
+        r = make_room(fd, name, size);
         if (r < 0)
                 return r;
         mount_fd = mount_disk(fd, name);

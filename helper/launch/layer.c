@@ -270,6 +270,19 @@ int layer_limit(const Plan *plan, int layer_fd) {
         return r < 0 ? log_error_errno(r, "The layer of '%s' cannot be limited: %m", plan->name) : 0;
 }
 
+int layer_open_files(int layer_fd, const char *name, bool *ret_mounted) {
+        char shown[sizeof("layer ") + sizeof(LayerName)];
+        bool mounted = holds(layer_fd, LAYER_DISK);
+        int fd;
+
+        snprintf(shown, sizeof(shown), "layer %s", name);
+        fd = mounted ? layer_disk_mount(layer_fd, shown) : fcntl(layer_fd, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+                return mounted ? fd : log_error_errno(errno, "%s: %m", shown);
+        *ret_mounted = mounted;
+        return fd;
+}
+
 int layer_open_kept(const char *name, bool exclusive, Image *ret_image) {
         _cleanup_close_ int layers_fd = -EBADF, fd = -EBADF;
         _cleanup_image_ Image image = IMAGE_NONE;
@@ -288,12 +301,6 @@ int layer_open_kept(const char *name, bool exclusive, Image *ret_image) {
                                        LAYERS, name);
         if (fd < 0)
                 return log_error_errno(fd, "Cannot open '%s/%s': %m", LAYERS, name);
-        if (faccessat(fd, LAYER_DISK, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-                return log_error_errno(
-                                EOPNOTSUPP,
-                                "the kept layer %s/%s is a file system of its own (Disk=), which is only "
-                                "reached while the container runs",
-                                LAYERS, name);
         r = read_file_at(fd, IMAGE, 8192, &noted, NULL);
         if (r < 0)
                 return log_error_errno(

@@ -24,14 +24,16 @@
 #define PLACE      BERTH_DATA_DIR "/layers" /* what is there is held as a descriptor */
 
 /* Attached, both: before Linux 6.15 nothing detached can be stacked or cloned. */
-static int stack(Snapshot *s, const Image *image, int layer_fd) {
+static int stack(Snapshot *s, const Image *image, int files_fd) {
         _cleanup_close_ int image_fd = -EBADF, overlay_fd = -EBADF;
         char lower[96];
         const char *const options[] = { lower, "userxattr", NULL };
 
         if (image->mounted && mount_attach(image->fd, s->layers_fd) < 0)
                 return log_error_errno(errno, "cannot attach the image: %m");
-        snprintf(lower, sizeof(lower), "lowerdir=/proc/self/fd/%d/up:/proc/self/fd/%d", layer_fd, image->fd);
+        if (s->mounted && mount_attach(s->files_fd, s->layers_fd) < 0)
+                return log_error_errno(errno, "cannot attach the layer: %m");
+        snprintf(lower, sizeof(lower), "lowerdir=/proc/self/fd/%d/up:/proc/self/fd/%d", files_fd, image->fd);
         overlay_fd = mount_new("overlay", options,
                                MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
         if (overlay_fd < 0)
@@ -95,7 +97,7 @@ static int commit(const char *name, const char *id, bool json, bool force) {
                 return log_oom(), EXIT_FAILED;
         if (item_runs(&s.item) && snapshot_copy_standing(&s, UNFINISHED, &copy_fd) < 0)
                 r = EXIT_FAILED;
-        else if (stack(&s, &image, copy_fd >= 0 ? copy_fd : s.layer_fd) < 0)
+        else if (stack(&s, &image, copy_fd >= 0 ? copy_fd : s.files_fd) < 0)
                 r = EXIT_FAILED;
         else
                 r = import(name, id, base, json, force);

@@ -12,12 +12,14 @@ typedef struct Snapshot {
         int dir_fd;    /* snapshots/NAME, locked */
         int layers_fd; /* layers */
         int layer_fd;  /* layers/NAME, locked; negative: there is none */
+        int files_fd;  /* what holds its up/, if there has to be a layer */
+        bool mounted;  /* which is a file system of its own, mounted nowhere */
         LayerCount count;
 } Snapshot;
 
-#define SNAPSHOT_NONE                                                     \
-        (Snapshot) {                                                      \
-                .dir_fd = -EBADF, .layers_fd = -EBADF, .layer_fd = -EBADF \
+#define SNAPSHOT_NONE                                                                         \
+        (Snapshot) {                                                                          \
+                .dir_fd = -EBADF, .layers_fd = -EBADF, .layer_fd = -EBADF, .files_fd = -EBADF \
         }
 
 void snapshot_done(Snapshot *s);

@@ -33,6 +33,7 @@ void snapshot_done(Snapshot *s) {
         close_fd(s->dir_fd);
         close_fd(s->layers_fd);
         close_fd(s->layer_fd);
+        close_fd(s->files_fd);
 }
 
 static int no_layer(const Snapshot *s) {
@@ -43,6 +44,7 @@ static int no_layer(const Snapshot *s) {
 }
 
 int snapshot_hold(Snapshot *s, const char *name, bool needs_layer, bool may_run) {
+        uint64_t disk;
         int r;
 
         umask(0077);
@@ -65,12 +67,6 @@ int snapshot_hold(Snapshot *s, const char *name, bool needs_layer, bool may_run)
                                        s->name);
         if (s->layer_fd < 0 && s->layer_fd != -ENOENT)
                 return log_error_errno(s->layer_fd, "cannot open the layer of container '%s': %m", s->name);
-        if (s->layer_fd >= 0 && faccessat(s->layer_fd, LAYER_DISK, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-                return log_error_errno(
-                                EOPNOTSUPP,
-                                "the layer of container '%s' is a file system of its own (Disk=), of which "
-                                "there are no snapshots",
-                                s->name);
         /* Once more: it may have started before we had the lock. */
         item_done(&s->item);
         r = item_open(s->name, &s->item);
@@ -78,6 +74,17 @@ int snapshot_hold(Snapshot *s, const char *name, bool needs_layer, bool may_run)
                 return log_error_errno(r, "cannot look at container '%s': %m", s->name);
         if (item_runs(&s->item) && !may_run)
                 return log_error_errno(EBUSY, "container '%s' runs; stop it first", s->name);
+        if (needs_layer) {
+                if (item_runs(&s->item) && layer_disk_size(s->layer_fd, &disk) >= 0)
+                        return log_error_errno(
+                                        EBUSY,
+                                        "the layer of container '%s' is a file system of its own (Disk=), which is "
+                                        "mounted while it runs; stop it first",
+                                        s->name);
+                s->files_fd = r = layer_open_files(s->layer_fd, s->name, &s->mounted);
+                if (r < 0)
+                        return r;
+        }
         s->dir_fd = snapshot_lock(s->name);
         if (s->dir_fd == -EBUSY)
                 return log_error_errno(EBUSY, "another snapshot of container '%s' is under way", s->name);
@@ -112,7 +119,8 @@ static int copy_stamps(int from_fd, int to_fd) {
 
                 if (fstatat(from_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                         r = -errno;
-                else if (S_ISREG(st.st_mode) && !streq(entry->d_name, "record.json")) {
+                else if (S_ISREG(st.st_mode) && !streq(entry->d_name, "record.json") &&
+                         !streq(entry->d_name, LAYER_DISK)) {
                         r = read_file_at(from_fd, entry->d_name, STAMP_MAX, &text, &size);
                         if (r >= 0)
                                 r = write_file_at(to_fd, entry->d_name, text, size, 0600);
@@ -121,9 +129,32 @@ static int copy_stamps(int from_fd, int to_fd) {
         return r;
 }
 
-/* Copies a layer or a snapshot from_fd into a new directory name below to_dir. */
-static int copy_layer(Snapshot *s, int from_fd, int to_dir, const char *name, int *ret_fd) {
-        _cleanup_close_ int fd = -EBADF, from_up = -EBADF, up = -EBADF;
+static int to_disk(int fd) {
+        return syncfs(fd) < 0 ? log_error_errno(errno, "cannot write to disk: %m") : 0;
+}
+
+/* Where the copy's files are to be: itself, in a layer also a file system of its own that is as large as the one before.
+ * How much else a layer may hold, its next start sets. */
+static int make_place(const Snapshot *s, int fd, bool layer, uint64_t disk) {
+        int r;
+
+        if (disk > 0)
+                return layer_disk_open(fd, s->name, disk, /* ephemeral= */ false);
+        r = layer ? layer_quota_join(s->layers_fd, fd) : 0;
+        if (r < 0)
+                return log_error_errno(
+                                r,
+                                "the layer of container '%s' cannot be made a project of its file system: %m",
+                                s->name);
+        r = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        return r < 0 ? log_error_errno(errno, "cannot copy a descriptor: %m") : r;
+}
+
+/* Copies what is in files_fd, and what from_fd says of it, into a new directory name below to_dir. disk: into a file
+ * system of that size there. */
+static int copy_layer(Snapshot *s, int from_fd, int files_fd, int to_dir, const char *name, uint64_t disk,
+                      int *ret_fd) {
+        _cleanup_close_ int fd = -EBADF, place_fd = -EBADF, from_up = -EBADF, up = -EBADF;
         Progress progress;
         int r;
 
@@ -132,14 +163,11 @@ static int copy_layer(Snapshot *s, int from_fd, int to_dir, const char *name, in
         fd = openat(to_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return log_error_errno(errno, "cannot open '%s': %m", name);
-        r = to_dir == s->layers_fd ? layer_quota_join(to_dir, fd) : 0; /* its next start sets the limit */
-        if (r < 0)
-                return log_error_errno(
-                                r,
-                                "the layer of container '%s' cannot be made a project of its file system: %m",
-                                s->name);
-        from_up = openat(from_fd, "up", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        up = from_up < 0 ? -errno : make_path(fd, "up", 0700);
+        place_fd = make_place(s, fd, to_dir == s->layers_fd, disk);
+        if (place_fd < 0)
+                return place_fd;
+        from_up = openat(files_fd, "up", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        up = from_up < 0 ? -errno : make_path(place_fd, "up", 0700);
         if (up < 0)
                 return log_error_errno(up, "cannot copy the layer of container '%s': %m", s->name);
         progress_begin(&progress, s->name, 0);
@@ -149,6 +177,9 @@ static int copy_layer(Snapshot *s, int from_fd, int to_dir, const char *name, in
         r = copy_stamps(from_fd, fd);
         if (r < 0)
                 return log_error_errno(r, "cannot copy the layer of container '%s': %m", s->name);
+        r = disk > 0 ? to_disk(up) : 0;
+        if (r < 0)
+                return r;
         *ret_fd = TAKE_FD(fd);
         return 0;
 }
@@ -169,6 +200,7 @@ static void format_now(bool tag, char ret[static 32]) {
 static json_object *make_record(const Snapshot *s, const char *tag, int snapshot_fd) {
         _cleanup_free_ char *image = NULL, *digest = NULL;
         json_object *record = json_object_new_object();
+        uint64_t disk;
         char now[32];
 
         if (!record)
@@ -183,6 +215,8 @@ static json_object *make_record(const Snapshot *s, const char *tag, int snapshot
         json_add_string(record, "digest", digest && image && !streq(digest, image) ? digest : NULL);
         json_object_object_add(record, "entries", json_object_new_int64((int64_t) s->count.entries));
         json_object_object_add(record, "size", json_object_new_int64((int64_t) s->count.bytes));
+        if (layer_disk_size(s->layer_fd, &disk) >= 0)
+                json_object_object_add(record, "disk", json_object_new_int64((int64_t) disk));
         return record;
 }
 
@@ -200,19 +234,15 @@ static int write_record(const Snapshot *s, const char *tag, int snapshot_fd, jso
         return 0;
 }
 
-static int to_disk(int fd) {
-        return syncfs(fd) < 0 ? log_error_errno(errno, "cannot write to disk: %m") : 0;
-}
-
 int snapshot_copy_standing(Snapshot *s, const char *unfinished, int *ret_fd) {
         _cleanup_frozen_ Frozen frozen = FROZEN_NONE;
         int r;
 
         if (!item_runs(&s->item))
-                return copy_layer(s, s->layer_fd, s->dir_fd, unfinished, ret_fd);
+                return copy_layer(s, s->layer_fd, s->files_fd, s->dir_fd, unfinished, 0, ret_fd);
         r = frozen_begin(&s->item, &frozen);
         if (r >= 0)
-                r = copy_layer(s, s->layer_fd, s->dir_fd, unfinished, ret_fd);
+                r = copy_layer(s, s->layer_fd, s->files_fd, s->dir_fd, unfinished, 0, ret_fd);
         if (r >= 0)
                 r = frozen_check(&s->item);
         return r < 0 ? r : frozen_end(&frozen);
@@ -299,6 +329,16 @@ static int find_tag(const Snapshot *s, const char *tag, char **ret) {
         return *ret ? 0 : no_snapshot(s->name, tag);
 }
 
+/* How large the file system was that it was taken of, or 0. */
+static uint64_t read_disk(int dir_fd, const char *tag) {
+        _cleanup_json_ json_object *record = read_record(dir_fd, tag);
+        json_object *value;
+
+        return record && json_object_object_get_ex(record, "disk", &value)
+                               ? (uint64_t) json_object_get_int64(value)
+                               : 0;
+}
+
 /* The layer that was there stays until the new one is on disk and in its place. */
 static int exchange(Snapshot *s, const char *unfinished) {
         unsigned flags = s->layer_fd >= 0 ? RENAME_EXCHANGE : RENAME_NOREPLACE;
@@ -336,7 +376,7 @@ static int restore(Snapshot *s, const SubverbCall *call) {
         if (from_fd < 0)
                 return log_error_errno(errno, "cannot open the snapshot '%s': %m", tag);
         snprintf(unfinished, sizeof(unfinished), SNAPSHOT_NEW "%s", s->name);
-        r = copy_layer(s, from_fd, s->layers_fd, unfinished, &fd);
+        r = copy_layer(s, from_fd, from_fd, s->layers_fd, unfinished, read_disk(s->dir_fd, tag), &fd);
         if (r >= 0)
                 r = to_disk(fd);
         if (r >= 0)
