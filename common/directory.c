@@ -2,6 +2,7 @@
 #include "common/directory.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include "common/strv.h"
 
@@ -32,6 +33,15 @@ int directory_next(DIR *dir, const struct dirent **ret) {
         } while (streq(entry->d_name, ".") || streq(entry->d_name, ".."));
         *ret = entry;
         return 1;
+}
+
+void directory_allow_depth(void) {
+        struct rlimit files;
+
+        if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+                files.rlim_cur = files.rlim_max;
+                (void) setrlimit(RLIMIT_NOFILE, &files);
+        }
 }
 
 static int compare_names(const void *a, const void *b) {

@@ -29,3 +29,11 @@ int directory_next(DIR *dir, const struct dirent **ret);
 /* All names in the directory path below dir_fd of which keep, if it is not NULL, says so; sorted by strcmp(3). The
  * caller owns them; NULL if there are none. 0 or negative errno, -EFBIG if it is more than a million. */
 int directory_names(int dir_fd, const char *path, int flags, bool (*keep)(const char *name), char ***ret);
+
+/* One to keep by: those that do not begin with a dot. */
+static inline bool directory_is_visible(const char *name) {
+        return name[0] != '.';
+}
+
+/* Lets this process open as many descriptors as it may: whoever walks a tree holds some for each level of it. */
+void directory_allow_depth(void);

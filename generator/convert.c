@@ -35,10 +35,6 @@ static void convert_done(Convert *c) {
         json_object_put(c->files);
 }
 
-static bool is_visible(const char *name) {
-        return name[0] != '.';
-}
-
 static char *join_path(const char *directory, const char *name) {
         char *path = NULL;
 
@@ -71,7 +67,7 @@ static int collect_dropins(const char *directory, const char *name, char ***name
 
         if (!path)
                 return -ENOMEM;
-        r = directory_names(AT_FDCWD, path, 0, is_visible, &list);
+        r = directory_names(AT_FDCWD, path, 0, directory_is_visible, &list);
         if (r == -ENOMEM)
                 return r;
         for (char **file = list; r >= 0 && file && *file; file++) {
@@ -159,7 +155,7 @@ static int add_directory(Convert *c, const char *path, bool given, unsigned dept
         _cleanup_strv_ char **names = NULL;
         int r;
 
-        r = directory_names(AT_FDCWD, path, 0, is_visible, &names);
+        r = directory_names(AT_FDCWD, path, 0, directory_is_visible, &names);
         if (r < 0 && r != -ENOMEM) {
                 if (given) {
                         (void) log_error_errno(r, "Failed to read the directory '%s': %m", path);

@@ -44,10 +44,6 @@ static void diff_done(Diff *d) {
         strv_free(d->units);
 }
 
-static bool is_visible(const char *name) {
-        return name[0] != '.';
-}
-
 /* Tells of one difference. Takes hunks, which may be NULL. */
 static int tell(Diff *d, json_object *list, const char *what, const char *why, const char *advice,
                 const char *old, const char *new, Text *hunks) {
@@ -161,7 +157,7 @@ static int diff_one(Diff *d, const Choice *choice) {
 /* Units of ours that systemd has loaded and that no manifest makes any more. */
 static int diff_gone(Diff *d) {
         _cleanup_strv_ char **names = NULL;
-        int r = directory_names(d->generator_fd, ".", O_NOFOLLOW, is_visible, &names);
+        int r = directory_names(d->generator_fd, ".", O_NOFOLLOW, directory_is_visible, &names);
 
         for (char **name = names; r >= 0 && name && *name; name++) {
                 _cleanup_free_ char *text = NULL;
@@ -347,7 +343,7 @@ static int diff_container(Diff *d, const char *name) {
 /* The containers that run, or those of them that were named. */
 static int diff_containers(Diff *d, char *const *wanted) {
         _cleanup_strv_ char **names = NULL;
-        int r = directory_names(d->containers_fd, ".", O_NOFOLLOW, is_visible, &names);
+        int r = directory_names(d->containers_fd, ".", O_NOFOLLOW, directory_is_visible, &names);
 
         for (char **name = names; r >= 0 && name && *name; name++)
                 if (!wanted[0] || strv_contains(wanted, *name))

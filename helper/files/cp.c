@@ -3,11 +3,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -169,16 +169,6 @@ static int parse_words(char *argv[], Copy *copy) {
 
 /* -- both processes -- */
 
-/* Descriptors for each level of a tree. */
-static void raise_files(void) {
-        struct rlimit files;
-
-        if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-                files.rlim_cur = files.rlim_max;
-                (void) setrlimit(RLIMIT_NOFILE, &files);
-        }
-}
-
 /* A container that does not run, or is none, has a status of its own. */
 static int enter_failed(int r) {
         return r == -ENOENT ? EXIT_NO_SUCH : r == -ESRCH ? EXIT_NOT_RUNNING : EXIT_FAILED;
@@ -248,7 +238,7 @@ static int send_end(const Copy *copy) {
         struct stat st;
         int r;
 
-        raise_files();
+        directory_allow_depth();
         progress_begin(&progress, what, 0);
         if (copy->from.kind == END_CONTAINER) {
                 r = inside_enter(copy->from.name, NULL, INSIDE_READ, &inside);
@@ -312,7 +302,7 @@ static int receive_end(const Copy *copy) {
         struct stat st;
         int r;
 
-        raise_files();
+        directory_allow_depth();
         if (copy->to.kind == END_CONTAINER) {
                 r = inside_enter(copy->to.name, NULL, INSIDE_WRITE, &inside);
                 if (r < 0)

@@ -2,10 +2,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "common/contract.h"
+#include "common/directory.h"
 #include "common/log.h"
 #include "helper/storage/image-disk.h"
 #include "helper/storage/image-verbs.h"
@@ -138,14 +138,9 @@ static int verify(const SubverbCall *call) {
         _cleanup_store_ Store store = STORE_NONE;
         _cleanup_close_ int entry_fd = -EBADF;
         const char *id = call->operands[0];
-        struct rlimit files;
         int r;
 
-        /* a descriptor for each level of the tree */
-        if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-                files.rlim_cur = files.rlim_max;
-                (void) setrlimit(RLIMIT_NOFILE, &files);
-        }
+        directory_allow_depth();
         r = store_open(&store);
         if (r >= 0)
                 r = store_look(&store, id, &image);

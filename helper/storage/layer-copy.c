@@ -6,7 +6,6 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
@@ -236,16 +235,12 @@ int layer_copy(int from_fd, int to_fd, const char *name, Progress *progress, Lay
                            .names = names,
                            .value = value,
                            .progress = progress };
-        struct rlimit files;
         struct stat st;
         int r;
 
         if (!buffer || !names || !value)
                 return log_oom();
-        if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* a few descriptors for each level of the tree */
-                files.rlim_cur = files.rlim_max;
-                (void) setrlimit(RLIMIT_NOFILE, &files);
-        }
+        directory_allow_depth();
         if (fstat(from_fd, &st) < 0)
                 return failed(&copy, errno, ".", "look at it");
         copy.device = st.st_dev;

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "common/directory.h"
 #include "common/log.h"
 #include "helper/container/confine.h"
 #include "helper/container/mount.h"
@@ -178,16 +179,11 @@ static int forbid_calls(void) {
 
 int sandbox_enter(const int *keep_fds, size_t n) {
         const struct rlimit memory = { MEMORY_MAX, MEMORY_MAX };
-        struct rlimit files;
         int r;
 
         if (setrlimit(RLIMIT_DATA, &memory) < 0)
                 return log_error_errno(errno, "cannot limit the memory of an import: %m");
-        /* Trees are walked with a descriptor for each level. */
-        if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-                files.rlim_cur = files.rlim_max;
-                (void) setrlimit(RLIMIT_NOFILE, &files);
-        }
+        directory_allow_depth();
         r = close_others(keep_fds, n);
         if (r < 0)
                 return log_error_errno(r, "cannot close what an import has no use for: %m");

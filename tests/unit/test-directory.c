@@ -110,10 +110,6 @@ static void what_is_no_directory_is_not_opened(void **state) {
         directory_closep(&dir);
 }
 
-static bool is_visible(const char *name) {
-        return name[0] != '.';
-}
-
 static bool is_none(const char *name _unused_) {
         return false;
 }
@@ -122,7 +118,7 @@ static void names_are_sorted_and_chosen(void **state) {
         const Place *p = *state;
         _cleanup_strv_ char **names = NULL, **none = NULL, **many = NULL;
 
-        assert_int_equal(directory_names(p->fd, ".", 0, is_visible, &names), 0);
+        assert_int_equal(directory_names(p->fd, ".", 0, directory_is_visible, &names), 0);
         assert_int_equal(strv_length(names), 3);
         assert_string_equal(names[0], "a");
         assert_string_equal(names[1], "b");
