@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/pidfd.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -49,20 +50,30 @@ static int become(char *const argv[], char *const env[]) {
         return -errno;
 }
 
-/* The group is what it leads, by its setsid(). */
-static int await(pid_t pid, const char *program) {
-        _cleanup_close_ int pidfd = pidfd_open(pid, 0);
-        struct pollfd pollfd = { .fd = pidfd, .events = POLLIN };
+/* Waits for the end of pid, or until it has taken too long. */
+static bool is_in_time(int pidfd, int signal_fd) {
+        struct pollfd fds[] = { { .fd = pidfd, .events = POLLIN }, { .fd = signal_fd, .events = POLLIN } };
+        struct signalfd_siginfo info;
+        int r;
+
+        do
+                r = poll(fds, ARRAY_LEN(fds), HOOK_SECONDS * 1000);
+        while (r < 0 && errno == EINTR);
+        if (fds[1].revents != 0 && read(signal_fd, &info, sizeof(info)) < 0)
+                return false;
+        return r > 0 && fds[0].revents != 0;
+}
+
+/* The group is what it leads, by its setsid(). term: SIGTERM, by which systemd says that it waits no longer, and would
+ * leave a hook behind. */
+static int await(pid_t pid, const char *program, const sigset_t *term) {
+        _cleanup_close_ int pidfd = pidfd_open(pid, 0), signal_fd = signalfd(-1, term, SFD_CLOEXEC);
         siginfo_t info = {};
         bool late = false;
-        int r;
 
         if (pidfd < 0)
                 return log_error_errno(errno, "cannot wait for the hook '%s': %m", program);
-        do
-                r = poll(&pollfd, 1, HOOK_SECONDS * 1000);
-        while (r < 0 && errno == EINTR);
-        if (r <= 0) {
+        if (!is_in_time(pidfd, signal_fd)) {
                 late = true;
                 (void) kill(-pid, SIGKILL);
                 (void) pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
@@ -71,8 +82,10 @@ static int await(pid_t pid, const char *program) {
                 if (errno != EINTR)
                         return log_error_errno(errno, "cannot wait for the hook '%s': %m", program);
         if (late)
-                return log_error_errno(ETIME, "the hook '%s' took more than %d seconds and was killed",
-                                       program, HOOK_SECONDS);
+                return log_error_errno(
+                                ETIME,
+                                "the hook '%s' took more than %d seconds, or than TimeoutStopSec=, and was killed",
+                                program, HOOK_SECONDS);
         if (info.si_code != CLD_EXITED)
                 return log_error_errno(EIO, "the hook '%s' was killed by signal %d", program,
                                        info.si_status);
@@ -83,13 +96,16 @@ static int await(pid_t pid, const char *program) {
 
 int hook_run(char *const argv[], const State *state, const char *unit, const char *error) {
         _cleanup_strv_ char **env = NULL;
+        sigset_t term, before;
         pid_t pid;
+        int r;
 
         if (make_env(state, unit, error, &env) < 0)
                 return log_oom();
+        sigemptyset(&term);
+        sigaddset(&term, SIGTERM);
+        (void) sigprocmask(SIG_BLOCK, &term, &before);
         pid = fork();
-        if (pid < 0)
-                return log_error_errno(errno, "cannot run the hook '%s': %m", argv[0]);
         if (pid == 0) {
                 char *nothing[] = { NULL };
 
@@ -97,5 +113,8 @@ int hook_run(char *const argv[], const State *state, const char *unit, const cha
                                        argv[0]);
                 _exit(EXIT_NOT_EXECUTABLE);
         }
-        return await(pid, argv[0]);
+        r = pid < 0 ? log_error_errno(errno, "cannot run the hook '%s': %m", argv[0])
+                    : await(pid, argv[0], &term);
+        (void) sigprocmask(SIG_SETMASK, &before, NULL);
+        return r;
 }

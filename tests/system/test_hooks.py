@@ -84,6 +84,18 @@ def test_a_hook_that_fails_is_told_and_leaves_nothing(s: System, hook: str, mess
     s.assert_nothing_left(before, ignore=["/etc/berth"])
 
 
+@pytest.mark.parametrize("limit", ["StopTimeout=1s", pytest.param("StopTimeout=2min", marks=pytest.mark.long)])
+def test_a_hook_that_hangs_is_killed_with_all_that_it_started(s: System, limit: str) -> None:
+    before = s.leaks_snapshot()
+    manifest(s, "/bin/sh -c '/bin/sleep 4712 & /bin/sleep 4713'", "false", more=limit)
+    s.start("web", check=False)
+    s.wait_state("web.service", "failed", timeout=120)
+    assert "the hook '/bin/sh' took more than 30 seconds, or than TimeoutStopSec=, and was killed" in s.journal("web")
+    s.run("systemctl", "reset-failed", "web")
+    s.assert_nothing_left(before, ignore=["/etc/berth"])
+    assert s.run("pgrep", "-f", "sleep 471[23]", check=False).out == ""
+
+
 def test_a_restart_comes_after_the_hook(s: System) -> None:
     manifest(s, "/bin/sh -c 'echo x >>/run/hook.out'", "sh -c 'exit 1'")
     s.sh("printf '[Service]\\nRestart=on-failure\\nRestartSec=0\\n[Unit]\\nStartLimitBurst=3\\nStartLimitIntervalSec=1h\\n' "
