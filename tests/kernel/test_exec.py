@@ -414,6 +414,45 @@ def test_keys_reach_the_command_and_only_it(c: Container, tty: Callable[..., Tty
     assert b"caught" in terminal.text
 
 
+def test_the_command_leads_the_foreground_of_its_terminal(c: Container, tty: Callable[..., Tty]) -> None:
+    terminal = tty(c.argv("cat", "/proc/self/stat"))
+    assert terminal.wait() == 0
+    fields = terminal.text.split(b")")[1].split()  # proc_pid_stat(5), from the third on
+    pid, pgrp, session, foreground = int(terminal.text.split()[0]), *map(int, (fields[2], fields[3], fields[5]))
+    assert pid == pgrp == session == foreground
+
+
+def test_a_shell_has_job_control(c: Container, tty: Callable[..., Tty]) -> None:
+    terminal = tty(c.argv("--env=PS1=prompt> ", "sh", "-i"))
+
+    def line(text: str, answer: str) -> None:
+        terminal.until("prompt> ")
+        terminal.write(text + "\r")
+        terminal.until(answer)
+
+    def runs(command: str) -> bool:
+        words = command.replace(" ", "\0") + "\0"
+        return any(Path(f"/proc/{pid}/cmdline").read_text() == words
+                   for path in c.execs() for pid in c.processes(path) if Path(f"/proc/{pid}").exists())
+
+    line("sleep 4711", "sleep 4711\r\n")
+    wait_for(lambda: runs("sleep 4711"))
+    terminal.write("\x1a")  # control-Z
+    terminal.until("Stopped")
+    line("fg", "sleep 4711\r\n")
+    terminal.write("\x03")  # control-C
+    line("echo status=$?", "status=130")
+    # who is not in the foreground can neither read, nor, if the terminal says so, write
+    line("cat &", "cat &\r\n")
+    line("while ! jobs | grep 'Stopped (tty input)'; do :; done", "Stopped (tty input)")
+    line("kill -KILL $!; stty tostop", "tostop\r\n")
+    line("ls / &", "ls / &\r\n")
+    line("while ! jobs | grep 'Stopped (tty output)'; do :; done", "Stopped (tty output)")
+    line("kill -KILL $!; stty -tostop", "-tostop\r\n")
+    line("exec sh -c 'exit 5'", "5'\r\n")  # "exit" could ask about jobs
+    assert terminal.wait() == 5
+
+
 def test_end_of_file_by_key(c: Container, tty: Callable[..., Tty]) -> None:
     terminal = tty(c.argv("cat"))
     terminal.write("hello\r")
