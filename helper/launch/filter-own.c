@@ -10,21 +10,12 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
-#include "common/contract.h"
 #include "common/fs.h"
 #include "common/log.h"
-#include "common/sha256.h"
 
-#define DIRECTORY   BERTH_RUNTIME_DIR "/filters"
 #define COMPILER    BERTH_LIBEXECDIR "/berth-filter"
 #define PROFILE_MAX (1024 * 1024)
 #define PROGRAM_MAX (BPF_MAXINSNS * sizeof(struct sock_filter))
-
-typedef struct Header {
-        char magic[8];
-        uint8_t source[SHA256_SIZE],
-                        program[SHA256_SIZE]; /* of what it was made from, and of what follows */
-} Header;
 
 static const char magic[8] = "berthf1";
 
@@ -74,9 +65,9 @@ static int open_directory(void) {
                 return log_error_errno(fd, "Cannot make '%s': %m", BERTH_RUNTIME_DIR);
         own_fd = make_path(fd, name, 0700);
         if (own_fd < 0 || fstat(own_fd, &st) < 0)
-                return log_error_errno(own_fd < 0 ? own_fd : errno, "Cannot make '%s': %m", DIRECTORY);
+                return log_error_errno(own_fd < 0 ? own_fd : errno, "Cannot make '%s': %m", FILTER_DIR);
         if (st.st_uid != 0 || (st.st_mode & 07777) != 0700)
-                return log_error_errno(EPERM, "'%s' is not root's alone; remove it", DIRECTORY);
+                return log_error_errno(EPERM, "'%s' is not root's alone; remove it", FILTER_DIR);
         return TAKE_FD(own_fd);
 }
 
@@ -86,7 +77,7 @@ static int take(int dir_fd, const char *name, const uint8_t source[static SHA256
         _cleanup_free_ char *data = NULL;
         uint8_t digest[SHA256_SIZE];
         struct stat st;
-        Header header;
+        FilterHeader header;
         size_t size;
 
         fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -94,7 +85,8 @@ static int take(int dir_fd, const char *name, const uint8_t source[static SHA256
                 return -ENOENT;
         if (!S_ISREG(st.st_mode) || st.st_uid != 0 || (st.st_mode & 07777) != 0600 || st.st_nlink != 1)
                 return -ENOENT;
-        if (read_fd(fd, sizeof(Header) + PROGRAM_MAX, &data, &size) < 0 || size <= sizeof(Header))
+        if (read_fd(fd, sizeof(FilterHeader) + PROGRAM_MAX, &data, &size) < 0 ||
+            size <= sizeof(FilterHeader))
                 return -ENOENT;
         memcpy(&header, data, sizeof(header));
         size -= sizeof(header);
@@ -159,8 +151,8 @@ static int compile(const Plan *plan, const char *source, size_t size, char **ret
 
 static int keep(int dir_fd, const char *name, const uint8_t source[static SHA256_SIZE], const char *program,
                 size_t size) {
-        _cleanup_free_ char *data = malloc(sizeof(Header) + size);
-        Header header;
+        _cleanup_free_ char *data = malloc(sizeof(FilterHeader) + size);
+        FilterHeader header;
 
         if (!data)
                 return -ENOMEM;
@@ -199,5 +191,5 @@ int filter_own_prepare(const Plan *plan, State *state) {
         r = keep(dir_fd, name, digest, program, size);
         if (r >= 0)
                 r = take(dir_fd, name, digest, state);
-        return r < 0 ? log_error_errno(r, "Cannot keep the filter in '%s/%s': %m", DIRECTORY, name) : 0;
+        return r < 0 ? log_error_errno(r, "Cannot keep the filter in '%s/%s': %m", FILTER_DIR, name) : 0;
 }

@@ -17,6 +17,7 @@
 #include "helper/container/range.h"
 #include "helper/launch/layer.h"
 #include "helper/launch/run-remove.h"
+#include "helper/manage/clean-filters.h"
 #include "helper/manage/job.h"
 #include "helper/manage/machine.h"
 #include "helper/manage/run.h"
@@ -130,6 +131,12 @@ static void clean_run(Cleaning *cleaning, int dir_fd, const char *entry) {
                 report(cleaning, run_remove(entry), "the unit", entry);
 }
 
+static bool is_kept_filter(const void *userdata, int dir_fd, const char *file) {
+        const Cleaning *cleaning = userdata;
+
+        return !cleaning->all && is_young(dir_fd, file);
+}
+
 static void clean_state(Cleaning *cleaning, int dir_fd, const char *entry) {
         _cleanup_item_ Item item = {};
 
@@ -224,6 +231,8 @@ int verb_clean(int argc _unused_, char *argv[]) {
         sweep(&cleaning, "volumes");
         clean_directory(&cleaning, BERTH_RUNTIME_DIR "/ranges", clean_range);
         clean_directory(&cleaning, BERTH_RUNTIME_DIR "/ranges/given", clean_given);
+        if (clean_filters(is_kept_filter, &cleaning) < 0)
+                cleaning.failed = true;
         if (store_clean() < 0)
                 cleaning.failed = true;
         clean_directory(&cleaning, RUN_DIR, clean_run);

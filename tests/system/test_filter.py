@@ -41,6 +41,26 @@ def test_refused_calls_have_the_error_that_is_said_for_the_command_and_for_exec(
     assert said(m, unit) == ["chown: changing ownership of '/tmp': Permission denied"]
 
 
+def test_clean_removes_the_filters_that_no_running_container_has(m: Machine) -> None:
+    m.sh(f"rm -rf {CACHE}")
+    stays = service(m, "sleep", "1000", container=DENY_CHOWN)
+    m.start(stays)
+    (used,) = m.sh(f"ls {CACHE}").lines
+    launch(m, "true", "--system-call-filter=@system-service")
+    m.sh(f"touch {CACHE}/no-filter")
+    before = m.sh(f"ls {CACHE}").lines
+    assert len(before) == 3
+    m.run("berth", "clean")  # they are young: a start may have just made them
+    assert m.sh(f"ls {CACHE}").lines == before
+    done = m.run("berth", "clean", "--all")
+    assert "removed 2 compiled filters that no running container has\n" in done.err
+    assert m.sh(f"ls {CACHE}").lines == [used]
+    assert launch(m, "echo here", "--system-call-filter=@system-service").out == "here\n"
+    m.stop(stays)
+    m.run("berth", "clean", "--all")
+    assert m.sh(f"ls {CACHE}").lines == []
+
+
 @pytest.mark.parametrize("options", ["", "--no-new-privileges=no", "--user=33 --no-new-privileges=no",
                                      "--private-users=no --no-new-privileges=no", "--init=no"])
 def test_a_refused_call_without_an_error_kills(m: Machine, options: str) -> None:
