@@ -118,12 +118,20 @@ static void clean_given(Cleaning *cleaning, int dir_fd, const char *entry) {
 /* The empty control groups of finished execs. */
 static void clean_cgroups(const Item *item) {
         _cleanup_close_ int fd = item_open_unit_cgroup(item);
+        char own[sizeof("/berth-/" CGROUP_PAYLOAD) + NAME_LENGTH_MAX];
 
         if (fd < 0)
                 return;
         enter_sweep(fd);
-        if (!item_runs(item))
-                (void) unlinkat(fd, ENTER_GUARD, AT_REMOVEDIR);
+        if (item_runs(item))
+                return;
+        (void) unlinkat(fd, ENTER_GUARD, AT_REMOVEDIR);
+        /* of a launch in the foreground, whose launcher was killed: nobody else removes it */
+        snprintf(own, sizeof(own), "/berth-%s/" CGROUP_PAYLOAD, item->state.name);
+        if (endswith(item->state.cgroup, own)) {
+                *strrchr(own, '/') = '\0';
+                (void) cgroup_remove(fd, own + 1);
+        }
 }
 
 static void clean_run(Cleaning *cleaning, int dir_fd, const char *entry) {

@@ -16,11 +16,11 @@ pytestmark = pytest.mark.kernel
 PIPE = 65536
 
 
-def launch(berth: Path, image: Path, script: str, **more) -> subprocess.Popen:
+def launch(berth: Path, image: Path, script: str, name: str = "", **more) -> subprocess.Popen:
     """A container in the foreground whose command is a script."""
     more = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
-    return subprocess.Popen([berth, "launch", "--foreground", f"--name=x{uuid.uuid4().hex[:12]}", f"--image={image}",
-                             "--network=none", "--", "sh", "-c", script], **more)
+    return subprocess.Popen([berth, "launch", "--foreground", f"--name={name or f'x{uuid.uuid4().hex[:12]}'}",
+                             f"--image={image}", "--network=none", "--", "sh", "-c", script], **more)
 
 
 def children(pid: int) -> list[int]:
@@ -59,3 +59,27 @@ def test_a_reader_that_is_gone_does_not_hold_up_the_end(berth: Path, image: Path
     done.stdout.close()
     assert done.wait(timeout=120) == 4
     done.stderr.close()
+
+
+def test_a_launcher_that_is_killed_takes_its_container_along_and_is_in_nobodys_way(berth: Path, image: Path) -> None:
+    name = f"x{uuid.uuid4().hex[:12]}"
+    state = Path("/run/berth/containers") / name
+    first = launch(berth, image, "echo up; exec sleep 1000", name)
+    assert first.stdout.readline() == b"up\n"
+    (leader,) = children(first.pid)
+    (command,) = children(leader)
+    first.kill()
+    first.communicate(timeout=60)
+    wait_for(lambda: not Path(f"/proc/{leader}").exists() and not Path(f"/proc/{command}").exists(), 60)
+    # what it has left names nobody, and the next start takes its place
+    assert state.exists()
+    done = subprocess.run([berth, "exec", name, "--", "true"], check=False, stdin=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 125 and f"container '{name}' is not running" in done.stderr
+    second = launch(berth, image, "echo again; cat /root/x; echo x >/root/x", name)
+    out, err = second.communicate(timeout=60)
+    assert (second.returncode, out) == (0, b"again\n") and b"/root/x" in err
+    assert not state.exists()
+    for trace in (f"layers/{name}.ephemeral", f"layers/{name}"):
+        assert not (Path("/var/lib/berth") / trace).exists()
+    assert not [link for link in Path("/run/berth/ranges").glob("*") if link.is_symlink() and str(link.readlink()) == name]

@@ -14,6 +14,7 @@ from typing import Iterator
 import pytest
 
 from harness import roots
+from harness.container import cgroup2, wait_for
 from harness.place import Place, make_tree
 
 pytestmark = pytest.mark.kernel
@@ -159,6 +160,24 @@ def test_setup_needs_a_layer_that_is_kept(place: Place) -> None:
     assert (done.returncode, done.stderr) == (125, "--setup= makes a layer that is kept: it needs --ephemeral=no\n")
     done = place.run("berth", "launch", "--dry-run", "--name=web", "--image=/x", "--ephemeral=no", "--setup-word=true")
     assert done.returncode == 125 and "expected a command, and then its words" in done.stderr
+
+
+def test_clean_removes_the_control_group_of_a_launcher_that_was_killed(place: Place) -> None:
+    name = f"x{os.getpid()}-killed"
+    launcher = subprocess.Popen(
+        [*place.prefix(), place.helper / "berth", "launch", "--foreground", f"--name={name}", "--network=none",
+         f"--image={make_tree(place.top / 'tree')}", "--", "sleep", "1000"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    state = place.runtime / "containers" / name / "state"
+    wait_for(state.exists, 60)
+    path = re.search(r"^Cgroup=/(.*)$", state.read_text(), re.MULTILINE).group(1)
+    payload = cgroup2() / path
+    launcher.kill()
+    launcher.wait()
+    wait_for(lambda: not (payload / "cgroup.procs").read_text(), 60)
+    assert payload.parent.name == f"berth-{name}"
+    assert place.run("berth-manage", "clean").returncode == 0
+    assert not payload.parent.exists()
 
 
 def test_a_start_is_not_out_of_time_while_its_setup_is_at_work(place: Place) -> None:
