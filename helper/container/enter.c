@@ -38,13 +38,13 @@ static int open_state(const char *name, State *ret) {
         int r;
 
         if (!name_valid(name, false))
-                return log_error_errno(ENOENT, "'%s' is not a container's name, see berth list", name);
+                return log_error_errno(ENOENT, "'%s' is not a container's name, see berth list --all", name);
         r = state_read(name, ret);
         switch (r) {
         case 0:
                 return 0;
         case -ENOENT:
-                return log_error_errno(r, "container '%s' is not running, see berth list", name);
+                return log_error_errno(r, "container '%s' is not running, see berth list --all", name);
         case -EACCES:
         case -EPERM:
                 return log_error_errno(r, "only root may enter container '%s'", name);

@@ -303,7 +303,7 @@ static int enter_kept(const char *name, InsidePurpose purpose, Inside *inside) {
         int r;
 
         if (!name_valid(name, false))
-                return log_error_errno(ENOENT, "'%s' is not a container's name, see berth list", name);
+                return log_error_errno(ENOENT, "'%s' is not a container's name, see berth list --all", name);
         if (geteuid() != 0)
                 return log_error_errno(EPERM, "only root may enter container '%s'", name);
         /* First: only what is opened in a namespace can be stacked there. */
@@ -315,7 +315,7 @@ static int enter_kept(const char *name, InsidePurpose purpose, Inside *inside) {
                                        "container '%s' is not running, and keeps no files (Ephemeral=yes)",
                                        name);
         if (r == -ENOENT)
-                return log_error_errno(r, "there is no container '%s', see berth list", name);
+                return log_error_errno(r, "there is no container '%s', see berth list --all", name);
         if (r < 0)
                 return r;
         /* A start that was quicker than we has it running by now: whoever holds the layer is asked last. */

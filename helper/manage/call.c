@@ -10,6 +10,7 @@
 #include "common/strv.h"
 #include "helper/container/bus.h"
 #include "helper/manage/process.h"
+#include "helper/manage/roster.h"
 #include "helper/verbs/verbs.h"
 
 void call_done(Call *call) {
@@ -75,10 +76,17 @@ int call_not_running(const char *name) {
 
         snprintf(unit, sizeof(unit), "%s.service", name);
         if (bus_get_unit(bus, unit, &status) >= 0 && unit_status_is_ours(&status)) {
-                log_error("container '%s' is not running", name);
+                const char *state = roster_state(&status);
+
+                if (streq(state, "stopped"))
+                        log_error("container '%s' is not running; systemctl start %s starts it", name, name);
+                else
+                        log_error("container '%s' is not running: it %s, see berth logs %s", name,
+                                  streq(state, "failed") ? "has failed" : "is just starting or stopping",
+                                  name);
                 return EXIT_NOT_RUNNING;
         }
-        log_error("no container '%s', see berth list", name);
+        log_error("no container '%s', see berth list --all", name);
         return EXIT_NO_SUCH;
 }
 
@@ -89,7 +97,7 @@ int running_open(const char *name, Running *ret) {
         int r;
 
         if (!name_valid(name, false)) {
-                log_error("'%s' is not a container's name, see berth list", name);
+                log_error("'%s' is not a container's name, see berth list --all", name);
                 return EXIT_NO_SUCH;
         }
         r = item_open(name, &running.item);

@@ -292,7 +292,7 @@ static int read_options(const Call *call, Logs *ret) {
         ret->follow = call_has(call, LOGS_FOLLOW);
         ret->lines = ret->follow && !since ? FOLLOW_LINES : UINT64_MAX;
         if (!name_valid(ret->name, false)) {
-                log_error("'%s' is not a container's name, see berth list", ret->name);
+                log_error("'%s' is not a container's name, see berth list --all", ret->name);
                 return EXIT_NO_SUCH;
         }
         snprintf(ret->unit, sizeof(ret->unit), "%s.service", ret->name);
@@ -312,14 +312,19 @@ static int read_options(const Call *call, Logs *ret) {
         return -1;
 }
 
-static int nothing_there(const char *name) {
+/* Nothing of a container is no failure, and nothing of none is one. */
+static int nothing_there(const Logs *logs) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
+        _cleanup_unit_status_ UnitStatus status = {};
         _cleanup_item_ Item item = {};
-        int r;
 
-        if (item_open(name, &item) >= 0 && item_runs(&item))
-                return EXIT_DONE;
-        r = call_not_running(name);
-        return r == EXIT_NOT_RUNNING ? EXIT_DONE : r;
+        if ((item_open(logs->name, &item) < 0 || !item_runs(&item)) &&
+            (bus_get_unit(bus, logs->unit, &status) < 0 || !unit_status_is_ours(&status))) {
+                log_error("no container '%s', see berth list --all", logs->name);
+                return EXIT_NO_SUCH;
+        }
+        log_info("the journal has nothing of '%s'", logs->unit);
+        return EXIT_DONE;
 }
 
 int verb_logs(int argc _unused_, char *argv[]) {
@@ -337,5 +342,5 @@ int verb_logs(int argc _unused_, char *argv[]) {
                 r = show(&logs, call_has(&call, LOGS_INVOCATION));
         if (r < 0)
                 return log_error_errno(r, "cannot read the journal of '%s': %m", logs.unit), EXIT_FAILED;
-        return logs.printed > 0 || logs.since_usec > 0 ? EXIT_DONE : nothing_there(logs.name);
+        return logs.printed > 0 || logs.since_usec > 0 ? EXIT_DONE : nothing_there(&logs);
 }

@@ -12,6 +12,7 @@
 #include "helper/container/inventory.h"
 #include "helper/container/state.h"
 #include "helper/exec/session.h"
+#include "helper/manage/call.h"
 #include "helper/text/print.h"
 #include "helper/verbs/subverbs.h"
 
@@ -88,8 +89,14 @@ static int session_list(const SubverbCall *call) {
         int r = 0;
 
         if (call->operands[0] && !name_valid(call->operands[0], false)) {
-                log_error("'%s' is not a container's name, see berth list", call->operands[0]);
+                log_error("'%s' is not a container's name, see berth list --all", call->operands[0]);
                 return EXIT_NO_SUCH;
+        }
+        if (call->operands[0]) {
+                _cleanup_item_ Item item = {};
+
+                if (item_open(call->operands[0], &item) >= 0 && !item_runs(&item))
+                        return call_not_running(call->operands[0]);
         }
         if (subverb_has(call, SESSION_JSON))
                 table.array = array = json_object_new_array();

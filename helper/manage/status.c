@@ -348,7 +348,7 @@ int status_collect(const char *name, Item *item, json_object *object) {
         int r;
 
         if (!name_valid(name, false)) {
-                log_error("'%s' is not a container's name, see berth list", name);
+                log_error("'%s' is not a container's name, see berth list --all", name);
                 return EXIT_NO_SUCH;
         }
         r = item_open(name, item);
@@ -360,7 +360,7 @@ int status_collect(const char *name, Item *item, json_object *object) {
         if (!item_runs(item) || item->state.unit)
                 (void) bus_get_unit(bus, item_runs(item) ? item->state.unit : unit, &status);
         if (!item_runs(item) && !unit_status_is_ours(&status)) {
-                log_error("no container '%s', see berth list", name);
+                log_error("no container '%s', see berth list --all", name);
                 return EXIT_NO_SUCH;
         }
         json_add_string(object, "name", name);

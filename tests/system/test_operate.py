@@ -109,7 +109,7 @@ def test_kill_takes_the_number_inside_and_nobody_elses(s: System) -> None:
     s.run("berth", "kill", "one")  # the leader, which ends by it
     s.wait_state("one.service", "inactive")
     result = s.run("berth", "kill", "one", check=False)
-    assert (result.rc, result.err) == (4, "container 'one' is not running\n")
+    assert (result.rc, result.err) == (4, "container 'one' is not running; systemctl start one starts it\n")
 
 
 def test_stats_are_the_kernels(s: System) -> None:
@@ -139,7 +139,7 @@ def test_freeze_and_thaw(s: System) -> None:
     s.stop("one")
     assert s.unit("one.service", "Result") == "success"
     result = s.run("berth", "freeze", "one", check=False)
-    assert (result.rc, result.err) == (4, "container 'one' is not running\n")
+    assert (result.rc, result.err) == (4, "container 'one' is not running; systemctl start one starts it\n")
     assert s.run("berth", "thaw", "nobody", check=False).rc == 3
 
 
