@@ -61,8 +61,9 @@ int manifest_init(Manifest *m, const char *name, const char *path) {
 static void walk_full(Walk *w, const Line *line) {
         if (!w->full)
                 diag_error(w->diags, line->line, line->key_column,
-                           "the manifest holds more than %d settings; use EnvironmentFile= or a second manifest",
-                           STORE_VALUES_MAX);
+                           "the manifest holds more than %d settings, or %d with those of [Mount] sections; use "
+                           "EnvironmentFile= or a second manifest",
+                           STORE_VALUES_MAX, STORE_TOTAL_MAX);
         w->full = true;
 }
 

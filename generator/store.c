@@ -18,6 +18,9 @@ struct Store {
         Head *heads;
         size_t n_heads;
         uint64_t maybe[4]; /* a bit for each key that was set: nearly all questions are about others */
+        unsigned total;    /* what is in the parts too */
+        Store **parts; /* of sections with a number, by that; the bits for what they have are here as well */
+        size_t n_parts;
 };
 
 Store *store_free(Store *s) {
@@ -28,6 +31,9 @@ Store *store_free(Store *s) {
         for (size_t i = 0; i < s->n_heads; i++)
                 free(s->heads[i].name);
         free(s->heads);
+        for (size_t i = 0; i < s->n_parts; i++)
+                store_free(s->parts[i]);
+        free(s->parts);
         free(s);
         return NULL;
 }
@@ -42,6 +48,42 @@ int store_new(Store **ret) {
         if (!s->values)
                 return -ENOMEM;
         *ret = TAKE_PTR(s);
+        return 0;
+}
+
+/* The store that has what is in a section, or NULL. */
+static const Store *find_part(const Store *s, const char *section) {
+        const char *number = strchr(section, ' ');
+        size_t i;
+
+        if (!number)
+                return s;
+        i = strtoul(number + 1, NULL, 10);
+        return i < s->n_parts ? s->parts[i] : NULL;
+}
+
+/* The same, made where it is missing. */
+static int make_part(Store *s, const char *section, Store **ret) {
+        const char *number = strchr(section, ' ');
+        Store **grown;
+        size_t i;
+
+        if (!number) {
+                *ret = s;
+                return 0;
+        }
+        i = strtoul(number + 1, NULL, 10);
+        if (i >= s->n_parts) {
+                grown = reallocarray(s->parts, i + 1, sizeof(Store *));
+                if (!grown)
+                        return -ENOMEM;
+                memset(grown + s->n_parts, 0, (i + 1 - s->n_parts) * sizeof(Store *));
+                s->parts = grown;
+                s->n_parts = i + 1;
+        }
+        if (!s->parts[i] && store_new(&s->parts[i]) < 0)
+                return -ENOMEM;
+        *ret = s->parts[i];
         return 0;
 }
 
@@ -84,6 +126,10 @@ static unsigned bit_of(const char *section, const char *key) {
 
 static bool maybe_set(const Store *s, unsigned bit) {
         return s->maybe[bit / 64] >> bit % 64 & 1;
+}
+
+static void note_maybe(Store *s, unsigned bit) {
+        s->maybe[bit / 64] |= UINT64_C(1) << bit % 64;
 }
 
 /* The same for those that are left. */
@@ -152,54 +198,70 @@ static int set_head(Store *s, const char *section, const char *key, int count) {
         name[n] = ':';
         memcpy(name + n + 1, key, k + 1);
         s->heads[s->n_heads++] = (Head){ hash_of(section, n, key, k), count, name };
-        s->maybe[bit_of(section, key) / 64] |= UINT64_C(1) << bit_of(section, key) % 64;
+        note_maybe(s, bit_of(section, key));
         return 0;
 }
 
 int store_add(Store *s, const char *section, const char *key, const char *text, unsigned line,
               unsigned column) {
         _cleanup_free_ char *value = NULL;
-        int count = MAX(store_count(s, section, key), 0);
         char name[KEY_MAX];
+        Head *head;
+        Store *part;
+        int count;
 
-        if (s->n >= STORE_VALUES_MAX)
+        if (make_part(s, section, &part) < 0)
+                return -ENOMEM;
+        if (part->n >= STORE_VALUES_MAX || s->total >= STORE_TOTAL_MAX)
                 return -E2BIG;
+        head = find_head(part, section, key);
+        count = head ? head->count : 0;
         if (make_value(text, line, column, &value) < 0)
                 return -ENOMEM;
         make_key(name, section, key, (unsigned) count);
-        if (dictionary_set(s->values, name, value) != 0)
+        if (dictionary_set(part->values, name, value) != 0)
                 return -ENOMEM;
-        s->n++;
-        return set_head(s, section, key, count + 1);
+        part->n++;
+        s->total++;
+        note_maybe(s, bit_of(section, key));
+        return set_head(part, section, key, count + 1);
 }
 
 int store_reset(Store *s, const char *section, const char *key, unsigned line, unsigned column) {
         _cleanup_free_ char *value = NULL;
         char name[KEY_MAX];
+        Store *part;
 
         /* Values already there stay, unseen: the count says how many hold. Number 0 keeps the place. */
-        if (make_value("", line, column, &value) < 0)
+        if (make_part(s, section, &part) < 0 || make_value("", line, column, &value) < 0)
                 return -ENOMEM;
         make_key(name, section, key, 0);
-        if (dictionary_set(s->values, name, value) != 0)
+        if (dictionary_set(part->values, name, value) != 0)
                 return -ENOMEM;
-        return set_head(s, section, key, 0);
+        note_maybe(s, bit_of(section, key));
+        return set_head(part, section, key, 0);
 }
 
-unsigned store_place(const Store *s, const char *section, const char *key) {
+/* The value of that number, which is there. */
+static const char *get_value(const Store *s, const char *section, const char *key, unsigned number) {
         const char *value;
         char name[KEY_MAX];
 
+        make_key(name, section, key, number);
+        value = dictionary_get(find_part(s, section)->values, name, NULL);
+        assert(value);
+        return value;
+}
+
+unsigned store_place(const Store *s, const char *section, const char *key) {
         if (store_count(s, section, key) == -ENOENT)
                 return 0;
-        make_key(name, section, key, 0);
-        value = dictionary_get(s->values, name, NULL);
-        assert(value);
-        return (unsigned) strtoul(value, NULL, 10);
+        return (unsigned) strtoul(get_value(s, section, key, 0), NULL, 10);
 }
 
 int store_count(const Store *s, const char *section, const char *key) {
-        const Head *head = find_head(s, section, key);
+        const Store *part = maybe_set(s, bit_of(section, key)) ? find_part(s, section) : NULL;
+        const Head *head = part ? find_head(part, section, key) : NULL;
 
         return head ? head->count : -ENOENT;
 }
@@ -216,13 +278,10 @@ static unsigned take_number(const char **s) {
 
 bool store_get(const Store *s, const char *section, const char *key, unsigned number, StoreValue *ret) {
         const char *value;
-        char name[KEY_MAX];
 
         if (store_count(s, section, key) <= (int) number)
                 return false;
-        make_key(name, section, key, number);
-        value = dictionary_get(s->values, name, NULL);
-        assert(value);
+        value = get_value(s, section, key, number);
         ret->line = take_number(&value);
         ret->column = take_number(&value);
         ret->text = value;

@@ -9,8 +9,10 @@
 
 typedef struct Store Store;
 
-/* The dictionary's searches are linear: what one manifest may hold is bounded, or a hostile one takes minutes. */
+/* The dictionary's searches are linear: what one of them may hold is bounded, or a hostile manifest takes minutes. All
+ * sections share one, but for those with a number, "Mount 5", each of which has its own. */
 #define STORE_VALUES_MAX 1024
+#define STORE_TOTAL_MAX  16384
 
 typedef struct StoreValue {
         const char *text; /* borrowed, until the next store_add() or store_reset() of this key */
@@ -23,7 +25,8 @@ DEFINE_CLEANUP(Store, store_free)
 
 int store_new(Store **ret); /* 0 or -ENOMEM */
 
-/* Appends a value to those of a key. 0; -E2BIG beyond STORE_VALUES_MAX; -ENOMEM. */
+/* Appends a value to those of a key. 0; -E2BIG beyond STORE_VALUES_MAX or, with those of all numbered sections,
+ * STORE_TOTAL_MAX; -ENOMEM. */
 int store_add(Store *s, const char *section, const char *key, const char *text, unsigned line,
               unsigned column);
 

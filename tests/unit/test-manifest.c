@@ -285,6 +285,42 @@ static void a_hostile_manifest_stays_within_bounds(void **state _unused_) {
         assert_non_null(strstr(many.diags.list[0].message, "more than 1024 settings"));
 }
 
+static void a_thousand_mounts_are_not_too_many(void **state _unused_) {
+        _cleanup_manifest_ Manifest m = { 0 }, many = { 0 };
+        Text text = { 0 };
+        char *bytes;
+
+        text_add(&text, IMAGE);
+        for (int i = 0; i < 1000; i++)
+                text_addf(&text,
+                          "[Mount m%d]\nType=bind\nSource=/s/%d\nTarget=/t/%d\nReadOnly=yes\nRecursive=yes\n"
+                          "FileType=directory\nIDMap=0:0:1\n",
+                          i, i, i);
+        assert_int_equal(text_take(&text, &bytes, NULL), 0);
+        parse(&m, bytes);
+        free(bytes);
+        assert_int_equal(m.diags.errors, 0);
+        assert_int_equal(m.mounts.n, 1000);
+        for (size_t i = 0; i < m.mounts.n; i++) {
+                char target[32];
+
+                snprintf(target, sizeof(target), "/t/%zu", i);
+                assert_string_equal(m.mounts.list[i].target, target);
+        }
+
+        text_add(&text, IMAGE);
+        for (int i = 0; i < 1000; i++) {
+                text_addf(&text, "[Mount m%d]\nType=bind\nSource=/s/%d\nTarget=/t/%d\n", i, i, i);
+                for (int j = 0; j < 30; j++)
+                        text_addf(&text, "IDMap=%d:%d:1\n", j, j);
+        }
+        assert_int_equal(text_take(&text, &bytes, NULL), 0);
+        parse(&many, bytes);
+        free(bytes);
+        assert_int_equal(many.diags.errors, 1);
+        assert_non_null(strstr(many.diags.list[0].message, "or 16384 with those of [Mount] sections"));
+}
+
 static void every_key_has_a_sentence(void **state _unused_) {
         _cleanup_free_ char *text = NULL;
         size_t size;
@@ -306,4 +342,5 @@ RUN(TEST(wrong_values_are_told_with_what_was_expected), TEST(unknown_words_are_t
     TEST(directives_that_would_break_a_container_are_refused), TEST(mounts_that_cannot_be_meant_are_refused),
     TEST(values_are_kept_in_one_form), TEST(lists_append_and_an_empty_value_empties_them),
     TEST(what_is_marked_to_be_ignored_is_ignored), TEST(all_errors_come_in_order_of_line),
-    TEST(a_hostile_manifest_stays_within_bounds), TEST(every_key_has_a_sentence))
+    TEST(a_hostile_manifest_stays_within_bounds), TEST(a_thousand_mounts_are_not_too_many),
+    TEST(every_key_has_a_sentence))
