@@ -352,14 +352,14 @@ class Tty:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             done, status = os.waitpid(self.pid, os.WNOHANG)
-            if done:
-                self.pid = 0
-                return os.waitstatus_to_exitcode(status)
-            if select.select([self.fd], [], [], 0.01)[0]:
+            while select.select([self.fd], [], [], 0 if done else 0.01)[0]:  # also what was written last
                 try:
                     self.text += os.read(self.fd, 4096)
                 except OSError:
-                    pass
+                    break
+            if done:
+                self.pid = 0
+                return os.waitstatus_to_exitcode(status)
         raise AssertionError(f"still running; {self.text!r}")
 
     def close(self) -> None:
@@ -451,6 +451,9 @@ def test_a_shell_has_job_control(c: Container, tty: Callable[..., Tty]) -> None:
     line("kill -KILL $!; stty -tostop", "-tostop\r\n")
     line("exec sh -c 'exit 5'", "5'\r\n")  # "exit" could ask about jobs
     assert terminal.wait() == 5
+    # what was killed may have ended after the shell
+    wait_for(lambda: not any(c.processes(path) for path in c.execs()), PATIENCE)
+    c.run("true")  # sweeps
 
 
 def test_end_of_file_by_key(c: Container, tty: Callable[..., Tty]) -> None:
