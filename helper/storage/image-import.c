@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -17,10 +13,11 @@
 #include "common/names.h"
 #include "common/parse.h"
 #include "common/strv.h"
-#include "helper/container/command.h"
 #include "helper/container/disk.h"
 #include "helper/container/metadata.h"
+#include "helper/storage/child.h"
 #include "helper/storage/image-disk.h"
+#include "helper/storage/image-fetch.h"
 #include "helper/storage/image-source.h"
 #include "helper/storage/image-verbs.h"
 #include "helper/storage/sandbox.h"
@@ -143,101 +140,6 @@ static int check_replaceable(Import *import) {
         return 0;
 }
 
-/* Children: killed and waited for when we are told to end. */
-
-static int open_signals(void) {
-        sigset_t set;
-        int fd;
-
-        sigemptyset(&set);
-        sigaddset(&set, SIGINT);
-        sigaddset(&set, SIGTERM);
-        sigaddset(&set, SIGHUP);
-        sigaddset(&set, SIGQUIT);
-        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-                return -errno;
-        fd = signalfd(-1, &set, SFD_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-}
-
-static void unblock_signals(void) {
-        sigset_t none;
-
-        sigemptyset(&none);
-        (void) sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* Returns how it ended as wait(2) has it, or -EINTR. */
-static int wait_child(const Import *import, int pidfd) {
-        struct pollfd fds[2] = { { .fd = pidfd, .events = POLLIN },
-                                 { .fd = import->signal_fd, .events = POLLIN } };
-        bool interrupted = false;
-        siginfo_t info = {};
-
-        while (poll(fds, 2, -1) < 0 && errno == EINTR)
-                ;
-        if (fds[1].revents && !fds[0].revents) {
-                interrupted = true;
-                (void) pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-        }
-        while (waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED) < 0)
-                if (errno != EINTR)
-                        return log_error_errno(errno, "cannot wait for a process: %m");
-        if (interrupted)
-                return log_error_errno(EINTR, "interrupted; nothing is imported");
-        return info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
-}
-
-/* docker://: skopeo makes an OCI layout of it, in our directory. */
-static int run_skopeo(const char *source, const char *target) {
-        const char *argv[8] = { "skopeo", "copy", "--override-os=linux" };
-        size_t n = 3;
-
-        if (isatty(STDERR_FILENO) != 1)
-                argv[n++] = "--quiet";
-        argv[n++] = "--";
-        argv[n++] = source;
-        argv[n++] = target;
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-                return EXIT_FAILED;
-        unblock_signals();
-        /* its messages are messages, and standard output may be JSON */
-        if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
-                return EXIT_FAILED;
-        return command_exit_status(command_exec((char *const *) (uintptr_t) argv, environ));
-}
-
-static int fetch(Import *import) {
-        _cleanup_free_ char *target = NULL;
-        _cleanup_close_ int pidfd = -EBADF;
-        pid_t pid;
-        int status;
-
-        if (asprintf(&target, "oci:%s/images/.store/%s/root.1:image", BERTH_DATA_DIR, import->work.name) < 0)
-                return log_oom();
-        fflush(NULL);
-        pid = fork();
-        if (pid < 0)
-                return log_error_errno(errno, "cannot make a process: %m");
-        if (pid == 0)
-                _exit(run_skopeo(import->source.path, target));
-        pidfd = pidfd_open(pid, 0);
-        if (pidfd < 0)
-                return log_error_errno(errno, "cannot watch a process: %m");
-        status = wait_child(import, pidfd);
-        if (status < 0)
-                return status;
-        if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_FOUND)
-                return log_error_errno(
-                                ENOENT,
-                                "%s: fetching it takes skopeo, which is not installed (package skopeo)",
-                                shown(import->source.path).text);
-        if (status != 0)
-                return log_error_errno(EIO, "%s: skopeo could not fetch it",
-                                       shown(import->source.path).text);
-        return 0;
-}
-
 /* A copy of a directory into itself has no end. */
 static int refuse_store(const Import *import, int fd) {
         _cleanup_close_ int at = openat(import->store.store_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -282,6 +184,15 @@ static int check_disk_names(const Import *import) {
                                         shown(import->source.path).text, *id);
         }
         return 0;
+}
+
+/* docker://: an OCI layout of it, in our directory. */
+static int fetch(Import *import) {
+        _cleanup_free_ char *target = NULL;
+
+        if (asprintf(&target, "oci:%s/images/.store/%s/root.1:image", BERTH_DATA_DIR, import->work.name) < 0)
+                return log_oom();
+        return image_fetch(import->source.path, target, import->signal_fd);
 }
 
 static int open_path(Import *import) {
@@ -375,7 +286,7 @@ static int unpack_child(const Import *import, int result_fd) {
         UnpackResult result = {};
 
         qsort(keep, ARRAY_LEN(keep), sizeof(int), compare_ints);
-        unblock_signals();
+        child_reset_signals();
         if (unpack_prepare() < 0 || sandbox_enter(keep, ARRAY_LEN(keep)) < 0)
                 return EXIT_FAILED;
         unpack_run(&unpack, &result);
@@ -420,7 +331,7 @@ static int unpack(Import *import) {
         if (pid == 0)
                 sandbox_exit(unpack_child(import, write_end));
         write_end = close_fd(write_end);
-        status = wait_child(import, pidfd);
+        status = child_wait(pidfd, import->signal_fd);
         return status < 0 ? status : read_result(import, read_end, status, &import->result);
 }
 
@@ -614,7 +525,7 @@ static int run(Import *import) {
 
         umask(0077);
         clock_gettime(CLOCK_MONOTONIC, &import->started);
-        import->signal_fd = open_signals();
+        import->signal_fd = child_open_signals();
         if (import->signal_fd < 0)
                 return log_error_errno(import->signal_fd, "cannot watch for signals: %m");
         r = store_open(&import->store);
