@@ -250,10 +250,15 @@ static int loop(Init *init, int signal_fd) {
 /* With a page the kernel brings back those around it, up to the end of the mapping: what runs all the time is made
  * mappings of their own, which pages are that differ in whether they go into a core dump. */
 static void part_pages(void) {
-        const uintptr_t needed[] = { (uintptr_t) loop,  (uintptr_t) notify_relay_ready,
-                                     (uintptr_t) poll,  (uintptr_t) read,
-                                     (uintptr_t) write, (uintptr_t) waitid,
-                                     (uintptr_t) kill,  (uintptr_t) madvise };
+        const uintptr_t needed[] = { (uintptr_t) loop,
+                                     (uintptr_t) notify_relay_ready,
+                                     (uintptr_t) poll,
+                                     (uintptr_t) read,
+                                     (uintptr_t) write,
+                                     (uintptr_t) waitid,
+                                     (uintptr_t) kill,
+                                     (uintptr_t) madvise,
+                                     (uintptr_t) __errno_location };
         uintptr_t page = page_size(), start;
         size_t size;
 
