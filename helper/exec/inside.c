@@ -311,9 +311,11 @@ static int enter_kept(const char *name, InsidePurpose purpose, Inside *inside) {
                 return log_error_errno(errno, "cannot make a mount namespace: %m");
         inside->lock_fd = r = layer_open_kept(name, purpose == INSIDE_WRITE, &image);
         if (r == -ENOENT && has_manifest(name))
-                return log_error_errno(ESRCH,
-                                       "container '%s' is not running, and keeps no files (Ephemeral=yes)",
-                                       name);
+                return log_error_errno(
+                                ESRCH,
+                                "container '%s' is not running, and has kept no files (Ephemeral=yes, or it "
+                                "never started)",
+                                name);
         if (r == -ENOENT)
                 return log_error_errno(r, "there is no container '%s', see berth list --all", name);
         if (r < 0)

@@ -14,6 +14,7 @@
 #include "helper/container/copy.h"
 #include "helper/container/data.h"
 #include "helper/container/mount.h"
+#include "helper/launch/target.h"
 
 /* Makes the volume beside its place and renames it in, so that a kill leaves either none or a whole one. */
 static int make_volume(int dir_fd, const char *volume, const MountSpec *mount, int image_fd) {
@@ -130,12 +131,14 @@ static int open_bind(const MountSpec *mount) {
 
 /* Opens Subpath= inside of the source, whose content is the container's and so may be hostile: no link leads out. */
 static int open_subpath(const MountSpec *mount, int source_fd) {
+        _cleanup_free_ char *path = NULL;
         int fd = open_in_root(source_fd, mount->subpath, O_PATH);
 
-        if (fd != -ENOENT || mount->type == MOUNT_POINTER || mount->file_type == FILE_FILE ||
-            (mount->type == MOUNT_BIND && !mount->create))
+        if (fd != -ENOENT || mount->type == MOUNT_POINTER || (mount->type == MOUNT_BIND && !mount->create))
                 return fd;
-        fd = make_path_in_root(source_fd, mount->subpath);
+        if (asprintf(&path, "/%s", mount->subpath) < 0)
+                return -ENOMEM;
+        fd = target_open(source_fd, path, mount->file_type != FILE_FILE);
         close_fd(fd);
         return fd < 0 ? fd : open_in_root(source_fd, mount->subpath, O_PATH);
 }

@@ -420,7 +420,7 @@ def test_what_is_ephemeral_and_stopped_has_no_files(build: Path) -> None:
         finally:
             manifest.unlink()
         assert (done.returncode, json.loads(done.stdout)["error"]["errno"]) == (4, "ESRCH")
-        assert b"keeps no files (Ephemeral=yes)" in done.stderr
+        assert b"has kept no files (Ephemeral=yes, or it never started)" in done.stderr
 
 
 def test_a_kept_layer_whose_image_was_replaced_is_refused(make: Callable[..., Files], build: Path, image: Path,

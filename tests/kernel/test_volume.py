@@ -138,6 +138,25 @@ def test_a_backup_keeps_access_lists_and_no_capabilities(v: Volumes) -> None:
     assert os.listxattr(top / "d/tool") == []
 
 
+def test_a_missing_part_of_a_volume_is_made_as_what_it_is_to_be(make: Callable[..., Files], v: Volumes) -> None:
+    """Below links of the volume that lead out of it, too."""
+    (v.directory / "db/etc").mkdir(parents=True)
+    (v.directory / "db/link").symlink_to("/" + "../" * 20 + "etc")
+    c = make("--mount=type=volume,source=db,subpath=conf/app.conf,filetype=file,target=/etc/app.conf",
+             "--mount=type=volume,source=db,subpath=top.conf,filetype=file,target=/etc/top.conf",
+             "--mount=type=volume,source=db,subpath=a/b,target=/srv/dir", f"--mount=type=pointer,source={v.name}:db,target=/srv/db",
+             "--mount=type=backup,source=db,subpath=last,filetype=file,target=/srv/last")
+    assert c.shell("stat -c '%F %a %s' /etc/app.conf /etc/top.conf /srv/last; echo text > /etc/app.conf; stat -c %F /srv/dir") == (
+        "regular empty file 644 0\n" * 3 + "directory\n")
+    volume = DATA / "volumes" / c.name
+    assert (volume / "db/conf/app.conf").read_text() == "text\n"
+    other = make(f"--mount=type=volume,source={v.name}:db,subpath=link/berth-test-new,filetype=file,target=/srv/f")
+    assert other.shell("stat -c %F /srv/f") == "regular empty file\n"
+    assert not Path("/etc/berth-test-new").exists() and (v.directory / "db/etc/berth-test-new").is_file()
+    for directory in (volume, DATA / "backup" / c.name):
+        subprocess.run(["rm", "-rf", directory], check=True)
+
+
 def test_the_first_content_of_a_volume_has_its_access_lists(build: Path, tmp_path: Path) -> None:
     root = make_image(tmp_path / "root")
     access, default = acl("u:rw-", "U7:rwx", "g:---", "m:rwx", "o:---"), acl("u:rwx", "U7:rwx", "g:---", "m:rwx", "o:---")
