@@ -226,6 +226,31 @@ static int copy_directory_content(LayerCopy *copy, int from_fd, int to_fd, const
         return r;
 }
 
+static uint64_t measure(int dir_fd, const char *name, unsigned depth) {
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        uint64_t sum = 0;
+
+        if (depth >= DEPTH_MAX || directory_open(dir_fd, name, O_NOFOLLOW, &dir) < 0)
+                return 0;
+        while (directory_next(dir, &entry) > 0) {
+                struct stat st;
+
+                if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                        continue;
+                if (S_ISDIR(st.st_mode))
+                        sum += measure(dirfd(dir), entry->d_name, depth + 1);
+                else if (S_ISREG(st.st_mode))
+                        sum += MIN((uint64_t) st.st_size, (uint64_t) st.st_blocks * 512);
+        }
+        return sum;
+}
+
+uint64_t layer_measure(int dir_fd, const char *name) {
+        directory_allow_depth();
+        return measure(dir_fd, name, 0);
+}
+
 int layer_copy(int from_fd, int to_fd, const char *name, Progress *progress, LayerCount *ret) {
         _cleanup_free_ char *buffer = malloc(BUFFER_SIZE), *names = malloc(NAMES_SIZE_MAX),
                             *value = malloc(VALUE_SIZE_MAX);

@@ -9,11 +9,12 @@
 typedef struct Snapshot {
         const char *name; /* borrowed */
         Item item;
-        int dir_fd;    /* snapshots/NAME, locked */
-        int layers_fd; /* layers */
-        int layer_fd;  /* layers/NAME, locked; negative: there is none */
-        int files_fd;  /* what holds its up/, if there has to be a layer */
-        bool mounted;  /* which is a file system of its own, mounted nowhere */
+        int dir_fd;     /* snapshots/NAME, locked */
+        int layers_fd;  /* layers */
+        int layer_fd;   /* layers/NAME, locked; negative: there is none */
+        int files_fd;   /* what holds its up/, if there has to be a layer */
+        bool mounted;   /* which is a file system of its own, mounted nowhere */
+        uint64_t total; /* bytes to be copied, for the bar */
         LayerCount count;
 } Snapshot;
 

@@ -170,7 +170,7 @@ static int copy_layer(Snapshot *s, int from_fd, int files_fd, int to_dir, const 
         up = from_up < 0 ? -errno : make_path(place_fd, "up", 0700);
         if (up < 0)
                 return log_error_errno(up, "cannot copy the layer of container '%s': %m", s->name);
-        progress_begin(&progress, s->name, 0);
+        progress_begin(&progress, s->name, s->total);
         r = layer_copy(from_up, up, s->name, &progress, &s->count);
         if (r < 0)
                 return r;
@@ -238,6 +238,8 @@ int snapshot_copy_standing(Snapshot *s, const char *unfinished, int *ret_fd) {
         _cleanup_frozen_ Frozen frozen = FROZEN_NONE;
         int r;
 
+        if (isatty(STDERR_FILENO)) /* while it still runs */
+                s->total = layer_measure(s->files_fd, "up");
         if (!item_runs(&s->item))
                 return copy_layer(s, s->layer_fd, s->files_fd, s->dir_fd, unfinished, 0, ret_fd);
         r = frozen_begin(&s->item, &frozen);
@@ -376,6 +378,8 @@ static int restore(Snapshot *s, const SubverbCall *call) {
         if (from_fd < 0)
                 return log_error_errno(errno, "cannot open the snapshot '%s': %m", tag);
         snprintf(unfinished, sizeof(unfinished), SNAPSHOT_NEW "%s", s->name);
+        if (isatty(STDERR_FILENO))
+                s->total = layer_measure(from_fd, "up");
         r = copy_layer(s, from_fd, from_fd, s->layers_fd, unfinished, read_disk(s->dir_fd, tag), &fd);
         if (r >= 0)
                 r = to_disk(fd);

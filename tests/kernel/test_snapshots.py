@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -110,6 +111,19 @@ def test_a_snapshot_is_the_layer_and_becomes_it_again(place: Place) -> None:
     assert everything(layer / "up") == before
     assert inside(place, LOOK) == SEEN
     assert left(place) == []
+
+
+def test_on_a_terminal_a_bar_tells_how_much_there_is(place: Place) -> None:
+    inside(place, "dd if=/dev/urandom of=/big bs=1048576 count=3 2>/dev/null; dd if=/dev/zero of=/sparse bs=1 count=1 seek=900000000 2>/dev/null; sync")
+    for words in (("create", "web", "a"), ("restore", "web", "a")):
+        ours, theirs = os.openpty()
+        done = subprocess.run([*place.prefix(), place.helper / "berth-storage", "snapshot", *words], check=False, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=theirs, timeout=60)
+        os.close(theirs)
+        said = os.read(ours, 65536).decode()
+        os.close(ours)
+        assert done.returncode == 0 and re.search(r"web: \[[# ]{30}\] +\d+% \S+ of 3\.0M, ", said), said
+        assert said.endswith("\r\033[K"), said
 
 
 def test_list_remove_and_what_is_wrong(place: Place) -> None:
