@@ -263,7 +263,10 @@ static int run(const SubverbCall *words, InsidePurpose purpose, int (*verb)(File
         r = inside_enter(call.name, subverb_value(words, FILE_USER), purpose, &call.inside);
         if (r < 0) {
                 if (call.json)
-                        print_error(&call, "enter", r, strerror(-r));
+                        print_error(&call, "enter", r,
+                                    r == -ESRCH    ? "the container is not running, and has kept no files"
+                                    : r == -ENOENT ? "there is no such container"
+                                                   : strerror(-r));
                 return r == -ENOENT ? EXIT_NO_SUCH : r == -ESRCH ? EXIT_NOT_RUNNING : EXIT_FAILED;
         }
         r = verb(&call);

@@ -352,7 +352,8 @@ def test_what_is_a_mount_of_its_own_is_not_replaced(make: Callable[..., Files], 
 def test_there_is_no_such_container(build: Path) -> None:
     for name in ("no-such-container", "../x", ""):
         done = run_files(build, "file", "read", name, "/etc/passwd", "--json")
-        assert (done.returncode, json.loads(done.stdout)["error"]["stage"]) == (3, "enter"), done.stderr
+        assert (done.returncode, json.loads(done.stdout)["error"]) == (
+            3, {"stage": "enter", "errno": "ENOENT", "message": "there is no such container"}), done.stderr
 
 
 def test_a_kept_layer_is_read_and_written_while_nothing_runs(make: Callable[..., Files], ground: Path) -> None:
