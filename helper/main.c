@@ -47,23 +47,46 @@ static int execute(const Verb *verb, char *argv[]) {
         return EXIT_FAILED;
 }
 
+/* What somebody would try who comes from other tools, before a guess by its letters. */
+static int unknown_verb(const char *word, const char *operand) {
+        static const struct {
+                const char *word, *instead;
+        } rows[] = {
+                { "ps", "list" },          { "rm", "remove" },         { "attach", "shell" },
+                { "pause", "freeze" },     { "unpause", "thaw" },      { "images", "image list" },
+                { "rmi", "image remove" }, { "pull", "image import" }, { "load", "image import" },
+                { "validate", "check" },   { "help", "--help" },       { "version", "--version" },
+        };
+        static const char *const systemctl[] = { "start", "stop", "restart" };
+        const char *instead = NULL;
+        size_t n = 0;
+
+        for (size_t i = 0; i < ARRAY_LEN(systemctl); i++)
+                if (streq(systemctl[i], word)) {
+                        log_error("unknown verb '%s': a container is a service, systemctl %s %s", word, word,
+                                  operand ? operand : "NAME");
+                        return EXIT_USAGE;
+                }
+        while (verbs[n].name)
+                n++;
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+                if (streq(rows[i].word, word))
+                        instead = rows[i].instead;
+        if (!instead)
+                instead = options_nearest(word, verbs, n, sizeof(Verb));
+        if (instead)
+                log_error("unknown verb '%s' (did you mean '%s'?)", word, instead);
+        else
+                log_error("unknown verb '%s', see berth --help", word);
+        return EXIT_USAGE;
+}
+
 static int dispatch(int argc, char *argv[]) {
         const Verb *verb = verb_find(argv[1]);
-        size_t n = 0;
         int status;
 
-        if (!verb) {
-                const char *nearest;
-
-                while (verbs[n].name)
-                        n++;
-                nearest = options_nearest(argv[1], verbs, n, sizeof(Verb));
-                if (nearest)
-                        log_error("unknown verb '%s' (did you mean '%s'?)", argv[1], nearest);
-                else
-                        log_error("unknown verb '%s', see berth --help", argv[1]);
-                return EXIT_USAGE;
-        }
+        if (!verb)
+                return unknown_verb(argv[1], argv[2]);
         if (geteuid() != 0 && gate_client_run(argv + 1, &status))
                 return status;
         if (verb->program != VERB_BERTH)

@@ -85,6 +85,10 @@ def test_the_manual_page_names_every_verb_and_option(verbs: dict) -> None:
     (["shell", "-T", "x"], 125, "unknown option '-T'"),
     (["shell", "x", "ls"], 125, "use exec"),
     (["imgae", "list"], 2, "did you mean 'image'"),
+    (["ps"], 2, "unknown verb 'ps' (did you mean 'list'?)"),
+    (["help"], 2, "unknown verb 'help' (did you mean '--help'?)"),
+    (["start", "web"], 2, "unknown verb 'start': a container is a service, systemctl start web"),
+    (["stop"], 2, "unknown verb 'stop': a container is a service, systemctl stop NAME"),
 ])
 def test_wrong_usage_is_one_line(binary: Path, words: list[str], status: int, message: str) -> None:
     done = run(binary, *words)
@@ -104,7 +108,7 @@ def test_completion_offers_what_there_is(binary: Path, verbs: dict) -> None:
     assert complete(binary, "berth", "") == [*plain(verbs), "--help", "--version"]
     assert complete(binary, "berth", "sh") == ["shell"]
     assert complete(binary, "berth", "exec", "name", "--t") == ["--tty-size=", "--timeout=", "--tty"]
-    assert complete(binary, "berth", "list", "--") == ["--filter=", "--json", "--no-legend", "--help"]
+    assert complete(binary, "berth", "list", "--") == ["--all", "--filter=", "--json", "--no-legend", "--help"]
     assert complete(binary, "berth", "exec", "name", "--timeout", "") == []
     assert complete(binary, "berth", "image", "") == [
         *(verb.split()[1] for verb in verbs if verb.startswith("image ")), "--help"]
