@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "common/contract.h"
 #include "common/fs.h"
 
 pid_t namespaces_clone(const Clone *how, int *ret_pidfd) {
@@ -90,12 +91,13 @@ static int format_map(const IdRange *ranges, size_t n, bool users, uint32_t base
 /* A child whose only work is to be in a new user namespace until we have opened it. */
 static pid_t clone_holder(void) {
         struct clone_args args = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };
-        pid_t pid = (pid_t) syscall(SYS_clone3, &args, sizeof(args));
+        pid_t parent = getpid(), pid = (pid_t) syscall(SYS_clone3, &args, sizeof(args));
 
         if (pid == 0) {
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-                for (;;)
+                while (getppid() == parent) /* it may have died before that */
                         pause();
+                _exit(EXIT_BERTH);
         }
         return pid < 0 ? -errno : pid;
 }

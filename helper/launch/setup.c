@@ -117,7 +117,7 @@ static int await(pid_t pid, const char *first, uint64_t until, int *ret_status) 
 
 /* One command, in a launch of its own. Nothing of systemd's is for it. */
 static int run_command(char *const line[], const char *first, uint64_t until) {
-        pid_t pid;
+        pid_t parent = getpid(), pid;
         int r, status;
 
         fflush(NULL);
@@ -129,7 +129,8 @@ static int run_command(char *const line[], const char *first, uint64_t until) {
                 (void) unsetenv("LISTEN_PID");
                 (void) unsetenv("LISTEN_FDS");
                 (void) unsetenv("WATCHDOG_USEC");
-                if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+                /* one that had died before that would leave us to work on the layer of the next start */
+                if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
                         _exit(EXIT_BERTH);
                 execv("/proc/self/exe", line);
                 _exit(EXIT_BERTH);
