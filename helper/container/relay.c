@@ -138,6 +138,7 @@ void relay_run(Relay *relay, const struct pollfd *set, size_t n) {
         for (size_t i = 0; i < relay->n; i++) {
                 Stream *stream = &relay->streams[i];
                 short from, to;
+                int r;
 
                 if (stream->from < 0)
                         continue;
@@ -145,9 +146,12 @@ void relay_run(Relay *relay, const struct pollfd *set, size_t n) {
                 to = revents(set, n, stream->to);
                 if (stream->start == stream->end && !stream->eof && (from & (POLLIN | POLLHUP | POLLERR)))
                         read_some(relay, stream);
-                else if (stream->start < stream->end && (to & (POLLOUT | POLLERR)) && write_some(stream) < 0)
+                else if (stream->start < stream->end && (to & (POLLOUT | POLLERR)) &&
+                         (r = write_some(stream)) < 0) {
+                        if (r != -EPIPE && relay->error == 0)
+                                relay->error = r;
                         lose_reader(relay, stream);
-                else if ((to & POLLERR) && stream->to != relay->master_fd)
+                } else if ((to & POLLERR) && stream->to != relay->master_fd)
                         lose_reader(relay, stream);
                 if (stream->from >= 0 && stream->eof && stream->start == stream->end)
                         end_stream(stream);

@@ -26,6 +26,7 @@ typedef struct Relay {
         int slave_fd; /* kept open until relay_drain(), or a command that closes its terminal for a moment would
                         * look like the end of it */
         bool hung_up; /* our side of the terminal went away */
+        int error;    /* of the first write that failed, but because nobody reads any more; negative, or 0 */
         Stream streams[RELAY_STREAMS];
 } Relay;
 

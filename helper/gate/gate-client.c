@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <termios.h>
 
@@ -13,7 +14,9 @@
 #include "common/log.h"
 #include "common/strv.h"
 #include "helper/container/descriptors.h"
+#include "helper/container/relay.h"
 #include "helper/gate/frames.h"
+#include "helper/gate/gate-fd.h"
 #include "helper/gate/gate-words.h"
 #include "helper/verbs/verbs.h"
 
@@ -38,9 +41,9 @@ static int append_word(char *payload, size_t *size, const char *word) {
         return 0;
 }
 
-static int send_request(int socket_fd, const GateWords *words) {
+static int send_request(int socket_fd, const GateWords *words, const int streams[static 3]) {
         _cleanup_free_ char *payload = malloc(FRAME_PAYLOAD_MAX);
-        int fds[FRAME_FDS_MAX] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO }, r;
+        int fds[FRAME_FDS_MAX] = { streams[0], streams[1], streams[2] }, r;
         const char *term = getenv("TERM");
         size_t n = 3, size = 0;
 
@@ -88,16 +91,90 @@ static void pass_signal(int socket_fd, int signals_fd) {
                 (void) frame_send_number(socket_fd, FRAME_SIGNAL, info.ssi_signo, "");
 }
 
-static int attend(int socket_fd, int signals_fd, uint32_t *ret_status) {
+/* What stands in the place of our standard input, output and error where these are nothing that the gate takes: pipes,
+ * with what goes through them copied by us, with our own rights. */
+typedef struct Streams {
+        Relay relay;
+        int fds[3]; /* 0, 1, 2 themselves, or owned */
+} Streams;
+
+#define STREAMS_NONE                                    \
+        (Streams) {                                     \
+                .relay = RELAY_NONE, .fds = { 0, 1, 2 } \
+        }
+
+static void streams_close_others(Streams *streams) {
+        if (streams->fds[2] == streams->fds[1])
+                streams->fds[2] = 2;
+        for (int i = 0; i < 3; i++) {
+                if (streams->fds[i] > 2)
+                        close_fd(streams->fds[i]);
+                streams->fds[i] = i;
+        }
+}
+
+static void streams_done(Streams *streams) {
+        streams_close_others(streams);
+        relay_done(&streams->relay);
+}
+#define _cleanup_streams_ _cleanup_(streams_done)
+
+static bool same_file(int a, int b) {
+        struct stat st, other;
+
+        return fstat(a, &st) >= 0 && fstat(b, &other) >= 0 && st.st_dev == other.st_dev &&
+               st.st_ino == other.st_ino;
+}
+
+static int open_streams(Streams *streams) {
+        for (int i = 0; i < 3; i++) {
+                int pipe_fds[2], r;
+
+                if (gate_stream_fits(i))
+                        continue;
+                if (i == 2 && streams->fds[1] != 1 &&
+                    same_file(1, 2)) { /* in the order in which they were said */
+                        streams->fds[2] = streams->fds[1];
+                        continue;
+                }
+                if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+                        return -errno;
+                streams->fds[i] = pipe_fds[i > 0];
+                r = i == 0 ? relay_add(&streams->relay, 0, pipe_fds[1], false, true, true)
+                           : relay_add(&streams->relay, pipe_fds[0], i, true, false, false);
+                if (r < 0)
+                        return close_fd(pipe_fds[i == 0]), r;
+        }
+        return 0;
+}
+
+/* The command has ended: what it has written is still on its way, for as long as nobody interrupts. */
+static int drain(Relay *relay) {
+        sigset_t none;
+
+        sigemptyset(&none);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+        relay_drain(relay, -1);
+        return relay->error < 0 ? log_error_errno(relay->error, "cannot write what was to be written: %m")
+                                : 0;
+}
+
+static int attend(int socket_fd, int signals_fd, Relay *relay, uint32_t *ret_status) {
         _cleanup_frame_reader_ FrameReader reader = {};
-        struct pollfd fds[] = { { .fd = socket_fd, .events = POLLIN },
-                                { .fd = signals_fd, .events = POLLIN } };
+        struct pollfd fds[2 + 2 * RELAY_STREAMS] = { { .fd = socket_fd, .events = POLLIN },
+                                                     { .fd = signals_fd, .events = POLLIN } };
         Frame frame;
         int r;
 
         for (;;) {
-                if (poll(fds, ARRAY_LEN(fds), -1) < 0 && errno != EINTR)
-                        return log_error_errno(errno, "cannot wait for the gate: %m");
+                size_t n = relay_prepare(relay, fds + 2);
+
+                if (poll(fds, 2 + n, -1) < 0) {
+                        if (errno != EINTR)
+                                return log_error_errno(errno, "cannot wait for the gate: %m");
+                        continue;
+                }
+                relay_run(relay, fds + 2, n);
                 if (fds[1].revents)
                         pass_signal(socket_fd, signals_fd);
                 if (!fds[0].revents)
@@ -120,6 +197,7 @@ static int attend(int socket_fd, int signals_fd, uint32_t *ret_status) {
 }
 
 static int run(int socket_fd, const GateWords *words, uint32_t *ret_status) {
+        _cleanup_streams_ Streams streams = STREAMS_NONE;
         _cleanup_close_ int signals_fd = -EBADF;
         struct termios before;
         bool terminal;
@@ -130,9 +208,15 @@ static int run(int socket_fd, const GateWords *words, uint32_t *ret_status) {
                 return log_error_errno(signals_fd, "cannot wait for signals: %m");
         /* Whoever made it raw may be killed before it is made well again. */
         terminal = tcgetattr(STDIN_FILENO, &before) == 0;
-        r = send_request(socket_fd, words);
+        r = open_streams(&streams);
+        if (r < 0)
+                return log_error_errno(r, "cannot make a pipe: %m");
+        r = send_request(socket_fd, words, streams.fds);
+        streams_close_others(&streams);
         if (r >= 0)
-                r = attend(socket_fd, signals_fd, ret_status);
+                r = attend(socket_fd, signals_fd, &streams.relay, ret_status);
+        if (r >= 0)
+                r = drain(&streams.relay);
         if (terminal)
                 (void) tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
         return r;

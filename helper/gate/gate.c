@@ -5,7 +5,6 @@
  * input, output and error, and nothing else of theirs. */
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,7 +12,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -26,6 +24,7 @@
 #include "helper/container/cgroup.h"
 #include "helper/gate/authority.h"
 #include "helper/gate/frames.h"
+#include "helper/gate/gate-fd.h"
 #include "helper/gate/gate-words.h"
 
 #define CONNECTIONS_PER_UID 16
@@ -122,26 +121,6 @@ static int receive_request(Gate *gate) {
         return -ETIME;
 }
 
-/* What root should not write to or read from in the place of somebody else: files of the kernel that judge the writer
- * and not who opened them, sockets whose other end is told that root speaks, and what is not open at all. */
-static bool descriptor_is_plain(int fd) {
-        int flags = fcntl(fd, F_GETFL), type;
-        socklen_t n = sizeof(type);
-        struct statfs fs;
-        struct stat st;
-
-        if (flags < 0 || (flags & O_PATH) || fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
-                return false;
-        if (S_ISSOCK(st.st_mode))
-                return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) >= 0 && type == SOCK_STREAM;
-        if (S_ISREG(st.st_mode))
-                return fs.f_type != PROC_SUPER_MAGIC && fs.f_type != SYSFS_MAGIC &&
-                       fs.f_type != CGROUP2_SUPER_MAGIC && fs.f_type != CGROUP_SUPER_MAGIC &&
-                       fs.f_type != SECURITYFS_MAGIC && fs.f_type != DEBUGFS_MAGIC &&
-                       fs.f_type != TRACEFS_MAGIC;
-        return S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode);
-}
-
 static int understand_request(Gate *gate) {
         int r;
 
@@ -160,9 +139,9 @@ static int understand_request(Gate *gate) {
         if (gate->reader.n_fds != 3 + gate->words.n_files)
                 return refuse(gate, "the descriptors do not fit the request");
         for (size_t i = 0; i < gate->reader.n_fds; i++)
-                if (!descriptor_is_plain(gate->reader.fds[i]))
-                        return refuse(gate,
-                                      "the gate takes files, pipes, terminals and stream sockets alone");
+                if (i < 3 ? !gate_stream_fits(gate->reader.fds[i]) : !gate_file_fits(gate->reader.fds[i]))
+                        return refuse(gate, i < 3 ? "the gate takes pipes and terminals for streams alone"
+                                                  : "the gate takes files alone that can be read");
         return 0;
 }
 
@@ -339,6 +318,13 @@ static int run(Gate *gate) {
         return 0;
 }
 
+/* polkit may have asked somebody for a password meanwhile. */
+static bool client_is_there(const Gate *gate) {
+        struct pollfd pollfd = { .fd = gate->socket_fd, .events = POLLRDHUP };
+
+        return poll(&pollfd, 1, 0) == 0;
+}
+
 static int serve(Gate *gate) {
         unsigned connections = 0;
         int r;
@@ -356,6 +342,10 @@ static int serve(Gate *gate) {
         r = understand_request(gate);
         if (r >= 0)
                 r = authorize_all(gate);
+        if (r >= 0 && !client_is_there(gate)) {
+                log_info("uid %u: has gone before anything was done", gate->subject.uid);
+                return -EPIPE;
+        }
         return r < 0 ? r : run(gate);
 }
 

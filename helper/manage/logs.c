@@ -312,6 +312,16 @@ static int read_options(const Call *call, Logs *ret) {
         return -1;
 }
 
+/* A service of the host that has the name of no container: its log is journalctl(1)'s to show. */
+static bool is_foreign(const char *name, const char *unit) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
+        _cleanup_unit_status_ UnitStatus status = {};
+        _cleanup_item_ Item item = {};
+
+        return bus_get_unit(bus, unit, &status) >= 0 && status.load && !streq(status.load, "not-found") &&
+               !unit_status_is_ours(&status) && !(item_open(name, &item) >= 0 && item_runs(&item));
+}
+
 /* Nothing of a container is no failure, and nothing of none is one. */
 static int nothing_there(const Logs *logs) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
@@ -337,6 +347,8 @@ int verb_logs(int argc _unused_, char *argv[]) {
                 r = read_options(&call, &logs);
         if (r >= 0)
                 return r;
+        if (is_foreign(logs.name, logs.unit))
+                return log_error("no container '%s', see berth list --all", logs.name), EXIT_NO_SUCH;
         r = sd_journal_open(&logs.journal, SD_JOURNAL_LOCAL_ONLY);
         if (r >= 0)
                 r = show(&logs, call_has(&call, LOGS_INVOCATION));
