@@ -138,30 +138,8 @@ int job_get(sd_bus *bus, const char *unit, Job *ret) {
 
 int job_list_units(sd_bus *bus, char ***ret) {
         char *patterns[] = { (char[]){ JOB_UNIT_PREFIX "*.service" }, NULL };
-        _cleanup_reply_ sd_bus_message *call = NULL, *reply = NULL;
-        _cleanup_strv_ char **units = NULL;
-        const char *unit;
-        int r;
 
-        if (!bus)
-                return -ENOTCONN;
-        r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE,
-                                           "ListUnitsByPatterns");
-        if (r >= 0)
-                r = sd_bus_message_append(call, "as", 0);
-        if (r >= 0)
-                r = sd_bus_message_append_strv(call, patterns);
-        if (r >= 0)
-                r = sd_bus_call(bus, call, 0, NULL, &reply);
-        if (r >= 0)
-                r = sd_bus_message_enter_container(reply, 'a', "(ssssssouso)");
-        while (r >= 0 && (r = sd_bus_message_read(reply, "(ssssssouso)", &unit, NULL, NULL, NULL, NULL, NULL,
-                                                  NULL, NULL, NULL, NULL)) > 0)
-                r = strv_append(&units, unit);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(units);
-        return 0;
+        return bus_list_units(bus, patterns, ret);
 }
 
 static uint64_t now_usec(void) {

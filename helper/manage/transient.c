@@ -32,50 +32,52 @@ int transient_begin(sd_bus *bus, const char *unit, Transient *ret) {
         return 0;
 }
 
-int transient_add(Transient *transient, const char *property, const char *type, ...) {
-        sd_bus_message *m = transient->message;
-        va_list ap;
+/* Opens a property and its value, which close_containers() of two ends. */
+static int open_property(sd_bus_message *m, const char *property, const char *type) {
         int r;
 
         r = sd_bus_message_open_container(m, 'r', "sv");
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", property);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', type);
+        return r < 0 ? r : sd_bus_message_open_container(m, 'v', type);
+}
+
+static int close_containers(sd_bus_message *m, unsigned n) {
+        int r = 0;
+
+        for (; r >= 0 && n > 0; n--)
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
+int transient_add(Transient *transient, const char *property, const char *type, ...) {
+        sd_bus_message *m = transient->message;
+        va_list ap;
+        int r;
+
+        r = open_property(m, property, type);
         va_start(ap, type);
         if (r >= 0)
                 r = sd_bus_message_appendv(m, type, ap);
         va_end(ap);
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+        return r < 0 ? r : close_containers(m, 2);
 }
 
 int transient_add_strv(Transient *transient, const char *property, char *const *values) {
         sd_bus_message *m = transient->message;
         int r;
 
-        r = sd_bus_message_open_container(m, 'r', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", property);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "as");
+        r = open_property(m, property, "as");
         if (r >= 0)
                 r = sd_bus_message_append_strv(m, (char **) (uintptr_t) values);
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+        return r < 0 ? r : close_containers(m, 2);
 }
 
 int transient_add_command(Transient *transient, const char *property, char *const *argv) {
         sd_bus_message *m = transient->message;
         int r;
 
-        r = sd_bus_message_open_container(m, 'r', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", property);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "a(sasas)");
+        r = open_property(m, property, "a(sasas)");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(sasas)");
         if (r >= 0)
@@ -86,9 +88,7 @@ int transient_add_command(Transient *transient, const char *property, char *cons
                 r = sd_bus_message_append_strv(m, (char **) (uintptr_t) argv);
         if (r >= 0)
                 r = sd_bus_message_append(m, "as", 1, "no-env-expand");
-        for (int i = 0; r >= 0 && i < 4; i++)
-                r = sd_bus_message_close_container(m);
-        return r;
+        return r < 0 ? r : close_containers(m, 4);
 }
 
 typedef struct Wait {
