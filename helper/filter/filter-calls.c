@@ -105,7 +105,7 @@ int build_add(Build *build, uint32_t action, int number, const struct scmp_arg_c
                         return -EOPNOTSUPP;
                 for (size_t i = 0; i < build->n_late; i++)
                         if (build->late[i].number == number)
-                                return 0;
+                                return build->late[i].action == action ? 0 : -EEXIST;
                 if (build->n_late == FILTER_LATE_MAX)
                         return -E2BIG;
                 build->late[build->n_late].number = number;
@@ -113,7 +113,7 @@ int build_add(Build *build, uint32_t action, int number, const struct scmp_arg_c
                 return 0;
         }
         r = seccomp_rule_add_array(build->library, action, number, n, args);
-        return r == -EDOM || r == -EEXIST ? 0 : r;
+        return r == -EDOM ? 0 : r; /* the library has no such call on the second architecture */
 }
 
 /* 0x40000000 marks x32, which libseccomp sees to. socketcall(2) of the 32-bit architecture, with socket (1) or socketpair

@@ -37,8 +37,9 @@ void build_done(Build *build);
  * by another is ENOSYS. */
 int build_begin(Build *build, uint32_t default_action);
 
-/* Adds a rule for a call by its number; all n conditions have to hold. A call that only other architectures have, and
- * a rule that is there already, count for nothing. -EOPNOTSUPP for conditions on a call that is too new. */
+/* Adds a rule for a call by its number; all n conditions have to hold. A call that only other architectures have counts for
+ * nothing. -EOPNOTSUPP for conditions on a call that is too new; -EEXIST for a rule that is not had beside one with another
+ * action: of the same conditions, or on x86 of socket(2) and its like, which 32-bit programs have behind one number. */
 int build_add(Build *build, uint32_t action, int number, const struct scmp_arg_cmp *args, unsigned n);
 
 /* Writes struct sock_filter after struct sock_filter, behind instructions of our own: calls that are too new or of x32

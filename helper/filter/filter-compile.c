@@ -47,6 +47,8 @@ typedef struct Rule {
         { .name = n, .why = w, .error = e, .floor = true }
 #define FLAG(n, a, bit, w) \
         { .name = n, .why = w, .error = EPERM, .arg = a, .mask = bit, .value = bit }
+#define EQUAL(n, a, v, w, e) \
+        { .name = n, .why = w, .error = e, .arg = a, .mask = UINT32_MAX, .value = v }
 /* socketpair(2) of a family that has none loads its module all the same. */
 #define FAMILIES(v, more)                                                                                   \
         { .name = "socket", .why = RARE, .error = EAFNOSUPPORT, .mask = UINT32_MAX & ~(more), .value = v }, \
@@ -94,6 +96,9 @@ static const Rule rules[] = {
         FLOOR_EQUAL("ioctl", 1, TIOCSTI, "*TIOCSTI* types into the terminal of whoever reads it", EPERM),
         FLOOR_EQUAL("ioctl", 1, TIOCLINUX, "*TIOCLINUX* pastes into the console", EPERM),
         FLOOR_EQUAL("ioctl", 1, FS_IOC_FSSETXATTR, "*FS_IOC_FSSETXATTR* gives a file to another project, whose quota it then takes", EPERM),
+        EQUAL("ioctl", 1, TIOCSETD, "*TIOCSETD* loads a line discipline, code of few users, for whoever asks", EPERM),
+        { .name = "socket", .why = "*SOCK_DCCP* loads a protocol of few users for whoever asks",
+          .error = EAFNOSUPPORT, .arg = 1, .mask = 15, .value = SOCK_DCCP },
         /* one rule for neighbours: the numbers that differ in the bits of the second argument alone */
         FAMILIES(AF_AX25, 0), FAMILIES(AF_IPX, 3) /* to AF_BRIDGE */, FAMILIES(AF_ATMPVC, 1) /* AF_X25 */,
         FAMILIES(AF_ROSE, 0), FAMILIES(AF_DECnet, 1) /* AF_NETBEUI */, FAMILIES(AF_ASH, 1) /* AF_ECONET */,

@@ -221,6 +221,15 @@ static int add_call(const Profile *profile, const char *name, uint32_t action,
                 r = build_add(profile->build, action, number, args, n);
         for (unsigned i = 0; twice && r >= 0 && i < n; i++)
                 r = build_add(profile->build, action, number, &args[i], 1);
+        /* What is allowed beside a refusal and is not had is refused by default. */
+        if (r == -EEXIST && action == SCMP_ACT_ALLOW && profile->default_action != SCMP_ACT_ALLOW)
+                return 0;
+        if (r == -EEXIST)
+                return log_error_errno(
+                                r,
+                                "SeccompProfile='%s': a rule for '%s' is lost beside another with a different action; "
+                                "give both the same action and errnoRet, or leave one out",
+                                profile->path, name);
         return r >= 0 ? 0
                       : log_error_errno(r, "SeccompProfile='%s': the rule for '%s' cannot be had: %m",
                                         profile->path, name);
@@ -293,6 +302,7 @@ static int add_profile(Profile *profile, json_object *root) {
                 { "defaultAction", json_type_string }, { "defaultErrnoRet", json_type_int },
                 { "architectures", json_type_array },  { "archMap", json_type_array },
                 { "flags", json_type_array },          { "syscalls", json_type_array },
+                { "defaultErrno", json_type_string },
         };
         uint16_t error = EPERM;
         json_object *rules = NULL;

@@ -167,10 +167,20 @@ static int add_entry(Build *filter, const Words *words, const Entry *entry) {
         uint32_t action = entry->action == ALLOW  ? SCMP_ACT_ALLOW
                           : entry->action == KILL ? SCMP_ACT_KILL_PROCESS
                                                   : SCMP_ACT_ERRNO((uint16_t) entry->action);
+        int r;
 
         if (action == (words->allow ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ALLOW))
                 return 0;
-        return build_add(filter, action, entry->number, NULL, 0);
+        r = build_add(filter, action, entry->number, NULL, 0);
+        if (r == -EEXIST) {
+                char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, entry->number);
+
+                log_error("SystemCallFilter=: '%s' cannot have another error than 'socketcall', which is the same call "
+                          "for 32-bit programs; give both the same, or name '@network-io' as a whole",
+                          name ? name : "?");
+                free(name);
+        }
+        return r;
 }
 
 /* A program that tries a new call first goes on without it if it does not exist; it cannot if it is killed. */
@@ -214,5 +224,7 @@ int filter_from_words(char *text, Build *build) {
                 r = add_entry(build, &words, &words.entries[i]);
         if (r >= 0)
                 r = add_newer(build, &words);
-        return r < 0 ? log_error_errno(r, "SystemCallFilter=: cannot be made a filter of: %m") : 0;
+        if (r < 0 && r != -EEXIST) /* which has been told */
+                log_error_errno(r, "SystemCallFilter=: cannot be made a filter of: %m");
+        return MIN(r, 0);
 }

@@ -125,6 +125,8 @@ attempt("vsock", lambda: socket.socket(40, socket.SOCK_STREAM) and None)
 master, slave = os.openpty()
 attempt("TIOCSTI", lambda: fcntl.ioctl(slave, 0x5412, b"x") and None)
 attempt("TIOCLINUX", lambda: fcntl.ioctl(slave, 0x541C, b"\2") and None)
+attempt("TIOCSETD", lambda: fcntl.ioctl(slave, 0x5423, struct.pack("i", 0)) and None)  # N_TTY, as it is
+call("DCCP", 41, 1, 6 | 0o2000000, 0)  # of a family that the kernel has, and would say ESOCKTNOSUPPORT for
 attempt("TIOCSTI with high bits", lambda: None if libc.ioctl(slave, ctypes.c_ulong(0x100005412), b"x") == 0 else
         errno.errorcode[ctypes.get_errno()])
 for kind, major, minor in (("disk", 8, 0), ("memory", 1, 1), ("loop", 7, 0), ("kmsg", 1, 11)):
@@ -139,10 +141,10 @@ DENIED = {
               "open_by_handle_at", "keyctl", "add_key", "request_key", "bpf", "perf_event_open", "userfaultfd",
               "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "reboot", "swapon", "acct",
               "settimeofday", "clock_settime", "adjtimex", "clock_adjtime", "syslog", "iopl", "ioperm", "quotactl", "kcmp", "ptrace init",
-              "read memory of init", "write memory of init", "take a descriptor of init", "raw socket", "packet socket", "TIOCSTI", "TIOCLINUX", "TIOCSTI with high bits",
+              "read memory of init", "write memory of init", "take a descriptor of init", "raw socket", "packet socket", "TIOCSTI", "TIOCLINUX", "TIOCSETD", "TIOCSTI with high bits",
               "mknod disk", "mknod memory", "mknod loop", "mknod kmsg"),
     "ENOSYS": ("clone3", "open_tree_attr", "io_uring_setup", "io_uring_enter", "unknown call", "x32"),
-    "EAFNOSUPPORT": ("vsock",),
+    "EAFNOSUPPORT": ("vsock", "DCCP"),
 }
 
 
