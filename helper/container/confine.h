@@ -30,5 +30,8 @@ int confine_seal(const Confinement *confinement);
  * memory and descriptors unreadable for others (PR_SET_DUMPABLE). For the built-in init. */
 int confine_init(uint64_t keep);
 
+/* Leaves the caller's session keyring, which holds his keys (keyctl(2), session-keyring(7)), for one that is empty. */
+int confine_keyring(void);
+
 /* Marks every descriptor from first on close-on-exec. */
 int confine_descriptors(int first);

@@ -2,7 +2,6 @@
 #include "helper/exec/spawn.h"
 
 #include <fcntl.h>
-#include <linux/keyctl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -70,13 +69,6 @@ static int reset_signals(void) {
         return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
 
-/* The caller's session keyring holds the caller's keys (keyctl(2), session-keyring(7)). */
-static int leave_keyring(void) {
-        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
-                return -errno;
-        return 0;
-}
-
 static int change_directory(const Spawn *spawn) {
         int r = command_chdir(spawn->directory);
 
@@ -103,7 +95,7 @@ static Report become(const Spawn *spawn, int error_fd) {
         if (r < 0)
                 return (Report){ STAGE_SESSION, r };
         (void) umask((mode_t) spawn->enter->state.umask); /* the caller's is not the container's business */
-        r = leave_keyring();
+        r = confine_keyring();
         if (r < 0)
                 return (Report){ STAGE_KEYRING, r };
         r = confine_apply(spawn->confinement);

@@ -292,6 +292,10 @@ static int begin(const Leader *leader) {
         int r;
 
         (void) setsid();
+        /* a unit has one of its own: KeyringMode= in systemd.exec(5) */
+        r = leader->plan->foreground ? confine_keyring() : 0;
+        if (r < 0)
+                return log_error_errno(r, "Cannot leave the caller's keyring: %m");
         r = make_network(leader);
         return r < 0 ? r : set_hostname(leader);
 }

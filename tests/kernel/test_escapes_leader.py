@@ -76,26 +76,36 @@ def look(pid):
     if not (name := open(f"/proc/{pid}/comm").read()).startswith("berth"):
         return
     count += 1
+    got = set()
     for what in ("exe", "root", "cwd", "environ", "mem", "maps", "auxv", "stack", "ns/mnt", "map_files"):
         path = f"/proc/{pid}/{what}"
         try:
             os.readlink(path) if what in ("exe", "root", "cwd", "ns/mnt") else os.listdir(path) if what == "map_files" else (
                 open(path, "rb").read(1))
-            seen.add(what)
+            got.add(what)
         except OSError:
             pass
     for fd in range(64):
         for up in ("", "/" + "../" * 12):
             if os.path.exists(f"/proc/{pid}/fd/{fd}{up}{canary}") or os.path.exists(f"/proc/{pid}/fd/{fd}{up}/canary"):
-                seen.add(f"fd{up}")
+                got.add(f"fd{up}")
     if libc.syscall(101, 0x4206, pid, 0, 0) == 0:  # PTRACE_SEIZE
-        seen.add("ptrace")
+        got.add("ptrace")
         libc.syscall(101, 17, pid, 0, 0)
     if (fd := libc.syscall(434, pid, 0)) >= 0:
         for number in range(16):
             if libc.syscall(438, fd, number, 0) >= 0:  # pidfd_getfd
-                seen.add("pidfd_getfd")
+                got.add("pidfd_getfd")
         os.close(fd)
+    # by now it may be the command, which is the container's own: to look, and to have looked a moment before
+    try:
+        if got and os.path.basename(os.readlink(f"/proc/{pid}/exe")) == "touch":
+            return
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    except PermissionError:
+        pass
+    seen.update(got)
 
 print("up", flush=True)
 while not os.path.exists("/tmp/enough"):

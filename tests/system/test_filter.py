@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -143,6 +144,31 @@ def test_no_profile_opens_the_floor(m: Machine) -> None:
     result = launch(m, f"exec python3 -c '{FLOOR}'", profile(m, OPEN), "--private-users=no", image="machine", *[
         f"--capability=CAP_{name}" for name in ("SYS_ADMIN", "DAC_READ_SEARCH", "SYS_MODULE", "SYS_BOOT")])
     assert result.lines == ["EPERM", "EPERM EPERM EPERM ENOSYS ok"]
+
+
+WITH_A_KEY = """
+import ctypes, subprocess, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall(250, 1, 0)  # a session keyring, and in it
+assert libc.syscall(248, b"user", b"canary", b"secret", 6, -3) > 0
+sys.exit(subprocess.run(sys.argv[1:]).returncode)
+"""
+LOOK_FOR_IT = "import ctypes; print(ctypes.CDLL(None).syscall(250, 10, -3, b'user', b'canary', 0))"
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="knows x86-64's numbers")
+@pytest.mark.parametrize("users", ["pick", "no"])
+def test_keys_of_the_caller_stay_outside_whatever_the_filter_allows(m: Machine, users: str) -> None:
+    """No namespace parts keyrings, and a process has its session's from its parent."""
+    found = m.run("python3", "-c", WITH_A_KEY, "python3", "-c", LOOK_FOR_IT)
+    assert int(found.out) > 0  # so it is there
+    options = (profile(m, OPEN), f"--private-users={users}")
+    launched = m.run("python3", "-c", WITH_A_KEY, "berth", "launch", "--foreground", "--name=k", "--image=machine", "--network=none",
+                     *options, "--", "python3", "-c", LOOK_FOR_IT)
+    assert launched.out == "-1\n"
+    unit = service(m, "sleep", "1000", image="machine", container=f"SeccompProfile=/etc/profile.json\nPrivateUsers={users}")
+    m.start(unit)
+    assert m.run("python3", "-c", WITH_A_KEY, "berth", "exec", unit, "--", "python3", "-c", LOOK_FOR_IT).out == "-1\n"
 
 
 def rule(names: str, action: str = "ERRNO", **more: object) -> dict[str, object]:
