@@ -186,8 +186,13 @@ int spawn_result(const Spawn *spawn, int error_fd, Failure *ret) {
                 (void) log_error_errno(report.error, "cannot change to directory '%s' in container '%s': %m",
                                        spawn->directory, spawn->enter->state.name);
                 return EXIT_BERTH;
-        case STAGE_NAMESPACE:
         case STAGE_APPARMOR:
+                (void) log_error_errno(
+                                report.error,
+                                "cannot enter the AppArmor profile '%s' of container '%s': %m; is it loaded?",
+                                spawn->enter->state.apparmor, spawn->enter->state.name);
+                return EXIT_BERTH;
+        case STAGE_NAMESPACE:
         case STAGE_STDIO:
         case STAGE_SESSION:
         case STAGE_KEYRING:
