@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/manage/usage.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/parse.h"
 
@@ -94,13 +96,36 @@ static void add_pressure(json_object *object, int cgroup_fd) {
                 json_object_object_add(object, "pressure", pressure);
 }
 
+/* Until Linux 6.10 a task that was refused counts where it was: in the group of the container's processes or of a
+ * command, not in the unit's. */
+static uint64_t refused_below(int cgroup_fd) {
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        uint64_t all = 0, value;
+        int r;
+
+        r = directory_open(cgroup_fd, ".", 0, &dir);
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0) {
+                _cleanup_close_ int fd = openat(cgroup_fd, entry->d_name,
+                                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+                if (fd >= 0 && read_figure(fd, "pids.events", "max ", &value) >= 0)
+                        all += value;
+        }
+        return all;
+}
+
 void usage_add(json_object *object, int cgroup_fd) {
+        uint64_t refused;
+
         for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
                 uint64_t value;
 
                 if (read_figure(cgroup_fd, rows[i].file, rows[i].key, &value) >= 0)
                         add_number(object, rows[i].name, value);
         }
+        if (usage_get(object, "tasks_refused", &refused) && refused == 0)
+                add_number(object, "tasks_refused", refused_below(cgroup_fd));
         add_io(object, cgroup_fd);
         add_pressure(object, cgroup_fd);
 }

@@ -51,6 +51,9 @@ def test_who_takes_more_memory_is_killed_and_it_is_called_so(g: Guest) -> None:
     assert "up" in journal.splitlines()
     assert "A process of this unit has been killed by the OOM killer." in journal
     assert "Failed with result 'oom-kill'." in journal
+    told = g.run("berth", "status", "eater", "--json", check=False)
+    assert (told.rc, told.json()["result"], told.json()["limits_hit"]) == (4, "oom-kill", ["memory"])
+    assert re.search(r"^ *Limits hit: memory$", g.run("berth", "status", "eater", check=False).out, re.MULTILINE)
     g.assert_nothing_left(before)
 
 
@@ -61,6 +64,27 @@ def test_a_fork_beyond_the_tasks_fails_inside_with_eagain(g: Guest) -> None:
     g.start("forks", check=False)
     # the init and the program are two of the ten
     assert "8 EAGAIN" in g.journal("forks").splitlines()
+
+
+def test_what_was_refused_and_who_was_killed_is_told_while_it_runs(g: Guest) -> None:
+    fork = "for n in range(40):\\n    try:\\n        os.fork() or time.sleep(1000)\\n    except OSError:\\n        print(1, flush=True)\\n        time.sleep(1000)"
+    service(g, "forks", f"""python3 -c 'import os, time\\n{fork}'""", "Tasks=10\nMemory=64M", "[Service]\nOOMPolicy=continue")
+    g.start("forks")
+    g.wait_for(lambda: "1" in g.journal("forks").splitlines(), "refusal")
+    told = g.run("berth", "status", "forks", "--json").json()
+    assert told["limits_hit"] == ["pids"] and told["tasks_refused"] >= 1 and told["tasks_max"] == 10
+    g.stop("forks")
+    service(g, "quiet", "sleep 1000", "Tasks=10\nMemory=64M", "[Service]\nOOMPolicy=continue")
+    g.start("quiet")
+    assert "limits_hit" not in g.run("berth", "status", "quiet", "--json").json()
+    eaten = g.run("berth", "exec", "--json", "quiet", "--", "python3", "-c", "x = b'1' * (128 << 20)", check=False)
+    assert (eaten.rc, eaten.json()["signal"], eaten.json()["limit"]) == (137, "KILL", "memory")
+    refused = g.run("berth", "exec", "--json", "quiet", "--", "sh", "-c", "for n in 1 2 3 4 5 6 7 8 9 10; do sleep 1000 >/dev/null 2>&1 & done", check=False)
+    assert refused.json()["limit"] == "pids", refused.out
+    told = g.run("berth", "status", "quiet", "--json").json()
+    assert told["limits_hit"][0] == "memory" and told["oom_kills"] == 1, told
+    assert g.unit("quiet", "ActiveState") == "active"
+    g.stop("quiet")
 
 
 def test_no_more_processor_time_is_used_than_given(g: Guest) -> None:
