@@ -26,7 +26,7 @@ static int control(int fd, unsigned command, uint32_t project, void *data) {
         return r < 0 ? -errno : 0;
 }
 
-static bool in_force(int fd) {
+bool layer_quota_in_force(int fd) {
         struct fs_quota_statv state = { .qs_version = FS_QSTATV_VERSION1 };
 
         return control(fd, Q_XGETQSTATV, 0, &state) >= 0 && (state.qs_flags & FS_QUOTA_PDQ_ENFD);
@@ -96,7 +96,7 @@ int layer_quota_join(int layers_fd, int layer_fd) {
 
         if (layer_quota_has(layer_fd))
                 return 1;
-        if (!in_force(layer_fd) || ioctl(layers_fd, FS_IOC_FSGETXATTR, &attributes) < 0 ||
+        if (!layer_quota_in_force(layer_fd) || ioctl(layers_fd, FS_IOC_FSGETXATTR, &attributes) < 0 ||
             attributes.fsx_projid != 0)
                 return 0;
         if (flock(layers_fd, LOCK_EX) < 0) /* from looking for a free one to taking it */
@@ -118,7 +118,7 @@ int layer_quota_set(int layer_fd, uint64_t size, uint64_t room) {
         };
         int r;
 
-        if (project == 0 || !in_force(layer_fd))
+        if (project == 0 || !layer_quota_in_force(layer_fd))
                 return -ESRCH;
         if (size > 0 && room > 0) {
                 r = control(layer_fd, Q_XGETQUOTA, project, &held);

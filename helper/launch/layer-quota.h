@@ -7,6 +7,9 @@
  * that is made in it belongs to. In a user namespace nobody can give a file to another project, the container's root
  * included; outside of one every owner can. Nothing logs. */
 
+/* Does the file system that fd is on enforce such quotas? */
+bool layer_quota_in_force(int fd);
+
 /* Is the layer a project of ours? */
 bool layer_quota_has(int layer_fd);
 

@@ -63,6 +63,8 @@ static const Check checks[] = {
           "systemctl start berth.socket" },
         { "skopeo",            "images from registries",         probe_program, "skopeo", false, "install skopeo" },
         { "mkfs.ext4",         "limits on disk space",           probe_program, "mkfs.ext4", false, "install e2fsprogs" },
+        { "project-quota",     "limits on disk space that can change", probe_project_quota, NULL, false,
+          "xfs, or ext4 with tune2fs -O quota,project, mounted with prjquota; without, Disk= is a file system in a file" },
         { "dnsmasq",           "policies by name",               probe_program, "dnsmasq", false, "install dnsmasq-base" },
         { "firewalls",         "no other firewall",              probe_no_firewall, NULL, false,
           "see that its rules and those of containers do not contradict each other" },

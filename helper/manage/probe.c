@@ -15,6 +15,7 @@
 #include "common/parse.h"
 #include "helper/container/cgroup.h"
 #include "helper/container/mount.h"
+#include "helper/launch/layer-quota.h"
 #include "helper/launch/namespaces.h"
 
 static int say(char **ret, const char *s) {
@@ -129,6 +130,14 @@ int probe_reflink(const Probe *probe, const char *word _unused_, char **ret) {
         if (ioctl(to_fd, FICLONE, from_fd) == 0)
                 return 1;
         return errno == EOPNOTSUPP || errno == EINVAL || errno == ENOTTY ? 0 : -errno;
+}
+
+int probe_project_quota(const Probe *probe, const char *word _unused_, char **ret) {
+        _cleanup_close_ int fd = openat(probe->data_fd, "layers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (say(ret, probe->data_path) < 0)
+                return -ENOMEM;
+        return layer_quota_in_force(fd >= 0 ? fd : probe->data_fd);
 }
 
 /* Asks the kernel for the number of its rule set, which changes nothing; its module comes by itself. */

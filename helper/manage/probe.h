@@ -21,9 +21,10 @@ int probe_cgroup(const Probe *probe, const char *word, char **ret);     /* there
 int probe_controller(const Probe *probe, const char *word, char **ret); /* word: cpu, memory, ... */
 int probe_path(const Probe *probe, const char *word, char **ret);       /* word: what has to exist */
 int probe_user_namespaces(const Probe *probe, const char *word, char **ret);
-int probe_file_system(const Probe *probe, const char *word, char **ret); /* word: overlay, erofs, ... */
-int probe_id_maps(const Probe *probe, const char *word, char **ret);     /* of mounts of the data */
-int probe_reflink(const Probe *probe, const char *word, char **ret);     /* of files of the data */
+int probe_file_system(const Probe *probe, const char *word, char **ret);   /* word: overlay, erofs, ... */
+int probe_id_maps(const Probe *probe, const char *word, char **ret);       /* of mounts of the data */
+int probe_reflink(const Probe *probe, const char *word, char **ret);       /* of files of the data */
+int probe_project_quota(const Probe *probe, const char *word, char **ret); /* of layers */
 int probe_nftables(const Probe *probe, const char *word, char **ret);
 int probe_program(const Probe *probe, const char *word, char **ret); /* word: its name */
 int probe_bus_name(const Probe *probe, const char *word,
