@@ -86,6 +86,10 @@ int layer_note_mounts(int layer_fd, const char *name, char *const *mounts) {
         return note(layer_fd, name, MOUNTS, text, size);
 }
 
+int layer_forget_mounts(int layer_fd) {
+        return unlinkat(layer_fd, MOUNTS, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 int layer_read_mounts(int layer_fd, const char *name, char ***ret) {
         _cleanup_strv_ char **mounts = NULL;
         _cleanup_free_ char *text = NULL;
@@ -97,7 +101,7 @@ int layer_read_mounts(int layer_fd, const char *name, char ***ret) {
                 r = strv_append(&mounts, p);
         if (r < 0)
                 return log_error_errno(
-                                r,
+                                EBADMSG,
                                 "the kept layer %s/%s does not say what the container mounts; start it "
                                 "once",
                                 LAYERS, name);

@@ -19,7 +19,10 @@ int layer_open(const Plan *plan, const State *state, int image_fd, int *ret_moun
  * first. Logs. */
 int layer_note_mounts(int layer_fd, const char *name, char *const *mounts);
 
-/* Reads that. Logs. */
+/* What was noted is not what a start would mount. Does not log. */
+int layer_forget_mounts(int layer_fd);
+
+/* Reads that. -EBADMSG: nothing is noted. Logs. */
 int layer_read_mounts(int layer_fd, const char *name, char ***ret);
 
 /* Takes from a layer that layer_open() returned the little room that a start has above Disk=: without it what is full

@@ -191,6 +191,9 @@ static int make_marked(int layers_fd, const char *name) {
 static int finish(int layers_fd, const char *name) {
         _cleanup_close_ int fd = openat(layers_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
+        /* its launches had no mounts, and the container's first one may fail before it says what it has */
+        if (fd >= 0 && layer_forget_mounts(fd) < 0)
+                return log_error_errno(errno, "[Setup] cannot be completed: %m");
         /* on disk before it counts as done: what an installation wrote is not read back by anyone */
         if (fd < 0 || syncfs(fd) < 0 || unlinkat(fd, MARK, 0) < 0 || fsync(fd) < 0)
                 return log_error_errno(errno, "[Setup] cannot be completed: %m");

@@ -129,6 +129,20 @@ def test_setup_runs_once_in_order_and_before_the_first_start(place: Place) -> No
     assert set_up(place, *commands).stdout == "one\ntwo\n0\n\n"
 
 
+def test_a_setup_does_not_say_what_the_container_mounts(place: Place) -> None:
+    """Its first start does, and until then nobody knows what would lie under a mount."""
+    bind = f"--mount=type=bind,source={place.top / 'missing'},target=/srv,read-only=yes"
+    done = set_up(place, "true", options=(bind,))
+    assert done.returncode == 125 and "does not exist" in done.stderr, done.stderr
+    done = place.run("berth-files", "file", "list", "web")
+    assert (done.returncode, done.stderr) == (1, "the kept layer /var/lib/berth/layers/web does not say what the container mounts; "
+                                                 "start it once\n")
+    (place.top / "missing").mkdir()
+    assert set_up(place, "true", options=(bind,)).returncode != 125
+    assert place.run("berth-files", "file", "list", "web").returncode == 0
+    assert "'/srv' is on a mount" in place.run("berth-files", "file", "list", "web", "/srv").stderr
+
+
 def test_a_setup_that_fails_fails_the_start_and_keeps_nothing(place: Place) -> None:
     for command, how in (("echo x >>/made; exit 7", "exit status 7"), ("kill -9 $$", "exit status 137"),
                          ("/nothing/there", "exit status 127")):
