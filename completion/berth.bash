@@ -1,8 +1,9 @@
 # bash completion for berth(1). The words come from berth itself (--dump-options: VERB, PROGRAM, OPTION, LETTER,
 # VALUE, tab-separated), so they cannot differ from what it takes.
 
+# Without a terminal, as polkit would ask for a password to complete a word.
 _berth_names() {
-    berth list --no-legend 2>/dev/null | while read -r name _; do echo "$name"; done
+    berth list --no-legend </dev/null 2>/dev/null | while read -r name _; do echo "$name"; done
 }
 
 _berth_manifests() {
@@ -15,11 +16,11 @@ _berth_manifests() {
 }
 
 _berth_images() {
-    berth image list --no-legend 2>/dev/null | while read -r name _; do echo "$name"; done
+    berth image list --no-legend </dev/null 2>/dev/null | while read -r name _; do echo "$name"; done
 }
 
 _berth_jobs() {
-    berth job list --no-legend 2>/dev/null | while read -r name _; do echo "$name"; done
+    berth job list --no-legend </dev/null 2>/dev/null | while read -r name _; do echo "$name"; done
 }
 
 _berth() {
