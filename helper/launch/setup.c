@@ -177,15 +177,20 @@ static int has_layer(int layers_fd, const char *name) {
         return layer_is_stamped(fd) && faccessat(fd, MARK, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
 }
 
+/* Makes the layer anew and returns it locked. Whoever is at work on the one that is there, such as what is about to end
+ * of a start that was killed, has a lock on it: -EBUSY. */
 static int make_marked(int layers_fd, const char *name) {
-        _cleanup_close_ int fd = -EBADF;
+        _cleanup_close_ int old_fd = layer_lock(layers_fd, name, /* exclusive= */ true), fd = -EBADF;
         int r;
 
+        if (old_fd < 0 && old_fd != -ENOENT)
+                return old_fd;
         r = layer_remove(layers_fd, name);
         if (r < 0)
                 return r;
         fd = make_path(layers_fd, name, 0700);
-        return fd < 0 ? fd : write_file_at(fd, MARK, "", 0, 0600);
+        r = fd < 0 ? fd : write_file_at(fd, MARK, "", 0, 0600);
+        return r < 0 ? r : layer_lock(layers_fd, name, /* exclusive= */ false);
 }
 
 static int finish(int layers_fd, const char *name) {
@@ -201,7 +206,7 @@ static int finish(int layers_fd, const char *name) {
 }
 
 int setup_run(const Plan *plan, char *argv[]) {
-        _cleanup_close_ int layers_fd = -EBADF;
+        _cleanup_close_ int layers_fd = -EBADF, layer_fd = -EBADF;
         _cleanup_strv_ char **line = NULL;
         int r;
 
@@ -210,7 +215,11 @@ int setup_run(const Plan *plan, char *argv[]) {
         if (r > 0)
                 return 0;
         if (r == 0)
-                r = make_marked(layers_fd, plan->name);
+                layer_fd = r = make_marked(layers_fd, plan->name);
+        if (r == -EBUSY)
+                return log_error_errno(r,
+                                       "the kept layer of '%s' is just being set up or removed; try again",
+                                       plan->name);
         if (r < 0)
                 return log_error_errno(r, "[Setup] cannot make the layer of '%s': %m", plan->name);
         r = make_line(plan, argv, &line);
