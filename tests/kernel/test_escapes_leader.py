@@ -181,6 +181,35 @@ def test_no_code_of_the_container_runs_for_those_who_enter_it(berth: Path, debia
         container.stop()
 
 
+def test_users_are_not_looked_up_in_files_of_the_host(berth: Path, debian: Path, ground: Path) -> None:
+    """passwd and group of a container that lead to such: for launch, exec and file."""
+    for name, text in (("passwd", "canary:x:0:0::/:/bin/sh\n"), ("group", "canary:x:0:\n")):
+        (ground / name).write_text(text)
+    image = ground / "image"
+    (image / "bin").mkdir(parents=True)
+    (image / "etc").mkdir()
+    shutil.copy("/bin/busybox", image / "bin/busybox")
+    for applet in ("id", "sleep"):
+        (image / "bin" / applet).symlink_to("busybox")
+    for way in (str(ground), f"../../../../../../..{ground}"):
+        for name in ("passwd", "group"):
+            (image / "etc" / name).unlink(missing_ok=True)
+            (image / "etc" / name).symlink_to(f"{way}/{name}")
+        for option in ("--user=canary", "--group=canary", "--supplementary-group=canary"):
+            done = launch(berth, image, "id", options=(option,))
+            assert (done.returncode, done.stdout) == (125, "") and "'canary': no such" in done.stderr, (option, done)
+        container = Container(berth, image)
+        try:
+            for option in ("--user=canary", "--user=0:canary"):
+                done = container.run(option, "--", "id")
+                assert (done.returncode, done.stdout) == (125, "") and "no such" in done.stderr, (option, done)
+            done = subprocess.run([berth.with_name("berth-files"), "file", "list", container.name, "/", "--user=canary"], text=True,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
+            assert (done.returncode, done.stdout) == (1, "") and "no such" in done.stderr, done
+        finally:
+            container.stop()
+
+
 def test_an_image_cannot_name_its_way_into_the_options_of_a_mount(berth: Path, debian: Path, ground: Path) -> None:
     """Paths go to the kernel as descriptors: what options of overlayfs look like is a name."""
     (ground / "canary").mkdir()
