@@ -56,6 +56,9 @@ DISK = {size: f"--disk={size << 20}" for size in (8, 16, 32)}
 #: Fills the root and says how large the file became, in MiB.
 FILL = "dd if=/dev/zero of=/big bs=64k 2>/dev/shm/error || true; echo $((($(stat -c %s /big) + 524288) / 1048576))"
 
+#: xfs gives back what was removed in its own time.
+ROOM = "until [ $(df --output=used -k / | tail -1) -lt 2000 ]; do :; done"
+
 #: What quotactl(2) tells of projects: the limit and the use, in bytes, and the files.
 QUOTA = r"""
 import ctypes, os, struct, sys
@@ -84,9 +87,6 @@ def quotas(guest: Guest, request: pytest.FixtureRequest) -> Iterator[Guest]:
     guest.sh(f"rm -rf {LAYERS}/* /var/lib/berth/snapshots/*; umount {LAYERS}")
 
 
-both = pytest.mark.parametrize("quotas", ["ext4", "xfs"], indirect=True)
-
-
 def project(g: Guest, layer: str) -> int:
     return int(g.run("lsattr", "-dp", f"{LAYERS}/{layer}").out.split()[0])
 
@@ -95,10 +95,10 @@ def quota(g: Guest, number: int) -> tuple[int, ...]:
     return tuple(map(int, g.run("python3", "-c", QUOTA, LAYERS, number).out.split()))
 
 
-@both
+@pytest.mark.parametrize("quotas", ["ext4", "xfs"], indirect=True)
 def test_a_project_quota_limits_a_kept_layer_and_can_be_changed(quotas: Guest) -> None:
     g = quotas
-    full = launch(g, f"df --output=size -k / | tail -1; {FILL}; cat /dev/shm/error >&2; rm /big; echo kept >/kept; {FILL}", KEPT, DISK[16])
+    full = launch(g, f"df --output=size -k / | tail -1; {FILL}; cat /dev/shm/error >&2; rm /big; {ROOM}; echo kept >/kept; {FILL}", KEPT, DISK[16])
     assert full.out.split() == ["16384", "16", "16"], full.err
     assert "Disk quota exceeded" in full.err or "No space left on device" in full.err
     assert "disk" not in g.run("ls", f"{LAYERS}/web").out.split()
@@ -106,20 +106,21 @@ def test_a_project_quota_limits_a_kept_layer_and_can_be_changed(quotas: Guest) -
     assert quota(g, project(g, "other"))[0] == 0
     assert launch(g, f"cat /kept; {FILL}", KEPT, DISK[32]).out == "kept\n32\n"
     # less than it has: nothing more goes in, until there is room again
-    less = launch(g, f"echo x >/x || rm -f /big /x; echo x >/x; cat /x; {FILL}", KEPT, DISK[8])
+    less = launch(g, f"echo x >/x || rm -f /big /x; {ROOM}; echo x >/x; cat /x; {FILL}", KEPT, DISK[8])
     assert less.out == "x\n8\n", less.err
     number = project(g, "web")
     assert quota(g, number)[0] == 8 << 20
     assert launch(g, "head -c 20000000 /dev/zero >/more; stat -c %s /more", KEPT).out == "20000000\n"
     assert launch(g, "true", KEPT, DISK[8]).rc == 0
     g.run("berth", "remove", "web", "--layer")
-    assert quota(g, number) == (0, 0, 0)
+    g.wait_for(lambda: quota(g, number) == (0, 0, 0), "end of the project")
 
 
 def test_files_are_limited_as_well_and_an_ephemeral_layer_leaves_no_limit(quotas: Guest) -> None:
     g = quotas
-    script = "import errno\ntry:\n    for n in range(5000): open(f'/f{n}', 'w').close()\nexcept OSError as e: print(n > 900, e.errno in (errno.EDQUOT, errno.ENOSPC))"
-    assert launch(g, f'python3 -c "{script}"', DISK[8], "--image=base").out == "True True\n"
+    made = launch(g, "i=0; while [ $i -lt 5000 ] && true >/f$i; do i=$((i + 1)); done 2>/dev/shm/error; echo $i; cat /dev/shm/error >&2", DISK[8])
+    assert 900 < int(made.out) <= 1024, made.err
+    assert "Disk quota exceeded" in made.err or "No space left on device" in made.err
     assert g.run("ls", LAYERS).out == ""
     assert g.sh(f"mkdir {LAYERS}/other; lsattr -dp {LAYERS}/other").out.split()[0] == "0"
     # of the numbers that may have been its own none has a limit
@@ -161,7 +162,7 @@ attempt("inheritance of the root", lambda: leave("."))
 """
 
 
-@both
+@pytest.mark.parametrize("quotas", ["ext4", pytest.param("xfs", marks=pytest.mark.long)], indirect=True)
 def test_no_container_leaves_its_project(quotas: Guest) -> None:
     g = quotas
     g.write("/var/tmp/escape", ESCAPE)
@@ -224,7 +225,8 @@ def test_snapshots_images_and_files_of_a_layer_that_is_a_project(quotas: Guest) 
     g.run("berth", "commit", "web", "copied", timeout=120)
     old = project(g, "web")
     g.run("berth", "snapshot", "restore", "web", "first")
-    assert project(g, "web") not in (0, old) and quota(g, old) == (0, 0, 0)
+    assert project(g, "web") not in (0, old)
+    g.wait_for(lambda: quota(g, old) == (0, 0, 0), "end of the project")
     again = launch(g, "cat /one /two; stat -c '%s %h' /data /one; ls /etc/debian_version /three 2>/dev/null; " + FILL, KEPT, DISK[8])
     assert again.out == "one\none\n1000000 1\n4 2\n7\n"
     g.run("berth", "remove", "web", "--all")
@@ -247,3 +249,139 @@ def test_a_kept_limit_can_grow(guest: Guest) -> None:
     g.wait_for(lambda: g.run("losetup", "-nlO", "BACK-FILE").out == "", "loop device given back")
     assert g.run("e2fsck", "-fn", f"{LAYERS}/web/disk", check=False).rc == 0
     g.run("berth", "remove", "web", "--layer")
+
+
+# -- disk images --
+
+#: From the directory $tree, by what the tools have.
+IMAGES = {
+    "ext4": ("raw", "truncate -s 64M it; mkfs.ext4 -q -d $tree it"),
+    "xfs": ("raw", "truncate -s 300M it; in_tools mkfs.xfs -q /tmp/it; fill"),
+    "btrfs": ("raw", "truncate -s 128M it; in_tools mkfs.btrfs -q /tmp/it; fill"),
+    "squashfs": ("squashfs", "cp -a $tree tree; in_tools mksquashfs /tmp/tree /tmp/it -quiet -no-progress >/dev/null; rm -r tree"),
+    "erofs": ("erofs", "cp -a $tree tree; in_tools mkfs.erofs --quiet /tmp/it /tmp/tree; rm -r tree"),
+}
+
+LOOK = "stat -c %u:%g /etc/owned; id -u; echo new >/etc/new && cat /etc/new; touch /etc/owned && echo written"
+
+
+@pytest.fixture
+def disk(guest: Guest, small: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """An image in a file, as large as the smallest that the programs make."""
+    kind = request.param
+    suffix, make = IMAGES[kind]
+    path = f"/var/tmp/{kind}.{suffix}"
+    guest.sh(f"""
+        in_tools() {{ mount --bind /proc {TOOLS}/proc; chroot {TOOLS} "$@"; umount {TOOLS}/proc; }}
+        fill() {{ mount -o loop it /mnt; cp -a $tree/. /mnt/; umount /mnt; }}
+        tree={small}; cd {TOOLS}/tmp; {make}; mv it {path}
+    """, timeout=60)
+    yield path
+    guest.sh(f"rm -rf {path} {LAYERS}/* /var/lib/berth/snapshots/*")
+
+
+@pytest.mark.parametrize("disk", ["xfs", "erofs", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("ext4", "btrfs"))], indirect=True)
+def test_a_container_stands_on_every_disk_image(guest: Guest, disk: str) -> None:
+    g = guest
+    image = f"--image={disk}"
+    for users in ("pick", "no"):
+        assert launch(g, LOOK, image, f"--private-users={users}").out == "1000:1000\n0\nnew\nwritten\n"
+    # two at once, of one file
+    second = "berth launch --foreground --name=two --network=none --init=no --private-users=no " + image
+    twice = g.run("sh", "-c", f"""
+        mkfifo /run/in /run/out
+        {second.replace("two", "one")} -- sh -c 'echo up; read line' </run/in >/run/out &
+        exec 3>/run/in 4</run/out; read up <&4
+        {second} -- cat /etc/debian_version; echo $?
+        exec 3>&-; wait; rm /run/in /run/out
+    """)
+    # later kernels take the second device of a btrfs for a copy of the first (tried: 6.1 does not)
+    assert twice.out == "small\n0\n" or ("btrfs" in disk and twice.out == "125\n" and "one btrfs cannot be mounted twice" in twice.err), twice.err
+    g.wait_for(lambda: disk not in g.run("losetup", "-nlO", "BACK-FILE").out, "loop devices given back")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("disk", ["btrfs", "erofs"], indirect=True)
+def test_what_a_container_keeps_over_a_disk_image_is_reached(guest: Guest, disk: str) -> None:
+    g = guest
+    image = f"--image={disk}"
+    assert launch(g, "echo kept >/kept; rm /etc/owned; cat /kept", image, KEPT, DISK[8]).out == "kept\n"
+    assert g.run("berth", "file", "read", "web", "/kept").out == "kept\n"
+    look, said = "cat /kept /etc/debian_version; ls /etc/owned 2>/dev/null || echo gone", "kept\nsmall\ngone\n"
+    g.run("berth", "snapshot", "create", "web", "first")
+    g.run("berth", "commit", "web", "copied")
+    g.run("berth", "snapshot", "restore", "web", "first")
+    assert launch(g, look, image, KEPT, DISK[8]).out == said
+    assert launch(g, look, "--image=copied").out == said
+    g.run("berth", "image", "remove", "copied")
+
+
+@pytest.mark.parametrize("disk", ["squashfs"], indirect=True)
+def test_what_this_kernel_cannot_map_is_named_with_what_to_do(guest: Guest, disk: str) -> None:
+    refused = launch(guest, LOOK, f"--image={disk}", check=False)
+    assert (refused.rc, refused.err) == (
+        125, f"image '{disk}': its file system, squashfs, cannot map ids on this kernel; make an erofs of it, or set "
+        "PrivateUsers=no\n")
+    assert launch(guest, LOOK, f"--image={disk}", "--private-users=no").out == "1000:1000\n0\nnew\nwritten\n"
+
+
+# -- AppArmor --
+
+PROFILE = """
+profile berth-test flags=(attach_disconnected) {
+  file,
+  capability,
+  network,
+  signal,
+  ptrace,
+  unix,
+  deny /etc/owned rw,
+}
+"""
+
+
+@pytest.fixture
+def profile(guest: Guest) -> Iterator[str]:
+    """A profile that is loaded; nothing of AppArmor's is installed but in the tools."""
+    security = "/sys/kernel/security/apparmor"
+    guest.write(f"{TOOLS}/tmp/profile", PROFILE)
+    guest.sh(f"""
+        mount --rbind /sys {TOOLS}/sys; mount --make-rslave {TOOLS}/sys
+        chroot {TOOLS} apparmor_parser --skip-cache --skip-kernel-load --ofile /tmp/binary /tmp/profile
+        umount -l {TOOLS}/sys
+        cat {TOOLS}/tmp/binary >{security}/.replace
+    """, timeout=60)
+    yield "berth-test"
+    guest.sh(f"grep -q '^berth-test ' {security}/profiles && echo -n berth-test >{security}/.remove", check=False)
+
+
+def test_the_command_and_what_is_executed_are_under_the_profile(guest: Guest, profile: str) -> None:
+    g = guest
+    option = f"--apparmor-profile={profile}"
+    look = ("cat /proc/self/attr/current; cat /etc/debian_version; cat /etc/owned 2>&1; "
+            "echo changeprofile unconfined 2>&1 >/proc/self/attr/current; cat /proc/self/attr/current")
+    want = ["berth-test (enforce)", "small", "cat: /etc/owned: Permission denied"]
+    for init in ("no", "yes"):
+        said = launch(g, look, option, f"--init={init}", check=False).out.splitlines()
+        assert said[:3] == want and said[-1] == want[0], said
+    # a command of a container that runs, and one after the profile has gone
+    g.write("/var/tmp/look", look)
+    both = g.run("sh", "-c", f"""
+        mkfifo /run/in /run/out
+        berth launch --foreground --name=web --network=none --image=small {option} -- sh -c 'echo up; read line' </run/in >/run/out &
+        exec 3>/run/in 4</run/out; read up <&4
+        berth exec web -- sh -c "$(cat /var/tmp/look)"
+        echo -n {profile} >/sys/kernel/security/apparmor/.remove
+        berth exec web -- true; echo $? >&2
+        exec 3>&-; wait; rm /run/in /run/out
+    """)
+    said = both.out.splitlines()
+    assert said[:3] == want and said[-1] == want[0], said
+    assert both.err.endswith("cannot enter the AppArmor profile 'berth-test' of container 'web': No such file or directory; is it loaded?\n125\n"), both.err
+
+
+def test_a_profile_that_is_not_loaded_lets_nothing_start(guest: Guest) -> None:
+    refused = launch(guest, "true", "--apparmor-profile=nobody-has-this", check=False)
+    assert (refused.rc, refused.err) == (
+        125, "Cannot enter the AppArmor profile 'nobody-has-this': No such file or directory; is it loaded?\n")
+    assert guest.sh(f"ls {LAYERS}; ls /run/berth/containers").out == ""
