@@ -48,6 +48,7 @@ class Traced:
                 f"[Service]\n{directive}=\n{directive}=/bin/bash /run/victim.sh\n")
         m.reload()
         m.start("victim")
+        self.wait_until_it_hears()
         m.stop("victim")
         self.before: Snapshot = m.leaks_snapshot()
         self.mountinfo = m.mountinfo()
@@ -58,6 +59,7 @@ class Traced:
     def trace(self) -> list[Moment]:
         self.how("-o /run/trace")
         self.m.start("victim")
+        self.wait_until_it_hears()
         self.m.stop("victim")
         self.how("")
         found = moments(self.m.read("/run/trace"))
@@ -75,8 +77,15 @@ class Traced:
         self.how("")
         result = self.m.start("victim", check=False)
         assert result.rc == 0, f"after the kill at {moment.line}\n{result}\n{self.m.journal('victim')[-2000:]}"
+        self.wait_until_it_hears()
         assert self.m.stop("victim").seconds < PROMPT
         assert self.m.unit("victim", "Result") == "success", moment.line
+
+    def wait_until_it_hears(self) -> None:
+        """With Init=no the unit is there with the exec, and TERM is lost on a PID 1 that has no handler yet."""
+        status = f"/proc/{self.m.unit('victim', 'MainPID')}/status"
+        self.m.wait_for(lambda: any(int(mask, 16) & 1 << 14 for mask in re.findall(r"^Sig(?:Cgt|Blk):\t(\w+)", self.m.read(status), re.M)),
+                        "a handler of TERM")
 
 
 def manifest(setting: str = "", start: int = 20) -> str:
@@ -129,6 +138,7 @@ def test_a_launch_that_is_killed_leaves_nothing(m: Machine, setting: str, may_ti
         seen[f"{state}/{outcome}"] += 1
         if state == "active":
             assert index > told, f"killed at {moment.line} and yet active"
+            victim.wait_until_it_hears()
             m.stop("victim")
         else:
             assert outcome in ("signal", "exit-code", *(["timeout"] if may_time_out else [])), moment.line
