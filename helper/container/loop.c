@@ -5,8 +5,11 @@
 #include <linux/loop.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
+#include "common/directory.h"
 #include "common/log.h"
+#include "common/parse.h"
 
 #define RETRIES 64
 
@@ -52,4 +55,39 @@ int loop_attach(int file_fd, const Loop *loop, const char *name, int *ret_fd) {
                 return log_error_errno(number, "%s: there are no loop devices; load the kernel module loop",
                                        name);
         return number < 0 ? log_error_errno(number, "%s: no loop device can be set up: %m", name) : number;
+}
+
+/* Does the device, which stays what it is while it is open, show that file? loop(4): by device and inode. */
+static bool shows(int fd, const struct stat *file) {
+        struct loop_info64 info;
+
+        return ioctl(fd, LOOP_GET_STATUS64, &info) == 0 && info.lo_device == file->st_dev &&
+               info.lo_inode == file->st_ino;
+}
+
+int loop_find(int file_fd, int *ret_fd) {
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        struct stat file;
+        int r;
+
+        if (fstat(file_fd, &file) < 0)
+                return -errno;
+        r = directory_open(AT_FDCWD, "/sys/block", 0, &dir);
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0) {
+                const char *number = startswith(entry->d_name, "loop");
+                _cleanup_close_ int fd = -EBADF;
+                char path[32];
+                uint32_t n;
+
+                if (!number || parse_uint32(number, &n) < 0)
+                        continue;
+                snprintf(path, sizeof(path), "/dev/loop%u", n);
+                fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+                if (fd >= 0 && shows(fd, &file)) {
+                        *ret_fd = TAKE_FD(fd);
+                        return (int) n;
+                }
+        }
+        return r < 0 ? r : -ENOENT;
 }

@@ -13,3 +13,6 @@ typedef struct Loop {
 /* Sets one up for file_fd, and returns its number and in *ret_fd the descriptor that keeps it until it is mounted. Logs,
  * name being the image's or the like. */
 int loop_attach(int file_fd, const Loop *loop, const char *name, int *ret_fd);
+
+/* The number of one that shows file_fd already; *ret_fd keeps it. -ENOENT: there is none. Does not log. */
+int loop_find(int file_fd, int *ret_fd);

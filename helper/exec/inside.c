@@ -326,7 +326,7 @@ static int enter_kept(const char *name, InsidePurpose purpose, Inside *inside) {
         r = open_before(inside, &empty_fd);
         if (r < 0)
                 return r;
-        files_fd = r = layer_open_files(inside->lock_fd, name, &mounted);
+        files_fd = r = layer_open_files(inside->lock_fd, name, /* running= */ false, &mounted);
         if (r < 0)
                 return r;
         /* Before Linux 6.6 or so overlayfs refuses layers that are attached nowhere, as a disk image is (see root.c). */

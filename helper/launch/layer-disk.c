@@ -145,33 +145,40 @@ static int grow(int mount_fd, const char *name, uint64_t size) {
                                : 0;
 }
 
-static int mount_disk(int fd, const char *name) {
-        const Loop loop = { .writable = true };
-        _cleanup_close_ int loop_fd = -EBADF;
-        const char *options[] = { NULL, "discard", NULL };
+static int mount_device(int number, uint64_t attributes, const char *name) {
         char source[48];
-        int number, mount_fd;
+        const char *options[] = { source, "discard", NULL };
+        int mount_fd;
 
-        number = loop_attach(fd, &loop, name, &loop_fd);
-        if (number < 0)
-                return number;
         snprintf(source, sizeof(source), "source=/dev/loop%d", number);
-        options[0] = source;
-        mount_fd = mount_new("ext4", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+        mount_fd = mount_new("ext4", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | attributes);
         return mount_fd < 0 ? log_error_errno(mount_fd, "%s: its ext4 cannot be mounted: %m", name)
                             : mount_fd;
 }
 
-static int open_disk(int layer_fd, const char *name) {
+static int mount_disk(int fd, const char *name) {
+        const Loop loop = { .writable = true };
+        _cleanup_close_ int loop_fd = -EBADF;
+        int number = loop_attach(fd, &loop, name, &loop_fd);
+
+        return number < 0 ? number : mount_device(number, 0, name);
+}
+
+static int open_file(int layer_fd, const char *name) {
         _cleanup_close_ int fd = openat(layer_fd, LAYER_DISK, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         struct stat st;
-        int r;
 
         if (fd < 0)
                 return log_error_errno(errno, "%s: '%s' cannot be opened: %m", name, LAYER_DISK);
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
                 return log_error_errno(EINVAL, "%s: '%s' is no file", name, LAYER_DISK);
-        r = lock_file(fd, name);
+        return TAKE_FD(fd);
+}
+
+static int open_disk(int layer_fd, const char *name) {
+        _cleanup_close_ int fd = open_file(layer_fd, name);
+        int r = fd < 0 ? fd : lock_file(fd, name);
+
         return r < 0 ? r : TAKE_FD(fd);
 }
 
@@ -191,6 +198,18 @@ int layer_disk_mount(int layer_fd, const char *name) {
         _cleanup_close_ int fd = open_disk(layer_fd, name);
 
         return fd < 0 ? fd : mount_disk(fd, name);
+}
+
+int layer_disk_mount_running(int layer_fd, const char *name) {
+        _cleanup_close_ int fd = open_file(layer_fd, name), loop_fd = -EBADF;
+        int number;
+
+        if (fd < 0)
+                return fd;
+        /* Of the same device it is the same file system; of another one it would be destroyed. */
+        number = loop_find(fd, &loop_fd);
+        return number < 0 ? log_error_errno(number, "%s: is not mounted any more; try again", name)
+                          : mount_device(number, MOUNT_ATTR_RDONLY, name);
 }
 
 int layer_disk_open(int layer_fd, const char *name, uint64_t size, bool ephemeral) {

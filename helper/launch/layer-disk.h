@@ -17,3 +17,6 @@ int layer_disk_size(int layer_fd, uint64_t *ret);
 
 /* Mounts one that is there as it is. Logs. */
 int layer_disk_mount(int layer_fd, const char *name);
+
+/* The same file system as the running container's once more, to be read. Logs. */
+int layer_disk_mount_running(int layer_fd, const char *name);

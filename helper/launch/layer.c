@@ -274,13 +274,15 @@ int layer_limit(const Plan *plan, int layer_fd) {
         return r < 0 ? log_error_errno(r, "The layer of '%s' cannot be limited: %m", plan->name) : 0;
 }
 
-int layer_open_files(int layer_fd, const char *name, bool *ret_mounted) {
+int layer_open_files(int layer_fd, const char *name, bool running, bool *ret_mounted) {
         char shown[sizeof("layer ") + sizeof(LayerName)];
         bool mounted = holds(layer_fd, LAYER_DISK);
         int fd;
 
         snprintf(shown, sizeof(shown), "layer %s", name);
-        fd = mounted ? layer_disk_mount(layer_fd, shown) : fcntl(layer_fd, F_DUPFD_CLOEXEC, 3);
+        fd = !mounted  ? fcntl(layer_fd, F_DUPFD_CLOEXEC, 3)
+             : running ? layer_disk_mount_running(layer_fd, shown)
+                       : layer_disk_mount(layer_fd, shown);
         if (fd < 0)
                 return mounted ? fd : log_error_errno(errno, "%s: %m", shown);
         *ret_mounted = mounted;

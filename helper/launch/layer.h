@@ -41,9 +41,9 @@ int layer_remove(int layers_fd, const char *layer);
 /* Removes the ephemeral layer. Logs. */
 int layer_remove_ephemeral(const char *name);
 
-/* What holds up/ and work/ of a layer that was opened and that nobody runs from: itself, or the file system that it is
- * as a detached mount; *ret_mounted says which. Logs. */
-int layer_open_files(int layer_fd, const char *name, bool *ret_mounted);
+/* What holds up/ and work/ of a layer that was opened: itself, or the file system that it is as a detached mount, one to
+ * be read if a container runs from it; *ret_mounted says which. Logs. */
+int layer_open_files(int layer_fd, const char *name, bool running, bool *ret_mounted);
 
 /* Opens and locks the kept layer of a container that does not run, and the image that it belongs over. exclusive: it
  * is to be written to. -ENOENT: there is none. Logs all but that. */

@@ -44,7 +44,6 @@ static int no_layer(const Snapshot *s) {
 }
 
 int snapshot_hold(Snapshot *s, const char *name, bool needs_layer, bool may_run) {
-        uint64_t disk;
         int r;
 
         umask(0077);
@@ -75,13 +74,7 @@ int snapshot_hold(Snapshot *s, const char *name, bool needs_layer, bool may_run)
         if (item_runs(&s->item) && !may_run)
                 return log_error_errno(EBUSY, "container '%s' runs; stop it first", s->name);
         if (needs_layer) {
-                if (item_runs(&s->item) && layer_disk_size(s->layer_fd, &disk) >= 0)
-                        return log_error_errno(
-                                        EBUSY,
-                                        "the layer of container '%s' is a file system of its own (Disk=), which is "
-                                        "mounted while it runs; stop it first",
-                                        s->name);
-                s->files_fd = r = layer_open_files(s->layer_fd, s->name, &s->mounted);
+                s->files_fd = r = layer_open_files(s->layer_fd, s->name, item_runs(&s->item), &s->mounted);
                 if (r < 0)
                         return r;
         }
