@@ -2,7 +2,9 @@
 #include "helper/container/command.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "common/contract.h"
@@ -53,4 +55,15 @@ int command_chdir(const char *path) {
         if (n < 0)
                 return -errno;
         return reached[0] == '/' ? 0 : -ENOENT;
+}
+
+pid_t command_fork(void) {
+        pid_t parent = getpid(), pid;
+
+        fflush(NULL);
+        pid = fork();
+        /* prctl(2): what it asks for is the end to come, not one that came before */
+        if (pid == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent))
+                _exit(EXIT_FAILURE);
+        return pid < 0 ? -errno : pid;
 }

@@ -16,6 +16,9 @@ int command_exec(char *const argv[], char *const env[]);
 /* 127 for what is not there (ENOENT, ENOTDIR), 126 for what is there and cannot be executed. */
 int command_exit_status(int error);
 
+/* fork(2), of a child that is killed when we end, however we do. Its pid, 0 in the child, or negative errno. */
+pid_t command_fork(void);
+
 /* Makes path the working directory, and refuses one that lies outside of the root: -ENOENT for "(unreachable)",
  * as a descriptor leaked from elsewhere would give. */
 int command_chdir(const char *path);

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -13,6 +12,7 @@
 #include "common/names.h"
 #include "common/parse.h"
 #include "common/strv.h"
+#include "helper/container/command.h"
 #include "helper/exec/place.h"
 #include "helper/storage/arrive.h"
 #include "helper/storage/pack.h"
@@ -324,12 +324,10 @@ static void close_other(int fds[2], int keep) {
 }
 
 static pid_t start(Copy *copy, int (*end)(const Copy *), int keep) {
-        pid_t pid = fork();
+        pid_t pid = command_fork();
 
         if (pid != 0)
                 return pid;
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-                _exit(EXIT_FAILED);
         close_other(copy->pipe_fds, keep);
         close_other(copy->word_fds, keep);
         _exit(end(copy));
@@ -402,9 +400,9 @@ static int run_both(Copy *copy) {
         int sent, received;
 
         sender = start(copy, from ? relay_from : send_end, 1);
-        receiver = sender < 0 ? -1 : start(copy, to ? relay_to : receive_end, 0);
+        receiver = sender < 0 ? sender : start(copy, to ? relay_to : receive_end, 0);
         if (receiver < 0)
-                log_error_errno(errno, "cannot start a process: %m");
+                log_error_errno(receiver, "cannot start a process: %m");
         for (int i = 0; i < 2; i++)
                 copy->pipe_fds[i] = close_fd(copy->pipe_fds[i]);
         sent = sender < 0 ? EXIT_FAILED : wait_for(sender);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,6 +15,7 @@
 #include "common/log.h"
 #include "common/parse.h"
 #include "common/strv.h"
+#include "helper/container/command.h"
 #include "helper/container/enter.h"
 #include "helper/container/image.h"
 #include "helper/container/live.h"
@@ -293,12 +293,10 @@ static int run_inside(Enter *enter, int (*work_on)(const Inside *, const Work *,
 
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return log_error_errno(errno, "cannot make a pipe: %m");
-        pid = fork();
+        pid = command_fork();
         if (pid == 0) {
                 _cleanup_inside_ Inside inside = INSIDE_NONE;
 
-                if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-                        _exit(EXIT_FAILED);
                 result->error = inside_join(enter, MOUNT_CAPABILITY, &inside);
                 if (result->error >= 0)
                         result->error = work_on(&inside, work, result);
@@ -307,7 +305,7 @@ static int run_inside(Enter *enter, int (*work_on)(const Inside *, const Work *,
         close_fd(fds[1]);
         if (pid < 0) {
                 close_fd(fds[0]);
-                return log_error_errno(errno, "cannot start a process: %m");
+                return log_error_errno(pid, "cannot start a process: %m");
         }
         do
                 n = read(fds[0], result, sizeof(*result));

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -44,7 +43,7 @@ static int exec_mkfs(int file_fd, bool ephemeral) {
                                NULL };
         const char *env[] = { "PATH=" DEFAULT_PATH, "LC_ALL=C.UTF-8", NULL };
 
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+        if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
                 return EXIT_FAILED;
         if (file_fd == 3 ? fcntl(3, F_SETFD, 0) < 0 : dup2(file_fd, 3) < 0)
                 return EXIT_FAILED;
@@ -56,10 +55,9 @@ static int run_mkfs(int file_fd, const char *name, bool ephemeral) {
         pid_t pid;
         int status;
 
-        fflush(NULL);
-        pid = fork();
+        pid = command_fork();
         if (pid < 0)
-                return log_error_errno(errno, "%s: cannot make a process: %m", name);
+                return log_error_errno(pid, "%s: cannot make a process: %m", name);
         if (pid == 0)
                 _exit(exec_mkfs(file_fd, ephemeral));
         while (waitpid(pid, &status, 0) < 0)

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -14,6 +13,7 @@
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/strv.h"
+#include "helper/container/command.h"
 #include "helper/container/data.h"
 #include "helper/container/notify.h"
 #include "helper/launch/layer.h"
@@ -117,21 +117,17 @@ static int await(pid_t pid, const char *first, uint64_t until, int *ret_status) 
 
 /* One command, in a launch of its own. Nothing of systemd's is for it. */
 static int run_command(char *const line[], const char *first, uint64_t until) {
-        pid_t parent = getpid(), pid;
+        pid_t pid;
         int r, status;
 
-        fflush(NULL);
-        pid = fork();
+        pid = command_fork(); /* one that outlived us would work on the layer of the next start */
         if (pid < 0)
-                return log_error_errno(errno, "Cannot make a process: %m");
+                return log_error_errno(pid, "Cannot make a process: %m");
         if (pid == 0) {
                 (void) unsetenv("NOTIFY_SOCKET");
                 (void) unsetenv("LISTEN_PID");
                 (void) unsetenv("LISTEN_FDS");
                 (void) unsetenv("WATCHDOG_USEC");
-                /* one that had died before that would leave us to work on the layer of the next start */
-                if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
-                        _exit(EXIT_BERTH);
                 execv("/proc/self/exe", line);
                 _exit(EXIT_BERTH);
         }

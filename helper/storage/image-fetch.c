@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "common/contract.h"
@@ -22,8 +21,6 @@ static int run_skopeo(const char *source, const char *target) {
         argv[n++] = "--";
         argv[n++] = source;
         argv[n++] = target;
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-                return EXIT_FAILED;
         child_reset_signals();
         /* its messages are messages, and standard output may be JSON */
         if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
@@ -36,10 +33,9 @@ int image_fetch(const char *source, const char *target, int signal_fd) {
         pid_t pid;
         int status;
 
-        fflush(NULL);
-        pid = fork();
+        pid = command_fork();
         if (pid < 0)
-                return log_error_errno(errno, "cannot make a process: %m");
+                return log_error_errno(pid, "cannot make a process: %m");
         if (pid == 0)
                 _exit(run_skopeo(source, target));
         pidfd = pidfd_open(pid, 0);

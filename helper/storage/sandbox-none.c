@@ -5,20 +5,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 
 #include "common/log.h"
+#include "helper/container/command.h"
 
 /* For builds with sanitizers alone: their runtime reads /proc and ptraces itself at the end, and is told of leaks
  * in the child only where the child ends as other processes do. What is installed is sandbox.c. */
 
 pid_t sandbox_fork(int *ret_pidfd) {
-        pid_t pid = fork();
+        pid_t pid = command_fork();
 
-        if (pid < 0)
-                return -errno;
-        if (pid == 0)
-                return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? -errno : 0;
+        if (pid <= 0)
+                return pid;
         *ret_pidfd = pidfd_open(pid, 0);
         return *ret_pidfd < 0 ? -errno : pid;
 }

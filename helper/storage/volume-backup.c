@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -17,6 +16,7 @@
 #include "common/parse.h"
 #include "common/strv.h"
 #include "helper/container/aside.h"
+#include "helper/container/command.h"
 #include "helper/container/data.h"
 #include "helper/container/frozen.h"
 #include "helper/storage/arrive.h"
@@ -43,15 +43,13 @@ static int wait_for(pid_t pid) {
 
 static int run_confined(int directory_fd, int (*work)(const Inside *inside, void *userdata),
                         void *userdata) {
-        pid_t pid = fork();
+        pid_t pid = command_fork();
 
         if (pid < 0)
-                return log_error_errno(errno, "cannot start a process: %m");
+                return log_error_errno(pid, "cannot start a process: %m");
         if (pid == 0) {
                 _cleanup_inside_ Inside inside = INSIDE_NONE;
 
-                if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-                        _exit(EXIT_FAILED);
                 directory_allow_depth();
                 if (inside_enter_host(directory_fd, &inside) < 0 || work(&inside, userdata) < 0)
                         _exit(EXIT_FAILED);
