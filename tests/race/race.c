@@ -337,7 +337,7 @@ static int race_pack(Race *race) {
                             .out_fd = fd,
                             .limits = { 1000, 1 << 20 },
                             .progress = &progress };
-        size_t size;
+        size_t size = 0;
         int r;
 
         check(fd >= 0, "memfd");

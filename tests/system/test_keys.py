@@ -197,7 +197,7 @@ def test_a_device_that_is_none_fails_the_start(m: Machine, device: str, line: st
 def test_sysctls_of_its_own_namespaces_are_set_and_the_hosts_stay(m: Machine, users: str) -> None:
     files = ["net/ipv4/ip_local_port_range", "kernel/shmmni", "fs/mqueue/msg_max", "net/ipv4/ip_unprivileged_port_start"]
     before = [m.read(f"/proc/sys/{file}") for file in files]
-    assert job(m, f"cd /proc/sys; cat {' '.join(files)}; echo 1 >kernel/shmmni || echo closed",
+    assert job(m, f"exec 2>&1; cd /proc/sys; cat {' '.join(files)}; echo 1 >kernel/shmmni || echo closed",
                f"PrivateUsers={users}\nSysctl=net.ipv4.ip_local_port_range=2048 3000\nSysctl=kernel.shmmni=77\n"
                "Sysctl=fs.mqueue.msg_max=9\nSysctl=net.ipv4.ip_unprivileged_port_start=512")[:4] == \
         ["2048\t3000", "77", "9", "512"]
