@@ -77,6 +77,7 @@ def test_stopping_and_errors_reach_systemd(m: Machine) -> None:
     m.wait_state(unit, "active")
     tell(m, unit, 'say("ERRNO=5\\nSTOPPING=1\\nEXTEND_TIMEOUT_USEC=5000000")')
     m.wait_for(lambda: m.unit(unit, "SubState") == "stop-sigterm" and m.unit(unit, "StatusErrno") == "5", "the end")
+    m.run("systemctl", "kill", "--signal=KILL", unit)  # it has not ended, and a stop would wait for that
 
 
 @pytest.mark.parametrize("users", ["no", "pick"])
