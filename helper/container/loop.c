@@ -83,7 +83,10 @@ int loop_find(int file_fd, int *ret_fd) {
                 if (!number || parse_uint32(number, &n) < 0)
                         continue;
                 snprintf(path, sizeof(path), "/dev/loop%u", n);
-                fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+                /* not for writing: udev looks into a device again that was */
+                fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+                if (fd < 0 && errno != ENOENT && errno != ENXIO)
+                        return -errno;
                 if (fd >= 0 && shows(fd, &file)) {
                         *ret_fd = TAKE_FD(fd);
                         return (int) n;

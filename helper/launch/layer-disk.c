@@ -206,7 +206,9 @@ int layer_disk_mount_running(int layer_fd, const char *name) {
                 return fd;
         /* Of the same device it is the same file system; of another one it would be destroyed. */
         number = loop_find(fd, &loop_fd);
-        return number < 0 ? log_error_errno(number, "%s: is not mounted any more; try again", name)
+        if (number == -ENOENT)
+                return log_error_errno(number, "%s: is not mounted any more; try again", name);
+        return number < 0 ? log_error_errno(number, "%s: its loop device cannot be found: %m", name)
                           : mount_device(number, MOUNT_ATTR_RDONLY, name);
 }
 
