@@ -14,7 +14,9 @@
         ROW("json", NULL, "Print one JSON object") \
         MANIFEST_OPTIONS_LOOKUP(ROW)
 
-#define MANIFEST_OPTIONS_PREVIEW(ROW) MANIFEST_OPTIONS_LOOKUP(ROW)
+#define MANIFEST_OPTIONS_PREVIEW(ROW) \
+        ROW("json", NULL, "Print one JSON array") \
+        MANIFEST_OPTIONS_LOOKUP(ROW)
 
 #define MANIFEST_OPTIONS_DIFF(ROW) \
         ROW("json", NULL, "Print one JSON object") \
@@ -24,5 +26,7 @@
         ROW("output", "DIR", "Write the manifests into DIR, where none may have their names yet") \
         ROW("json", NULL, "Print one JSON object")
 
-#define MANIFEST_OPTIONS_ENABLE(ROW) MANIFEST_OPTIONS_LOOKUP(ROW)
+#define MANIFEST_OPTIONS_ENABLE(ROW) \
+        ROW("json", NULL, "Print one JSON array") \
+        MANIFEST_OPTIONS_LOOKUP(ROW)
 /* clang-format on */

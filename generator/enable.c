@@ -5,6 +5,8 @@
  * the administrator's to run. */
 
 #include <fcntl.h>
+#include <json-c/json.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -27,6 +29,7 @@ typedef struct Enable {
         const char *inside; /* the same below --root=, as links and the paths of manifests have it */
         int dir_fd;
         bool missing, failed, changed;
+        json_object *told; /* with --json, instead of text */
 } Enable;
 
 /* What one name means. Borrows. */
@@ -42,6 +45,29 @@ static void enable_done(Enable *e) {
         set_free(e->set);
         free(e->directory);
         close_fd(e->dir_fd);
+        json_object_put(e->told);
+}
+
+enum { ENABLED = 1 << 0, CHANGED = 1 << 1 };
+
+/* How a name stands now, as text or as an object. */
+static _printf_(4, 5) void tell(Enable *e, const char *name, unsigned how, const char *format, ...) {
+        json_object *object;
+        va_list ap;
+
+        e->changed |= how & CHANGED;
+        if (!e->told) {
+                va_start(ap, format);
+                vprintf(format, ap);
+                va_end(ap);
+                putchar('\n');
+                return;
+        }
+        object = json_object_new_object();
+        json_object_object_add(object, "name", json_object_new_string(name));
+        json_object_object_add(object, "enabled", json_object_new_boolean(how & ENABLED));
+        json_object_object_add(object, "changed", json_object_new_boolean(how & CHANGED));
+        json_object_array_add(e->told, object);
 }
 
 /* Logs what cannot be done with a name. Always 0: the other names go on. */
@@ -163,15 +189,15 @@ static int enable_one(Enable *e, const char *name) {
         if (r < 0)
                 return r;
         if (r > 0) {
-                printf("%s is enabled already\n", name);
+                tell(e, name, ENABLED, "%s is enabled already", name);
                 return 0;
         }
         r = s.instance ? 0 : is_wanted(e, &s);
         if (r < 0)
                 return r;
         if (r > 0) {
-                printf("%s is enabled already, by [Install] of %s or of its drop-ins\n", name,
-                       s.source->path);
+                tell(e, name, ENABLED, "%s is enabled already, by [Install] of %s or of its drop-ins", name,
+                     s.source->path);
                 return 0;
         }
         r = open_administrators(e);
@@ -185,9 +211,8 @@ static int enable_one(Enable *e, const char *name) {
                 r = write_file_at(fd, DROPIN, DROPIN_TEXT, strlen(DROPIN_TEXT), 0644);
         if (r < 0)
                 return refuse(e, r, "enable", name);
-        printf("%s is started with the system from now on: %s/%s/" DROPIN "\n", name, e->directory,
-               s.dropins);
-        e->changed = true;
+        tell(e, name, ENABLED | CHANGED, "%s is started with the system from now on: %s/%s/" DROPIN, name,
+             e->directory, s.dropins);
         return 0;
 }
 
@@ -237,15 +262,14 @@ static int disable_one(Enable *e, const char *name) {
                 if (k < 0)
                         return refuse(e, k, "disable", name);
                 remove_instance(e, &s);
-                printf("%s is no longer started with the system by berth enable\n", name);
-                e->changed = true;
+                tell(e, name, CHANGED, "%s is no longer started with the system by berth enable", name);
                 return 0;
         }
         wanted = s.instance ? 0 : is_wanted(e, &s);
         if (wanted < 0)
                 return wanted;
         if (wanted == 0) {
-                printf("%s is disabled already\n", name);
+                tell(e, name, 0, "%s is disabled already", name);
                 return 0;
         }
         log_error("'%s' is started by [Install] of %s or of its drop-ins, which berth enable did not write; remove WantedBy= "
@@ -276,6 +300,7 @@ static int run(const Tool *tool, int (*one)(Enable *e, const char *name)) {
         r = set_open(&tool->set, &e.set);
         if (r < 0)
                 return EXIT_FAILED; /* logged */
+        e.told = tool->json ? json_object_new_array() : NULL;
         r = find_directory(&e, &tool->set);
         for (char **name = tool->arguments; r >= 0 && *name; name++)
                 r = one(&e, *name);
@@ -283,7 +308,10 @@ static int run(const Tool *tool, int (*one)(Enable *e, const char *name)) {
                 (void) log_oom();
                 return EXIT_FAILED;
         }
-        if (e.changed)
+        if (e.told)
+                puts(json_object_to_json_string_ext(e.told, JSON_C_TO_STRING_PLAIN |
+                                                                            JSON_C_TO_STRING_NOSLASHESCAPE));
+        else if (e.changed)
                 puts("Run systemctl daemon-reload for it to hold.");
         if (e.missing)
                 return EXIT_NO_SUCH;

@@ -2,6 +2,7 @@
 
 /* "berth preview": the units that the generator would make, on standard output. Nothing is written. */
 
+#include <json-c/json.h>
 #include <stdio.h>
 
 #include "common/contract.h"
@@ -12,14 +13,35 @@
 
 typedef struct Preview {
         Set *set;
-        Report *report; /* what is wrong, on standard error */
-        bool missing;   /* a manifest was named that is not there */
-        bool any;       /* something was printed */
+        Report *report;     /* what is wrong, on standard error */
+        bool missing;       /* a manifest was named that is not there */
+        bool any;           /* something was printed */
+        json_object *units; /* with --json, instead */
 } Preview;
 
 static void preview_done(Preview *p) {
         set_free(p->set);
         report_free(p->report);
+        json_object_put(p->units);
+}
+
+/* A file of the generator, or a link. */
+static void add_unit(Preview *p, const char *path, const char *text, const char *target) {
+        json_object *object = json_object_new_object();
+        char full[4096];
+
+        snprintf(full, sizeof(full), GENERATOR_DIR "/%s", path);
+        json_object_object_add(object, "path", report_new_text(full));
+        json_object_object_add(object, text ? "text" : "target", report_new_text(text ? text : target));
+        json_object_array_add(p->units, object);
+}
+
+static void add_service(Preview *p, const Service *service) {
+        add_unit(p, service->unit, service->text, NULL);
+        for (size_t i = 0; i < service->further.n; i++)
+                add_unit(p, service->further.list[i].path, service->further.list[i].text, NULL);
+        for (size_t i = 0; i < service->links.n; i++)
+                add_unit(p, service->links.list[i].path, NULL, service->links.list[i].target);
 }
 
 /* The path is the one that systemd gives to generators, whatever --root= says: where the unit will be. */
@@ -55,7 +77,10 @@ static int preview_one(Preview *p, const Choice *choice) {
         if (r < 0)
                 return r;
         report_manifest(p->report, &m);
-        print_service(p, &service);
+        if (p->units)
+                add_service(p, &service);
+        else
+                print_service(p, &service);
         return 0;
 }
 
@@ -82,6 +107,7 @@ int verb_preview(const Tool *tool) {
         r = set_open(&tool->set, &p.set);
         if (r < 0)
                 return EXIT_FAILED; /* logged */
+        p.units = tool->json ? json_object_new_array() : NULL;
         r = report_new(stderr, false, &p.report);
         for (size_t i = 0; r >= 0 && !tool->arguments[0] && i < set_lookup(p.set)->n; i++) {
                 const Source *source = &set_lookup(p.set)->list[i];
@@ -90,6 +116,9 @@ int verb_preview(const Tool *tool) {
         }
         for (char **argument = tool->arguments; r >= 0 && *argument; argument++)
                 r = preview_argument(&p, *argument);
+        if (r >= 0 && p.units)
+                puts(json_object_to_json_string_ext(
+                                p.units, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
         if (r >= 0)
                 r = report_finish(p.report);
         if (r < 0) {

@@ -42,8 +42,7 @@ static void set(Report *r, json_object *object, const char *key, json_object *va
                 r->failed = true;
 }
 
-/* JSON is UTF-8; a file's name need not be. */
-static json_object *new_text(const char *s) {
+json_object *report_new_text(const char *s) {
         _cleanup_free_ char *copy = strdup(s);
 
         if (!copy)
@@ -61,11 +60,11 @@ static void add_object(Report *r, const char *path, DiagLevel level, unsigned li
                 r->failed = true;
                 return;
         }
-        set(r, object, "file", new_text(path));
+        set(r, object, "file", report_new_text(path));
         set(r, object, "line", json_object_new_int64(line));
         set(r, object, "column", json_object_new_int64(column));
         set(r, object, "level", json_object_new_string(level == DIAG_ERROR ? "error" : "warning"));
-        set(r, object, "message", new_text(message));
+        set(r, object, "message", report_new_text(message));
         if (json_object_array_add(r->findings, object) < 0) {
                 json_object_put(object);
                 r->failed = true;

@@ -25,3 +25,6 @@ void report_manifest(Report *r, const Manifest *m);
 
 /* Prints the object, if it is one. 0, 1 if an error was added, or -ENOMEM. */
 int report_finish(Report *r);
+
+/* A string of JSON, which is UTF-8, of what need not be, as a file's name: what is not becomes '?'. */
+struct json_object *report_new_text(const char *s);

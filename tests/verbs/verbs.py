@@ -74,7 +74,7 @@ class CommandLine(Verbs):
             (["check", "--json=yes"], "--json takes no value, see berth check --help\n"),
             (["preview", "--root"], "--root needs a value: --root=DIR\n"),
             (["preview", "--root="], "--root needs a value: --root=DIR\n"),
-            (["preview", "--json"], "Unknown option '--json', see berth preview --help\n"),
+            (["preview", "--output=x"], "Unknown option '--output=x', see berth preview --help\n"),
             (["convert"], "Expected FILE...|DIR, see berth convert --help\n"),
             (["enable"], "Expected NAME..., see berth enable --help\n"),
             (["disable", "--output=x", "y"], "Unknown option '--output=x', see berth disable --help\n"),
@@ -108,6 +108,14 @@ class Preview(Verbs):
                     "# /run/systemd/generator/multi-user.target.wants/web.service -> ../web.service\n"]
         self.assertEqual(told, "\n".join(expected))
         self.assertEqual(self.tool("preview", "web", status=0).stdout, "\n".join(expected[1:]))
+
+    def test_as_json(self):
+        self.write("etc/berth/web.berth", PLAIN + ENABLED)
+        told = json.loads(self.tool("preview", "--json", status=0, stderr="").stdout)
+        out = self.generate()
+        self.assertEqual(told, [
+            {"path": "/run/systemd/generator/web.service", "text": (out / "web.service").read_text()},
+            {"path": "/run/systemd/generator/multi-user.target.wants/web.service", "target": "../web.service"}])
 
     def test_a_file_may_stand_anywhere(self):
         path = self.write("home/new.berth", PLAIN)
@@ -259,6 +267,19 @@ class Enable(Verbs):
         self.tool("disable", "web", status=0, stderr="", stdout="web is disabled already\n")
         self.assertFalse((self.etc / "web.berth.d").exists())
         self.assertEqual(before, {name: text for name, text in self.files().items() if name.startswith("etc")})
+
+    def test_as_json(self):
+        self.write("etc/berth/web.berth", PLAIN)
+        self.write("etc/berth/own.berth", PLAIN + ENABLED)
+
+        def told(verb, *names, status=0):
+            return [(entry["name"], entry["enabled"], entry["changed"])
+                    for entry in json.loads(self.tool(verb, "--json", *names, status=status).stdout)]
+
+        self.assertEqual(told("enable", "web", "own"), [("web", True, True), ("own", True, False)])
+        self.assertEqual(told("enable", "web", "nope", status=3), [("web", True, False)])
+        self.assertEqual(told("disable", "web"), [("web", False, True)])
+        self.assertEqual(told("disable", "web", "own", status=1), [("web", False, False)])
 
     def test_an_install_section_of_its_own(self):
         self.write("etc/berth/web.berth", PLAIN + ENABLED)
