@@ -20,6 +20,7 @@
 #include "helper/container/confine.h"
 #include "helper/container/enter.h"
 #include "helper/container/image.h"
+#include "helper/container/known.h"
 #include "helper/container/mount.h"
 #include "helper/container/user.h"
 #include "helper/launch/layer.h"
@@ -265,36 +266,6 @@ static int cover_mounts(const char *name, InsidePurpose purpose, Inside *inside)
         return MIN(r, 0);
 }
 
-/* Is there a manifest of that name, or of the template that it is an instance of? */
-static bool has_manifest(const char *name) {
-        static const char path[] = BERTH_MANIFEST_PATH;
-
-        for (const char *p = path; *p; p += strcspn(p, ":"), p += *p == ':') {
-                const int names[] = { (int) strlen(name),
-                                      strchr(name, '@') ? (int) strcspn(name, "@") + 1 : 0 };
-
-                for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-                        _cleanup_free_ char *file = NULL;
-
-                        if (names[i] > 0 &&
-                            asprintf(&file, "%.*s/%.*s.berth", (int) strcspn(p, ":"), p, names[i], name) >=
-                                            0 &&
-                            access(file, F_OK) == 0)
-                                return true;
-                }
-        }
-        return false;
-}
-
-bool inside_known(const char *name) {
-        _cleanup_free_ char *layer = NULL;
-
-        if (!name_valid(name, false))
-                return false;
-        return has_manifest(name) ||
-               (asprintf(&layer, "%s/layers/%s", BERTH_DATA_DIR, name) >= 0 && access(layer, F_OK) == 0);
-}
-
 /* Enters what a container that does not run has kept. */
 static int enter_kept(const char *name, InsidePurpose purpose, Inside *inside) {
         _cleanup_close_ int empty_fd = -EBADF, files_fd = -EBADF;
@@ -310,14 +281,14 @@ static int enter_kept(const char *name, InsidePurpose purpose, Inside *inside) {
         if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
                 return log_error_errno(errno, "cannot make a mount namespace: %m");
         inside->lock_fd = r = layer_open_kept(name, purpose == INSIDE_WRITE, &image);
-        if (r == -ENOENT && has_manifest(name))
+        if (r == -ENOENT && known_manifest(name))
                 return log_error_errno(
                                 ESRCH,
                                 "container '%s' is not running, and has kept no files (Ephemeral=yes, or it "
                                 "never started)",
                                 name);
         if (r == -ENOENT)
-                return log_error_errno(r, "there is no container '%s', see berth list --all", name);
+                return log_error_errno(r, "no container '%s', see berth list --all", name);
         if (r < 0)
                 return r;
         /* A start that was quicker than we has it running by now: whoever holds the layer is asked last. */

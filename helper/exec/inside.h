@@ -42,9 +42,6 @@ int inside_enter(const char *name, const char *user, InsidePurpose purpose, Insi
 /* The same for a container that has been found, with further capabilities (a bit each) in its user namespace. */
 int inside_join(Enter *enter, uint64_t capabilities, Inside *ret);
 
-/* Is there a container of that name, if none runs: one that has a manifest, or a kept layer? */
-bool inside_known(const char *name);
-
 /* The same for files of the host below directory_fd: descriptors alone lead anywhere from here on, and nothing is left
  * of root's rights but those over files; a caller who is not root stays what they are. ret->root_fd is a copy of
  * directory_fd. Logs. */

@@ -39,6 +39,7 @@ typedef struct Copy {
         End from, to;
         char *leaf;   /* what is copied is called so; NULL: what is in it is copied, or all of a stream */
         bool relayed; /* the caller is not root: another berth is at a container's end */
+        bool json;
         bool owned;
         uid_t uid;
         gid_t gid;
@@ -139,7 +140,10 @@ static int parse_words(char *argv[], Copy *copy) {
                                             : 0;
                 else if (r == CP_TOP)
                         r = parse_top(value, copy);
-                else if (r == OPTIONS_OPERAND && n < ARRAY_LEN(words)) {
+                else if (r == CP_JSON) {
+                        copy->json = true;
+                        r = 0;
+                } else if (r == OPTIONS_OPERAND && n < ARRAY_LEN(words)) {
                         words[n++] = value;
                         r = 0;
                 } else if (r == OPTIONS_OPERAND)
@@ -162,6 +166,8 @@ static int parse_words(char *argv[], Copy *copy) {
         if (copy->from.kind != END_CONTAINER && copy->to.kind != END_CONTAINER)
                 return log_error_errno(EINVAL, "neither '%s' nor '%s' is of a container: NAME:/PATH",
                                        words[0], words[1]);
+        if (copy->json && copy->to.kind == END_STREAM)
+                return log_error_errno(EINVAL, "--json and an archive cannot both be standard output");
         if (copy->owned && copy->from.kind == END_STREAM)
                 return log_error_errno(EINVAL, "--owner= is not for what a stream brings along");
         return 0;
@@ -286,8 +292,14 @@ static int settle(const Copy *copy, Place *place) {
         return 0;
 }
 
+static int print_count(const ExtractCount *count) {
+        printf("{\"entries\":%ju,\"bytes\":%ju}\n", (uintmax_t) count->entries, (uintmax_t) count->bytes);
+        return fflush(stdout) == EOF ? EXIT_FAILED : EXIT_DONE;
+}
+
 static int receive_end(const Copy *copy) {
         Progress progress = {};
+        ExtractCount count = {};
         _cleanup_inside_ Inside inside = INSIDE_NONE;
         _cleanup_place_ Place place = PLACE_NONE;
         const Arrival arrival = {
@@ -298,6 +310,7 @@ static int receive_end(const Copy *copy) {
                 .word_fd = copy->word_fds[0],
                 .limits = copy->limits,
                 .progress = &progress,
+                .ret_count = &count,
         };
         struct stat st;
         int r;
@@ -314,7 +327,9 @@ static int receive_end(const Copy *copy) {
                 r = settle(copy, &place);
         if (r < 0)
                 return failed(&copy->to, r);
-        return arrive(&arrival, &place) < 0 ? EXIT_FAILED : EXIT_DONE;
+        if (arrive(&arrival, &place) < 0)
+                return EXIT_FAILED;
+        return copy->json ? print_count(&count) : EXIT_DONE;
 }
 
 /* -- the one that waits -- */
@@ -357,6 +372,8 @@ static int relay_words(const Copy *copy, bool reads, char ***ret) {
                 r = strv_appendf(ret, "--max-size=%ju", (uintmax_t) copy->limits.bytes);
         if (r >= 0 && reads && copy->owned)
                 r = strv_appendf(ret, "--owner=%u:%u", copy->uid, copy->gid);
+        if (r >= 0 && !reads && copy->json)
+                r = strv_append(ret, "--json");
         if (r >= 0 && !reads && copy->leaf)
                 r = strv_appendf(ret, "--top=%s", copy->leaf);
         if (r >= 0)

@@ -18,6 +18,7 @@
 #include "helper/container/command.h"
 #include "helper/container/enter.h"
 #include "helper/container/image.h"
+#include "helper/container/known.h"
 #include "helper/container/live.h"
 #include "helper/container/mount.h"
 #include "helper/exec/inside.h"
@@ -398,7 +399,7 @@ static int mount_one(const Request *request, Enter *enter, const char *fields, M
 static int status_of(const char *name, int r) {
         if (r >= 0)
                 return EXIT_DONE;
-        if (r == -ESRCH || (r == -ENOENT && inside_known(name)))
+        if (r == -ESRCH || (r == -ENOENT && known_container(name)))
                 return EXIT_NOT_RUNNING;
         return r == -ENOENT ? EXIT_NO_SUCH : EXIT_FAILED;
 }
@@ -462,9 +463,13 @@ int verb_mount(int argc _unused_, char *argv[]) {
 
 /* -- umount -- */
 
-static int parse_umount(char *argv[], const char **ret_name, const char **ret_what) {
-        static const Option none[] = { {} };
-        OptionParser parser = { .options = none, .argv = argv };
+typedef struct Umount {
+        const char *name, *what;
+        bool json;
+} Umount;
+
+static int parse_umount(char *argv[], Umount *ret) {
+        OptionParser parser = { .options = umount_options, .argv = argv };
         const char *words[2] = {}, *value;
         size_t n = 0;
         int r;
@@ -476,6 +481,10 @@ static int parse_umount(char *argv[], const char **ret_name, const char **ret_wh
                 }
                 if (r < 0)
                         return r;
+                if (r == UMOUNT_JSON) {
+                        ret->json = true;
+                        continue;
+                }
                 if (n == ARRAY_LEN(words))
                         return log_error_errno(EINVAL,
                                                "umount takes a name and a target or id: %s is one more",
@@ -486,8 +495,8 @@ static int parse_umount(char *argv[], const char **ret_name, const char **ret_wh
                 return log_error_errno(
                                 EINVAL,
                                 "umount needs a name and a target or id: berth umount NAME TARGET|ID");
-        *ret_name = words[0];
-        *ret_what = words[1];
+        ret->name = words[0];
+        ret->what = words[1];
         return 0;
 }
 
@@ -539,7 +548,8 @@ static int umount_one(Enter *enter, const LiveMount *mount, const char *target) 
         return r < 0 ? log_error_errno(r, "container '%s': cannot forget the mount: %m", name) : 0;
 }
 
-static int run_umount(const char *name, const char *what) {
+static int run_umount(const Umount *umount) {
+        const char *name = umount->name, *what = umount->what;
         _cleanup_live_mounts_ LiveMounts mounts = {};
         _cleanup_enter_ Enter enter = ENTER_NONE;
         _cleanup_free_ char *target = NULL;
@@ -560,12 +570,21 @@ static int run_umount(const char *name, const char *what) {
                           name, what, name);
                 return EXIT_FAILED;
         }
-        return umount_one(&enter, mount, target) < 0 ? EXIT_FAILED : EXIT_DONE;
+        if (umount_one(&enter, mount, target) < 0)
+                return EXIT_FAILED;
+        if (umount->json) {
+                _cleanup_json_ json_object *object = json_object_new_object();
+
+                json_object_object_add(object, "id", json_object_new_uint64(mount->id));
+                json_add_string(object, "target", target);
+                print_json(object);
+        }
+        return EXIT_DONE;
 }
 
 int verb_umount(int argc _unused_, char *argv[]) {
-        const char *name = NULL, *what = NULL;
-        int r = parse_umount(argv, &name, &what);
+        Umount umount = {};
+        int r = parse_umount(argv, &umount);
 
-        return r < 0 ? EXIT_USAGE : r > 0 ? EXIT_DONE : run_umount(name, what);
+        return r < 0 ? EXIT_USAGE : r > 0 ? EXIT_DONE : run_umount(&umount);
 }

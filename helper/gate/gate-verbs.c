@@ -71,8 +71,8 @@ const GateVerb gate_verbs[] = {
         { "snapshot", "remove", .operands = "c?t", .options = ALL },
         /* --force and --freeze concern whatever container uses the volume. */
         { "volume", "list", .operands = "?c", .options = BIT(VOLUME_JSON) | BIT(VOLUME_NO_LEGEND) },
-        { "volume", "create", .operands = "v", .options = BIT(VOLUME_OWNER) | BIT(VOLUME_MODE) },
-        { "volume", "remove", .operands = "v" },
+        { "volume", "create", .operands = "v", .options = BIT(VOLUME_OWNER) | BIT(VOLUME_MODE) | BIT(VOLUME_JSON) },
+        { "volume", "remove", .operands = "v", .options = BIT(VOLUME_JSON) },
         { "volume", "backup", .operands = "vo", .options = BIT(VOLUME_JSON) },
         { "volume", "restore", .operands = "vf", .options = BIT(VOLUME_MAX_SIZE) | BIT(VOLUME_JSON) },
 

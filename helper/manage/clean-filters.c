@@ -49,8 +49,7 @@ static bool is_used(int dir_fd, const char *file, char *const *used) {
 int clean_filters(bool (*keep)(const void *userdata, int dir_fd, const char *file), const void *userdata) {
         _cleanup_strv_ char **used = NULL, **files = NULL;
         _cleanup_close_ int dir_fd = open(FILTER_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        size_t n = 0;
-        int r;
+        int n = 0, r;
 
         if (dir_fd < 0)
                 return errno == ENOENT ? 0 : log_error_errno(errno, "cannot open '%s': %m", FILTER_DIR);
@@ -66,8 +65,5 @@ int clean_filters(bool (*keep)(const void *userdata, int dir_fd, const char *fil
                         return log_error_errno(errno, "cannot remove '%s/%s': %m", FILTER_DIR, *file);
                 n++;
         }
-        if (n > 0)
-                log_info("removed %zu compiled filter%s that no running container has", n,
-                         n == 1 ? "" : "s");
-        return 0;
+        return n;
 }

@@ -4,5 +4,5 @@
 #include "common/base.h"
 
 /* Removes the compiled filters that no running container has (helper/launch/filter-own.h); what is missing is compiled
- * again. Keeps those for which keep() says so. Logs. */
+ * again. Keeps those for which keep() says so. Returns how many; logs what fails. */
 int clean_filters(bool (*keep)(const void *userdata, int dir_fd, const char *file), const void *userdata);

@@ -20,9 +20,11 @@
 #include "helper/manage/clean-filters.h"
 #include "helper/manage/job.h"
 #include "helper/manage/machine.h"
+#include "helper/manage/remnants.h"
 #include "helper/manage/run.h"
 #include "helper/storage/snapshot-store.h"
 #include "helper/storage/store.h"
+#include "helper/text/print.h"
 #include "helper/verbs/verbs.h"
 
 /* berth clean: removes what no running container owns. Every kind of remnant is found by its own name, so that one
@@ -37,6 +39,7 @@ typedef struct Cleaning {
         sd_bus *bus; /* NULL: none */
         bool all;
         bool failed;
+        Remnants remnants;
 } Cleaning;
 
 static bool is_young(int dir_fd, const char *name) {
@@ -60,12 +63,9 @@ static bool is_owned(const Cleaning *cleaning, const char *name, const Item *ite
         return bus_get_unit(cleaning->bus, unit, &status) >= 0 && unit_status_busy(&status);
 }
 
-static void report(Cleaning *cleaning, int r, const char *what, const char *name) {
-        if (r < 0) {
-                log_error_errno(r, "cannot remove %s of container '%s': %m", what, name);
-                cleaning->failed = true;
-        } else
-                log_info("removed %s of container '%s'", what, name);
+/* What has been removed if it was there, as all that was found is. */
+static void report(Cleaning *cleaning, int r, Remnant remnant, const char *name) {
+        remnants_add(&cleaning->remnants, r < 0 ? r : 1, remnant, name);
 }
 
 /* May what entry in dir_fd is, a remnant of container name, be removed? */
@@ -85,7 +85,7 @@ static void clean_layer(Cleaning *cleaning, int dir_fd, const char *entry) {
                 return;
         name = strndup(entry, (size_t) (suffix - entry));
         if (name && is_remnant(cleaning, dir_fd, entry, name))
-                report(cleaning, layer_remove_ephemeral(name), "the ephemeral layer", name);
+                report(cleaning, layer_remove_ephemeral(name), REMNANT_EPHEMERAL_LAYER, name);
 }
 
 /* What killed removals have left. */
@@ -107,12 +107,12 @@ static void clean_range(Cleaning *cleaning, int dir_fd, const char *entry) {
                 return;
         name[n] = '\0';
         if (is_remnant(cleaning, dir_fd, entry, name))
-                report(cleaning, range_release(name, 0), "the user ids", name);
+                report(cleaning, range_release(name, 0), REMNANT_USER_IDS, name);
 }
 
 static void clean_given(Cleaning *cleaning, int dir_fd, const char *entry) {
         if (is_remnant(cleaning, dir_fd, entry, entry))
-                report(cleaning, range_release(entry, 0), "the user ids", entry);
+                report(cleaning, range_release(entry, 0), REMNANT_USER_IDS, entry);
 }
 
 /* The empty control groups of finished execs. */
@@ -136,7 +136,7 @@ static void clean_cgroups(const Item *item) {
 
 static void clean_run(Cleaning *cleaning, int dir_fd, const char *entry) {
         if (is_remnant(cleaning, dir_fd, entry, entry))
-                report(cleaning, run_remove(entry), "the unit", entry);
+                report(cleaning, run_remove(entry), REMNANT_UNIT, entry);
 }
 
 static bool is_kept_filter(const void *userdata, int dir_fd, const char *file) {
@@ -152,7 +152,7 @@ static void clean_state(Cleaning *cleaning, int dir_fd, const char *entry) {
                 return;
         clean_cgroups(&item);
         if (is_remnant(cleaning, dir_fd, entry, entry))
-                report(cleaning, state_remove(entry), "the state", entry);
+                report(cleaning, state_remove(entry), REMNANT_STATE, entry);
 }
 
 static void clean_directory(Cleaning *cleaning, const char *path,
@@ -205,13 +205,65 @@ static void clean_machines(Cleaning *cleaning) {
                 if (r >= 0)
                         r = machine_remove_stale(cleaning->bus, *machine, leader);
                 if (r < 0 && r != -EEXIST)
-                        report(cleaning, r, "the entry at systemd-machined", *machine);
+                        report(cleaning, r, REMNANT_MACHINE, *machine);
         }
+}
+
+static json_object *names_to_array(char *const *names) {
+        json_object *array = json_object_new_array();
+
+        for (size_t i = 0; array && names && names[i]; i++)
+                json_object_array_add(array, json_object_new_string(names[i]));
+        return array;
+}
+
+/* What is not a container's own. */
+static void tell(const Cleaning *cleaning, char *const *jobs, int filters) {
+        _cleanup_json_ json_object *object = NULL;
+
+        if (!cleaning->remnants.array) {
+                for (size_t i = 0; jobs && jobs[i]; i++)
+                        log_info("removed job '%s'", jobs[i]);
+                if (filters > 0)
+                        log_info("removed %d compiled filter%s that no running container has", filters,
+                                 filters == 1 ? "" : "s");
+                return;
+        }
+        object = json_object_new_object();
+        json_object_object_add(object, "containers", json_object_get(cleaning->remnants.array));
+        json_object_object_add(object, "jobs", names_to_array(jobs));
+        json_object_object_add(object, "filters", json_object_new_int(MAX(filters, 0)));
+        print_json(object);
+}
+
+static int clean(Cleaning *cleaning) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
+        _cleanup_strv_ char **jobs = NULL;
+        int filters;
+
+        cleaning->bus = bus;
+        jobs_clean(bus, &jobs);
+        clean_machines(cleaning);
+        clean_directory(cleaning, BERTH_DATA_DIR "/layers", clean_layer);
+        sweep(cleaning, "layers");
+        if (snapshot_sweep() < 0)
+                cleaning->failed = true;
+        sweep(cleaning, "snapshots");
+        sweep(cleaning, "volumes");
+        clean_directory(cleaning, BERTH_RUNTIME_DIR "/ranges", clean_range);
+        clean_directory(cleaning, BERTH_RUNTIME_DIR "/ranges/given", clean_given);
+        filters = clean_filters(is_kept_filter, cleaning);
+        if (filters < 0 || store_clean() < 0)
+                cleaning->failed = true;
+        clean_directory(cleaning, RUN_DIR, clean_run);
+        clean_directory(cleaning, BERTH_CONTAINER_DIR, clean_state); /* last: what the others look at */
+        tell(cleaning, jobs, filters);
+        return cleaning->failed || cleaning->remnants.failed ? EXIT_FAILED : EXIT_DONE;
 }
 
 int verb_clean(int argc _unused_, char *argv[]) {
         OptionParser parser = { .options = clean_options, .argv = argv };
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_json_ json_object *array = NULL;
         Cleaning cleaning = {};
         const char *value;
         int r;
@@ -219,31 +271,19 @@ int verb_clean(int argc _unused_, char *argv[]) {
         while ((r = options_next(&parser, &value)) != OPTIONS_END) {
                 if (r == CLEAN_ALL)
                         cleaning.all = true;
-                else if (r == OPTIONS_HELP)
+                else if (r == CLEAN_JSON && !array) {
+                        array = json_object_new_array();
+                        if (!array)
+                                return log_oom(), EXIT_FAILED;
+                } else if (r == OPTIONS_HELP)
                         return verb_help("clean");
-                else {
+                else if (r != CLEAN_JSON) {
                         if (r == OPTIONS_OPERAND)
                                 log_error("clean takes no name; what a container keeps: berth remove %s",
                                           value);
                         return EXIT_USAGE;
                 }
         }
-        cleaning.bus = bus = bus_open();
-        jobs_clean(bus);
-        clean_machines(&cleaning);
-        clean_directory(&cleaning, BERTH_DATA_DIR "/layers", clean_layer);
-        sweep(&cleaning, "layers");
-        if (snapshot_sweep() < 0)
-                cleaning.failed = true;
-        sweep(&cleaning, "snapshots");
-        sweep(&cleaning, "volumes");
-        clean_directory(&cleaning, BERTH_RUNTIME_DIR "/ranges", clean_range);
-        clean_directory(&cleaning, BERTH_RUNTIME_DIR "/ranges/given", clean_given);
-        if (clean_filters(is_kept_filter, &cleaning) < 0)
-                cleaning.failed = true;
-        if (store_clean() < 0)
-                cleaning.failed = true;
-        clean_directory(&cleaning, RUN_DIR, clean_run);
-        clean_directory(&cleaning, BERTH_CONTAINER_DIR, clean_state); /* last: what the others look at */
-        return cleaning.failed ? EXIT_FAILED : EXIT_DONE;
+        cleaning.remnants.array = array;
+        return clean(&cleaning);
 }

@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "helper/container/bus.h"
 #include "helper/manage/call.h"
+#include "helper/text/print.h"
 #include "helper/verbs/verbs.h"
 
 /* berth freeze and thaw: through systemd, which thaws by itself when the unit is stopped. Frozen behind its back, a
@@ -10,10 +11,13 @@
 
 static int change(const char *verb, bool freeze, char *argv[]) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_json_ json_object *object = json_object_new_object();
         _cleanup_running_ Running running = RUNNING_NONE;
         _cleanup_call_ Call call = {};
         int r;
 
+        if (!object)
+                return log_oom(), EXIT_FAILED;
         r = call_read(verb, argv, 1, 1, &call);
         if (r < 0)
                 r = running_open(call.operands[0], &running);
@@ -27,6 +31,12 @@ static int change(const char *verb, bool freeze, char *argv[]) {
         r = bus_freeze_unit(bus, running.item.state.unit, freeze);
         if (r < 0)
                 return log_error_errno(r, "cannot %s '%s': %m", verb, running.item.state.unit), EXIT_FAILED;
+        if (call_has(&call, FREEZE_JSON)) {
+                json_add_string(object, "container", call.operands[0]);
+                json_add_string(object, "unit", running.item.state.unit);
+                json_add_string(object, "state", freeze ? "frozen" : "running");
+                print_json(object);
+        }
         return EXIT_DONE;
 }
 

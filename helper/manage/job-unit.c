@@ -230,7 +230,7 @@ static bool container_runs(const char *job) {
         return !name || item_open(name, &item) < 0 || item_runs(&item);
 }
 
-void jobs_clean(sd_bus *bus) {
+void jobs_clean(sd_bus *bus, char ***ret_names) {
         _cleanup_strv_ char **units = NULL;
 
         if (job_list_units(bus, &units) < 0)
@@ -242,6 +242,6 @@ void jobs_clean(sd_bus *bus) {
                 if (!name || container_runs(name) || job_get(bus, *unit, &job) < 0 || job.running)
                         continue;
                 if (job_forget(bus, *unit) >= 0)
-                        log_info("removed job '%s'", name);
+                        (void) strv_append(ret_names, name);
         }
 }

@@ -9,6 +9,7 @@
 #include "common/strv.h"
 #include "helper/container/bus.h"
 #include "helper/container/inventory.h"
+#include "helper/container/known.h"
 #include "helper/text/print.h"
 #include "helper/verbs/subverbs.h"
 
@@ -99,7 +100,7 @@ static int list_jobs(const SubverbCall *call) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
         _cleanup_json_ json_object *array = json_object_new_array();
         _cleanup_strv_ char **units = NULL, **cells = NULL;
-        bool json = subverb_has(call, JOB_JSON);
+        bool json = subverb_has(call, JOB_JSON), found = false;
         int r;
 
         r = array ? job_list_units(bus, &units) : -ENOMEM;
@@ -111,10 +112,13 @@ static int list_jobs(const SubverbCall *call) {
 
                 if (!name || job_get(bus, *unit, &job) < 0) /* it went away meanwhile */
                         continue;
+                found = true;
                 r = json ? add_object(name, &job, array) : add_row(name, &job, &cells);
         }
         if (r < 0)
                 return log_error_errno(r, "cannot list the jobs: %m"), EXIT_FAILED;
+        if (call->operands[0] && !found && known_check(call->operands[0]) != EXIT_DONE)
+                return EXIT_NO_SUCH;
         if (json)
                 print_json(array);
         else
@@ -122,20 +126,21 @@ static int list_jobs(const SubverbCall *call) {
         return EXIT_DONE;
 }
 
-static int stop_one(sd_bus *bus, const char *name) {
+static int stop_one(sd_bus *bus, const char *name, json_object *array) {
         _cleanup_free_ char *unit = NULL;
-        _cleanup_job_ Job job = {};
+        _cleanup_job_ Job job = {}, after = {};
         int status = look(bus, name, &job, &unit), r;
 
-        if (status != EXIT_DONE || !job.running)
+        if (status != EXIT_DONE)
                 return status;
-        r = job_stop(bus, unit);
+        r = job.running ? job_stop(bus, unit) : 0;
         if (r < 0)
                 return log_error_errno(r, "cannot stop job '%s': %m", name), EXIT_FAILED;
-        return EXIT_DONE;
+        return add_object(name, job_get(bus, unit, &after) < 0 ? &job : &after, array) < 0 ? EXIT_FAILED
+                                                                                           : EXIT_DONE;
 }
 
-static int remove_one(sd_bus *bus, const char *name) {
+static int remove_one(sd_bus *bus, const char *name, json_object *array) {
         _cleanup_free_ char *unit = NULL;
         _cleanup_job_ Job job = {};
         int status = look(bus, name, &job, &unit), r;
@@ -149,19 +154,22 @@ static int remove_one(sd_bus *bus, const char *name) {
         r = job_forget(bus, unit);
         if (r < 0)
                 return log_error_errno(r, "cannot remove job '%s': %m", name), EXIT_FAILED;
-        return EXIT_DONE;
+        return add_object(name, &job, array) < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* All of them, even if one fails. */
-static int for_each(const SubverbCall *call, int (*one)(sd_bus *bus, const char *name)) {
+/* All of them, even if one fails; in the array are those for which it was done. */
+static int for_each(const SubverbCall *call, int (*one)(sd_bus *bus, const char *name, json_object *array)) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
-        int status = EXIT_DONE;
+        _cleanup_json_ json_object *array = json_object_new_array();
+        int status = array ? EXIT_DONE : (log_oom(), EXIT_FAILED);
 
-        for (char **name = call->operands; *name; name++) {
-                int k = one(bus, *name);
+        for (char **name = call->operands; array && *name; name++) {
+                int k = one(bus, *name, array);
 
                 status = status == EXIT_DONE ? k : status;
         }
+        if (array && subverb_has(call, JOB_JSON))
+                print_json(array);
         return status;
 }
 

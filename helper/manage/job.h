@@ -36,8 +36,8 @@ int job_stop(sd_bus *bus, const char *unit);
 /* Has the manager forget one that has ended. */
 int job_forget(sd_bus *bus, const char *unit);
 
-/* Forgets all that have ended and whose containers do not run any more; says so. */
-void jobs_clean(sd_bus *bus);
+/* Forgets all that have ended and whose containers do not run any more; appends their names. */
+void jobs_clean(sd_bus *bus, char ***ret_names);
 
 /* What it has written, from the journal: standard output to ours, standard error to ours, then on standard error the
  * cursor behind the last entry; or all of it as lines of JSON. since: such a cursor, or NULL. Returns the exit status. */

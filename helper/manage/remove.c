@@ -14,8 +14,10 @@
 #include "helper/container/range.h"
 #include "helper/launch/layer-quota.h"
 #include "helper/launch/layer.h"
+#include "helper/manage/remnants.h"
 #include "helper/storage/snapshot-store.h"
 #include "helper/storage/volume-use.h"
+#include "helper/text/print.h"
 #include "helper/verbs/verbs.h"
 
 /* berth remove: what a container leaves, and with --layer or --all also what it keeps. */
@@ -23,18 +25,11 @@
 typedef struct Removal {
         const char *name;
         bool force, layer, all;
-        bool failed;
-        unsigned removed;
+        Remnants remnants;
 } Removal;
 
-static void report(Removal *removal, int r, const char *what) {
-        if (r < 0) {
-                log_error_errno(r, "cannot remove %s of container '%s': %m", what, removal->name);
-                removal->failed = true;
-        } else if (r > 0) {
-                log_info("removed %s of container '%s'", what, removal->name);
-                removal->removed++;
-        }
+static void report(Removal *removal, int r, Remnant remnant) {
+        remnants_add(&removal->remnants, r, remnant, removal->name);
 }
 
 static bool is_there(const char *directory, const char *name) {
@@ -87,10 +82,10 @@ static int check_borrowers(const char *name) {
         return r;
 }
 
-static void remove_data(Removal *removal, const char *directory, const char *what) {
+static void remove_data(Removal *removal, const char *directory, Remnant remnant) {
         _cleanup_close_ int fd = data_open(directory);
 
-        report(removal, fd < 0 ? fd : aside_remove(fd, removal->name), what);
+        report(removal, fd < 0 ? fd : aside_remove(fd, removal->name), remnant);
 }
 
 /* Whoever makes or restores one holds the directory. */
@@ -100,7 +95,7 @@ static void remove_snapshots(Removal *removal) {
         if (!is_there(BERTH_DATA_DIR "/snapshots", removal->name))
                 return;
         fd = parent_fd < 0 ? parent_fd : snapshot_lock(removal->name);
-        report(removal, fd < 0 ? fd : aside_remove(parent_fd, removal->name), "the snapshots");
+        report(removal, fd < 0 ? fd : aside_remove(parent_fd, removal->name), REMNANT_SNAPSHOTS);
 }
 
 /* A start that is under way holds the layer. */
@@ -111,7 +106,7 @@ static void remove_layer(Removal *removal) {
         if (fd >= 0 && layer_quota_has(fd))
                 (void) layer_quota_set(fd, 0, 0); /* its record would outlive the layer */
         if (fd != -ENOENT)
-                report(removal, fd < 0 ? fd : aside_remove(layers_fd, removal->name), "the kept layer");
+                report(removal, fd < 0 ? fd : aside_remove(layers_fd, removal->name), REMNANT_LAYER);
 }
 
 static void remove_remnants(Removal *removal) {
@@ -121,13 +116,13 @@ static void remove_remnants(Removal *removal) {
 
         snprintf(layer, sizeof(layer), "%s.ephemeral", name);
         if (is_there(BERTH_DATA_DIR "/layers", layer))
-                report(removal, layer_remove_ephemeral(name) < 0 ? -EIO : 1, "the ephemeral layer");
+                report(removal, layer_remove_ephemeral(name) < 0 ? -EIO : 1, REMNANT_EPHEMERAL_LAYER);
         r = range_release(name, 0);
         if (r < 0)
-                report(removal, r, "the user ids");
+                report(removal, r, REMNANT_USER_IDS);
         if (is_there(BERTH_CONTAINER_DIR, name)) {
                 r = state_remove(name);
-                report(removal, r < 0 ? r : 1, "the state");
+                report(removal, r < 0 ? r : 1, REMNANT_STATE);
         }
 }
 
@@ -141,11 +136,11 @@ static int remove_container(Removal *removal) {
                 remove_layer(removal);
         if (removal->all) {
                 remove_snapshots(removal);
-                remove_data(removal, "volumes", "the volumes");
+                remove_data(removal, "volumes", REMNANT_VOLUMES);
         }
-        if (removal->failed)
+        if (removal->remnants.failed)
                 return EXIT_FAILED;
-        if (removal->removed > 0)
+        if (removal->remnants.n > 0)
                 return EXIT_DONE;
         if (!removal->layer && is_there(BERTH_DATA_DIR "/layers", name)) {
                 log_info("container '%s' keeps a layer, which --layer removes", name);
@@ -157,8 +152,10 @@ static int remove_container(Removal *removal) {
 
 int verb_remove(int argc _unused_, char *argv[]) {
         OptionParser parser = { .options = remove_options, .argv = argv };
+        _cleanup_json_ json_object *array = NULL;
         Removal removal = {};
         const char *value;
+        bool json = false;
         int r;
 
         while ((r = options_next(&parser, &value)) != OPTIONS_END)
@@ -171,6 +168,9 @@ int verb_remove(int argc _unused_, char *argv[]) {
                         break;
                 case REMOVE_ALL:
                         removal.all = true;
+                        break;
+                case REMOVE_JSON:
+                        json = true;
                         break;
                 case OPTIONS_HELP:
                         return verb_help("remove");
@@ -196,5 +196,11 @@ int verb_remove(int argc _unused_, char *argv[]) {
                 log_error("'%s' is no name of a container", removal.name);
                 return EXIT_NO_SUCH;
         }
-        return remove_container(&removal);
+        removal.remnants.array = array = json ? json_object_new_array() : NULL;
+        if (json && !array)
+                return log_oom(), EXIT_FAILED;
+        r = remove_container(&removal);
+        if (json)
+                print_json(array);
+        return r;
 }

@@ -143,13 +143,22 @@ static int end_one(const char *container, const char *id, bool close_it) {
 }
 
 static int end_all(const SubverbCall *call, bool close_them) {
+        _cleanup_json_ json_object *object = json_object_new_object();
+        json_object *ended = json_object_new_array();
         int status = EXIT_DONE;
 
+        if (!object || json_object_object_add(object, "sessions", ended) < 0)
+                return log_oom(), EXIT_FAILED;
+        json_add_string(object, "container", call->operands[0]);
         for (char **id = call->operands + 1; *id; id++) {
                 int k = end_one(call->operands[0], *id, close_them);
 
+                if (k == EXIT_DONE)
+                        json_object_array_add(ended, json_object_new_string(*id));
                 status = status == EXIT_DONE ? k : status;
         }
+        if (subverb_has(call, SESSION_JSON))
+                print_json(object);
         return status;
 }
 

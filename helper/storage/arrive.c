@@ -150,7 +150,11 @@ static int unpack(const Arrival *arrival, int fd, Extract *x) {
 int arrive_unpack(const Arrival *arrival, int fd) {
         _cleanup_extract_ Extract *x = extract_new(fd, &arrival->limits);
 
-        return x ? unpack(arrival, fd, x) : log_oom();
+        int r = x ? unpack(arrival, fd, x) : log_oom();
+
+        if (r >= 0 && arrival->ret_count)
+                *arrival->ret_count = *extract_count(x);
+        return r;
 }
 
 static int arrive_at(const Arrival *arrival, const Place *place, const char *name, int fd) {

@@ -18,6 +18,7 @@ typedef struct Arrival {  /* borrows */
         int word_fd;      /* a byte from here says that the archive is whole; negative: it says so itself */
         ExtractLimits limits;
         Progress *progress;
+        ExtractCount *ret_count; /* what has arrived; NULL: nobody asks */
 } Arrival;
 
 /* Directories are merged with those that are there, other files replace others; a directory and anything else are in

@@ -18,6 +18,19 @@
 /* A container that is starting holds its image before it has a state that says so. */
 #define YOUNG_SECONDS 60
 
+/* files: are they gone as well, or has another name or a container them? */
+static int tell_removed(const SubverbCall *call, bool files) {
+        _cleanup_json_ json_object *object = NULL;
+
+        if (!subverb_has(call, IMAGE_JSON))
+                return EXIT_DONE;
+        object = json_object_new_object();
+        json_add_string(object, "id", call->operands[0]);
+        json_object_object_add(object, "files_removed", json_object_new_boolean(files));
+        print_json(object);
+        return EXIT_DONE;
+}
+
 /* The store is locked. */
 static int remove_image(const SubverbCall *call, Store *store, const ImageUses *uses) {
         _cleanup_strv_ char **containers = NULL, **names = NULL;
@@ -44,12 +57,13 @@ static int remove_image(const SubverbCall *call, Store *store, const ImageUses *
         if (store_remove_name(store, id) < 0)
                 return EXIT_FAILED;
         if (image.kind != STORE_IMPORTED)
-                return EXIT_DONE;
+                return tell_removed(call, /* files= */ image.kind != STORE_LINK);
         if (store_names_of(store, image.entry, &names) < 0)
                 return EXIT_FAILED;
         if (names || image_uses_entry(uses, store, image.entry))
-                return EXIT_DONE;
-        return store_remove_entry(store, image.entry) < 0 ? EXIT_FAILED : EXIT_DONE;
+                return tell_removed(call, /* files= */ false);
+        return store_remove_entry(store, image.entry) < 0 ? EXIT_FAILED
+                                                          : tell_removed(call, /* files= */ true);
 }
 
 int image_remove(const SubverbCall *call) {

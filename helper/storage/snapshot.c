@@ -13,6 +13,7 @@
 #include "helper/container/aside.h"
 #include "helper/container/data.h"
 #include "helper/container/frozen.h"
+#include "helper/container/known.h"
 #include "helper/launch/layer-disk.h"
 #include "helper/launch/layer-quota.h"
 #include "helper/launch/layer.h"
@@ -399,17 +400,26 @@ int snapshot_verb_restore(const SubverbCall *call) {
 
 static int remove_snapshots(const SubverbCall *call, int dir_fd) {
         const char *name = call->operands[0], *tag = call->operands[1];
+        _cleanup_json_ json_object *object = json_object_new_object();
+        json_object *removed = json_object_new_array();
         _cleanup_strv_ char **tags = NULL;
         bool found = false;
         int r;
 
+        if (!object || json_object_object_add(object, "tags", removed) < 0)
+                return log_oom();
+        json_add_string(object, "container", name);
         r = snapshot_list(dir_fd, &tags);
         for (char **t = tags; r >= 0 && t && *t; t++) {
                 if (tag && !streq(*t, tag))
                         continue;
                 found = true;
                 r = aside_remove(dir_fd, *t);
+                if (r >= 0)
+                        json_object_array_add(removed, json_object_new_string(*t));
         }
+        if (subverb_has(call, SNAPSHOT_JSON) && found)
+                print_json(object);
         if (r < 0)
                 return log_error_errno(r, "cannot remove snapshots of container '%s': %m", name);
         return found ? 0 : no_snapshot(name, tag);
@@ -465,17 +475,20 @@ int snapshot_verb_list(const SubverbCall *call) {
         static const char *const headings[] = { "CONTAINER", "TAG", "CREATED", "SIZE", "IMAGE" };
         _cleanup_json_ json_object *array = json_object_new_array();
         _cleanup_strv_ char **names = NULL, **cells = NULL;
+        const char *only = call->operands[0];
         int r = array ? 0 : -ENOMEM;
 
         for (size_t i = 0; r >= 0 && !subverb_has(call, SNAPSHOT_NO_LEGEND) && i < ARRAY_LEN(headings); i++)
                 r = strv_append(&cells, headings[i]);
         if (r >= 0)
-                r = call->operands[0] ? strv_append(&names, call->operands[0]) : snapshot_containers(&names);
+                r = only ? strv_append(&names, only) : snapshot_containers(&names);
         for (char **name = names; r >= 0 && name && *name; name++)
                 if (name_valid(*name, false))
                         r = add_rows(*name, array, &cells);
         if (r < 0)
                 return log_error_errno(r, "cannot list the snapshots: %m"), EXIT_FAILED;
+        if (only && json_object_array_length(array) == 0 && known_check(only) != EXIT_DONE)
+                return EXIT_NO_SUCH;
         if (subverb_has(call, SNAPSHOT_JSON))
                 print_json(array);
         else

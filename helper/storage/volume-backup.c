@@ -294,11 +294,5 @@ int volume_verb_restore(const SubverbCall *call) {
         if (fd < 0 || volume_lock(&volume, /* make= */ true, /* change= */ true) < 0 ||
             volume_refuse_used(&volume, "") < 0 || restore_volume(&volume, &restore) < 0)
                 return EXIT_FAILED;
-        if (subverb_has(call, VOLUME_JSON)) {
-                _cleanup_json_ json_object *object = json_object_new_object();
-
-                json_add_string(object, "volume", volume.word);
-                print_json(object);
-        }
-        return EXIT_DONE;
+        return volume_verb_done(call, &volume);
 }

@@ -13,6 +13,7 @@
 #include "common/strv.h"
 #include "helper/container/aside.h"
 #include "helper/container/data.h"
+#include "helper/container/known.h"
 #include "helper/storage/volume-lock.h"
 #include "helper/storage/volume-use.h"
 #include "helper/text/print.h"
@@ -25,6 +26,7 @@
 typedef struct Listing {
         json_object *array; /* NULL: cells */
         char **cells;
+        size_t n;
 } Listing;
 
 static char *join(char *const *words) {
@@ -58,6 +60,7 @@ static int list_volume(Listing *listing, int dir_fd, const char *owner, const ch
         r = volume_find_users(owner, name, &users);
         if (r < 0)
                 return r;
+        listing->n++;
         if (listing->array) {
                 json_object *object = json_object_new_object(), *array = json_object_new_array();
 
@@ -114,33 +117,42 @@ static int list_each_owner(void *userdata, int dir_fd, const char *name) {
         return for_each(fd, owner, list_each_volume);
 }
 
-static int list(const SubverbCall *call) {
+int volume_verb_list(const SubverbCall *call) {
         _cleanup_json_ json_object *array = subverb_has(call, VOLUME_JSON) ? json_object_new_array() : NULL;
         Listing listing = { .array = array };
         OwnerListing owner = { .listing = &listing, .only = call->operands[0] };
         _cleanup_close_ int store_fd = data_open("volumes");
-        int r;
+        int status;
 
         if (store_fd < 0)
-                return log_error_errno(store_fd, "cannot open '%s': %m", VOLUMES);
+                return log_error_errno(store_fd, "cannot open '%s': %m", VOLUMES), EXIT_FAILED;
         if (!array && !subverb_has(call, VOLUME_NO_LEGEND) &&
             (strv_append(&listing.cells, "VOLUME") < 0 || strv_append(&listing.cells, "OWNER") < 0 ||
              strv_append(&listing.cells, "CONTAINERS") < 0))
-                return log_oom();
-        r = for_each(store_fd, &owner, list_each_owner);
-        if (r >= 0 && array)
+                return log_oom(), EXIT_FAILED;
+        status = for_each(store_fd, &owner, list_each_owner) < 0 ? EXIT_FAILED : EXIT_DONE;
+        if (status == EXIT_DONE && owner.only && listing.n == 0)
+                status = known_check(owner.only);
+        if (status == EXIT_DONE && array)
                 print_json(array);
-        else if (r >= 0)
+        else if (status == EXIT_DONE)
                 print_table(listing.cells, 3);
         strv_free(listing.cells);
-        return r;
-}
-
-int volume_verb_list(const SubverbCall *call) {
-        return list(call) < 0 ? EXIT_FAILED : EXIT_DONE;
+        return status;
 }
 
 /* -- create and remove -- */
+
+int volume_verb_done(const SubverbCall *call, const Volume *volume) {
+        _cleanup_json_ json_object *object = NULL;
+
+        if (!subverb_has(call, VOLUME_JSON))
+                return EXIT_DONE;
+        object = json_object_new_object();
+        json_add_string(object, "volume", volume->word);
+        print_json(object);
+        return EXIT_DONE;
+}
 
 static int parse_owner(const char *value, uid_t *ret_uid, gid_t *ret_gid) {
         _cleanup_free_ char *user = strndup(value, strcspn(value, ":"));
@@ -185,7 +197,7 @@ int volume_verb_create(const SubverbCall *call) {
         }
         if (volume_lock(&volume, /* make= */ true, /* change= */ false) < 0)
                 return EXIT_FAILED;
-        return create(&volume, uid, gid, mode) < 0 ? EXIT_FAILED : EXIT_DONE;
+        return create(&volume, uid, gid, mode) < 0 ? EXIT_FAILED : volume_verb_done(call, &volume);
 }
 
 int volume_verb_remove(const SubverbCall *call) {
@@ -206,5 +218,5 @@ int volume_verb_remove(const SubverbCall *call) {
                 log_error_errno(r, "'%s': cannot be removed: %m", volume.word);
                 return EXIT_FAILED;
         }
-        return EXIT_DONE;
+        return volume_verb_done(call, &volume);
 }

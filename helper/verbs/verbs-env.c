@@ -12,8 +12,8 @@ const Option env_options[] = {
 };
 
 const Subverb env_subverbs[] = {
-        { "set", "NAME NAME=VALUE...", "Keep variables for later execs in a container", 0 },
-        { "unset", "NAME VARIABLE...", "Forget variables", 0 },
+        { "set", "NAME NAME=VALUE...", "Keep variables for later execs in a container", O(JSON) },
+        { "unset", "NAME VARIABLE...", "Forget variables", O(JSON) },
         { "list", "NAME", "List what is kept", O(JSON) },
         {},
 };

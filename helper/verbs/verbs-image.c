@@ -24,7 +24,7 @@ const Subverb image_subverbs[] = {
         { "list", "", "List images", O(JSON) | O(NO_LEGEND) },
         { "inspect", "ID", "Show an image", O(JSON) },
         { "verify", "ID", "Compare an image with what was imported", O(JSON) },
-        { "remove", "ID", "Remove an image", O(FORCE) },
+        { "remove", "ID", "Remove an image", O(FORCE) | O(JSON) },
         { "prune", "", "Remove what was replaced and is not in use", O(ALL) | O(JSON) },
         {},
 };

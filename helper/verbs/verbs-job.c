@@ -16,8 +16,8 @@ const Option job_options[] = {
 const Subverb job_subverbs[] = {
         { "list", "[NAME]", "List jobs, of one container or of all", O(JSON) | O(NO_LEGEND) },
         { "logs", "JOB", "Print what a job has written, and a cursor to go on from", O(SINCE_CURSOR) | O(JSON) },
-        { "stop", "JOB...", "End jobs: SIGTERM, after two seconds SIGKILL", 0 },
-        { "remove", "JOB...", "Forget jobs that have ended", 0 },
+        { "stop", "JOB...", "End jobs: SIGTERM, after two seconds SIGKILL", O(JSON) },
+        { "remove", "JOB...", "Forget jobs that have ended", O(JSON) },
         {},
 };
 /* clang-format on */

@@ -14,8 +14,8 @@ const Option session_options[] = {
 
 const Subverb session_subverbs[] = {
         { "list", "[NAME]", "List sessions, of one container or of all", O(JSON) | O(NO_LEGEND) },
-        { "reset", "NAME ID...", "Have sessions begin anew", 0 },
-        { "close", "NAME ID...", "Forget sessions", 0 },
+        { "reset", "NAME ID...", "Have sessions begin anew", O(JSON) },
+        { "close", "NAME ID...", "Forget sessions", O(JSON) },
         {},
 };
 /* clang-format on */

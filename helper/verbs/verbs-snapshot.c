@@ -17,7 +17,7 @@ const Subverb snapshot_subverbs[] = {
         { "create", "NAME [TAG]", "Copy what a container keeps", O(JSON), false },
         { "list", "[NAME]", "List snapshots", O(JSON) | O(NO_LEGEND), false },
         { "restore", "NAME [TAG]", "Put a stopped container back to a snapshot", O(JSON), false },
-        { "remove", "NAME [TAG]", "Remove a snapshot", O(ALL), false },
+        { "remove", "NAME [TAG]", "Remove a snapshot", O(ALL) | O(JSON), false },
         {},
 };
 /* clang-format on */

@@ -19,8 +19,8 @@ const Option volume_options[] = {
 
 const Subverb volume_subverbs[] = {
         { "list", "[NAME]", "List volumes", O(JSON) | O(NO_LEGEND), false },
-        { "create", "NAME:VOLUME", "Make an empty volume", O(OWNER) | O(MODE), false },
-        { "remove", "NAME:VOLUME", "Remove a volume and all that is in it", O(FORCE), false },
+        { "create", "NAME:VOLUME", "Make an empty volume", O(OWNER) | O(MODE) | O(JSON), false },
+        { "remove", "NAME:VOLUME", "Remove a volume and all that is in it", O(FORCE) | O(JSON), false },
         { "backup", "NAME:VOLUME [FILE|-]", "Write a volume to an archive", O(FREEZE) | O(JSON), false },
         { "restore", "NAME:VOLUME FILE|-", "Make an archive the content of a volume", O(MAX_SIZE) | O(JSON), false },
         {},

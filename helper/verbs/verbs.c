@@ -222,7 +222,13 @@ const Option logs_options[] = {
 
 const Option kill_options[] = {
         [KILL_SIGNAL] = { "signal", 's', "SIGNAL", "Which one; default: TERM" },
+        [KILL_JSON]   = { "json", 0, NULL, "As JSON" },
         [_KILL_MAX]   = {},
+};
+
+const Option freeze_options[] = {
+        [FREEZE_JSON] = { "json", 0, NULL, "As JSON" },
+        [_FREEZE_MAX] = {},
 };
 
 const Option doctor_options[] = {
@@ -233,6 +239,7 @@ const Option doctor_options[] = {
 
 const Option clean_options[] = {
         [CLEAN_ALL]  = { "all", 0, NULL, "What is less than a minute old as well" },
+        [CLEAN_JSON] = { "json", 0, NULL, "As JSON" },
         [_CLEAN_MAX] = {},
 };
 
@@ -246,6 +253,7 @@ const Option remove_options[] = {
         [REMOVE_FORCE] = { "force", 0, NULL, "Stop it first" },
         [REMOVE_LAYER] = { "layer", 0, NULL, "Its kept layer as well" },
         [REMOVE_ALL]   = { "all", 0, NULL, "Its kept layer, snapshots and volumes as well" },
+        [REMOVE_JSON]  = { "json", 0, NULL, "As JSON" },
         [_REMOVE_MAX]  = {},
 };
 
@@ -262,10 +270,16 @@ const Option mount_options[] = {
         [_MOUNT_OPTION_MAX]      = {},
 };
 
+const Option umount_options[] = {
+        [UMOUNT_JSON] = { "json", 0, NULL, "As JSON" },
+        [_UMOUNT_MAX] = {},
+};
+
 const Option cp_options[] = {
         [CP_OWNER]    = { "owner", 0, "UID[:GID]", "Who owns what arrives; default: the same numbers" },
         [CP_MAX_SIZE] = { "max-size", 0, "BYTES", "Refuse to copy more; default: 64G" },
         [CP_TOP]      = { "top", 0, "NAME", "Of a stream, what in it is the source; default: all of it" },
+        [CP_JSON]     = { "json", 0, NULL, "As JSON" },
         [_CP_MAX]     = {},
 };
 
@@ -298,8 +312,8 @@ const Verb verbs[] = {
         { "kill", "NAME [PID] [OPTION...]", "Send a signal to the leader of a container, or to one of its processes",
           VERB_MANAGE, .options = kill_options },
         { "logs", "NAME [OPTION...]", "Show what the journal has of a container", VERB_MANAGE, .options = logs_options },
-        { "freeze", "NAME", "Hold all processes of a container", VERB_MANAGE },
-        { "thaw", "NAME", "Let the processes of a container go on", VERB_MANAGE },
+        { "freeze", "NAME [OPTION...]", "Hold all processes of a container", VERB_MANAGE, .options = freeze_options },
+        { "thaw", "NAME [OPTION...]", "Let the processes of a container go on", VERB_MANAGE, .options = freeze_options },
         { "doctor", "[OPTION...]", "Tell what this host can do, what it lacks, and what helps", VERB_MANAGE, .options = doctor_options },
         { "clean", "[OPTION...]", "Remove what no running container owns", VERB_MANAGE, .options = clean_options },
         { "remove", "NAME [OPTION...]", "Remove what a container has left", VERB_MANAGE, .options = remove_options },
@@ -309,7 +323,7 @@ const Verb verbs[] = {
           .options = volume_options, .subverbs = volume_subverbs },
         { "mount", "NAME [SOURCE] TARGET [OPTION...]", "Mount something into a running container", VERB_FILES,
           .options = mount_options },
-        { "umount", "NAME TARGET|ID", "Undo a mount", VERB_FILES, },
+        { "umount", "NAME TARGET|ID [OPTION...]", "Undo a mount", VERB_FILES, .options = umount_options },
         { "file", "VERB NAME [ARGUMENT...]", "Read, edit, search, list, copy and move files of a container",
           VERB_FILES, .options = file_options, .subverbs = file_subverbs },
         { "snapshot", "VERB [ARGUMENT...]", "Create, list, restore and remove snapshots of kept layers",

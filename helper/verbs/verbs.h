@@ -278,16 +278,19 @@ typedef enum LogsOption {
 } LogsOption;
 extern const Option logs_options[];
 
-typedef enum KillOption { KILL_SIGNAL, _KILL_MAX } KillOption;
+typedef enum KillOption { KILL_SIGNAL, KILL_JSON, _KILL_MAX } KillOption;
 extern const Option kill_options[];
+
+typedef enum FreezeOption { FREEZE_JSON, _FREEZE_MAX } FreezeOption; /* of thaw, too */
+extern const Option freeze_options[];
 
 typedef enum DoctorOption { DOCTOR_JSON, DOCTOR_NO_LEGEND, _DOCTOR_MAX } DoctorOption;
 extern const Option doctor_options[];
 
-typedef enum CleanOption { CLEAN_ALL, _CLEAN_MAX } CleanOption;
+typedef enum CleanOption { CLEAN_ALL, CLEAN_JSON, _CLEAN_MAX } CleanOption;
 extern const Option clean_options[];
 
-typedef enum RemoveOption { REMOVE_FORCE, REMOVE_LAYER, REMOVE_ALL, _REMOVE_MAX } RemoveOption;
+typedef enum RemoveOption { REMOVE_FORCE, REMOVE_LAYER, REMOVE_ALL, REMOVE_JSON, _REMOVE_MAX } RemoveOption;
 extern const Option remove_options[];
 
 typedef enum CommitOption { COMMIT_JSON, COMMIT_FORCE, _COMMIT_MAX } CommitOption;
@@ -329,7 +332,7 @@ typedef enum VolumeOption { /* not every verb of volume takes all of them */
 extern const Option volume_options[];
 extern const Subverb volume_subverbs[];
 
-typedef enum CpOption { CP_OWNER, CP_MAX_SIZE, CP_TOP, _CP_MAX } CpOption;
+typedef enum CpOption { CP_OWNER, CP_MAX_SIZE, CP_TOP, CP_JSON, _CP_MAX } CpOption;
 extern const Option cp_options[];
 
 typedef enum MountOption {
@@ -345,6 +348,9 @@ typedef enum MountOption {
         _MOUNT_OPTION_MAX,
 } MountOption;
 extern const Option mount_options[];
+
+typedef enum UmountOption { UMOUNT_JSON, _UMOUNT_MAX } UmountOption;
+extern const Option umount_options[];
 
 typedef enum FileOption { /* not every verb of file takes all of them */
                           FILE_LINES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+import json
 import os
 import stat
 import subprocess
@@ -189,6 +190,15 @@ def test_what_is_in_a_directory_goes_into_another(c: Files, ground: Path) -> Non
     c.shell(f"mkdir -p {path}/d; echo old > {path}/a; echo stays > {path}/d/c; chmod 700 {path}/d; chown 7 {path}/d")
     cp(c, f"{ground}/.", f"{c.name}:{path}")
     assert c.shell(f"cd {path}; cat a d/b d/c; stat -c '%a %u' d; ls -A . d") == "newbstays\n700 7\n.:\na\nd\n\nd:\nb\nc\n"
+
+
+def test_what_has_arrived_is_counted(c: Files, ground: Path) -> None:
+    (ground / "s/d").mkdir(parents=True)
+    (ground / "s/d/f").write_text("12345")
+    for done in (cp(c, "--json", ground / "s", f"{c.name}:{fresh()}"), cp(c, ground / "s", f"{c.name}:{fresh()}", "--json")):
+        assert json.loads(done.stdout) == {"entries": 3, "bytes": 5}
+    done = cp(c, "--json", f"{c.name}:/etc/passwd", "-", status=2)
+    assert (done.stdout, done.stderr) == (b"", b"--json and an archive cannot both be standard output\n")
 
 
 def test_what_is_in_the_way_stops_it(c: Files, ground: Path) -> None:

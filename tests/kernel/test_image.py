@@ -980,7 +980,8 @@ def test_names_and_tags(box: Box, tmp_path: Path):
     assert len(box.entries()) == 1 and box.ids() == ["nginx", "nginx-stable"]
     for name in ("nginx", "nginx-stable"):
         box.ok("verify", name)
-        box.ok("remove", name)
+        told = json.loads(box.ok("remove", name, "--json").stdout)
+        assert told == {"id": name, "files_removed": name == "nginx-stable"}  # the other name had them still
     box.nothing_left()
 
 

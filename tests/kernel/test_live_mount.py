@@ -80,7 +80,7 @@ def test_a_directory_of_the_host_appears_read_only_and_goes_again(c: Files, grou
     ((_, options),) = [m for m in mounts(c.state["Pid"]) if m[0] == "/srv/new/place"]
     assert {"ro", "nosuid", "nodev"} <= set(options.split(","))
     assert listed(c) == [{"id": int(number), "type": "bind", "source": str(ground), "target": "/srv/new/place", "read_only": True}]
-    umount(c, "/srv/new/place")
+    assert json.loads(c.files("umount", "--json", c.name, "/srv/new/place").stdout) == {"id": int(number), "target": "/srv/new/place"}
     assert listed(c) == [] and mounts(c.state["Pid"]) == before
     assert c.shell("ls -A /srv/new/place") == ""
 

@@ -166,7 +166,8 @@ def test_reset_and_close(sh: Shell, berth: Path) -> None:
     assert manage(berth, "reset", sh.container.name, sh.id).returncode == 0
     assert sh("echo ${X-none}; pwd").stdout == "none\n/\n"
     sh("X=1")
-    assert manage(berth, "close", sh.container.name, sh.id).returncode == 0
+    done = manage(berth, "close", sh.container.name, sh.id, "nope", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (3, {"sessions": [sh.id], "container": sh.container.name})
     assert not sh.file.exists()
     assert sh.id not in manage(berth, "list").stdout
     assert sh("echo ${X-none}").stdout == "none\n"

@@ -138,7 +138,8 @@ def test_list_remove_and_what_is_wrong(place: Place) -> None:
     assert {row["tag"] for row in json.loads(ok(place, "list", "--json"))} == {"a", tag}
     assert [line.split()[:2] for line in ok(place, "list", "web", "--no-legend").splitlines()] == \
         sorted([["web", "a"], ["web", tag]], key=lambda row: row[1])
-    assert ok(place, "list", "other", "--no-legend") == ""
+    other = snapshot(place, "list", "other", "--json")
+    assert (other.returncode, other.stdout, other.stderr) == (3, "", "no container 'other', see berth list --all\n")
     for words, status, message in ((["restore", "web", "b"], 3, "container 'web' has no snapshot 'b', see berth snapshot "
                                                                 "list web\n"),
                                    (["remove", "web", "b"], 3, "has no snapshot 'b'"),
@@ -155,7 +156,8 @@ def test_list_remove_and_what_is_wrong(place: Place) -> None:
     ok(place, "remove", "web", "a")
     ok(place, "restore", "web")  # the newest
     assert inside(place, "cat /x") == "y\n"
-    ok(place, "remove", "web", "--all")
+    assert json.loads(ok(place, "remove", "web", "--all", "--json")) == {"container": "web", "tags": [tag]}
+    assert ok(place, "list", "web", "--no-legend") == ""  # there is such a container, and it has none
     assert snapshot(place, "restore", "web").returncode == 3
     assert left(place) == []
 
@@ -166,7 +168,8 @@ def test_a_layer_that_was_removed_comes_back(place: Place) -> None:
     assert place.run("berth-manage", "remove", "web", "--layer").returncode == 0
     ok(place, "restore", "web")
     assert inside(place, "cat /x") == "x\n"
-    assert place.run("berth-manage", "remove", "web", "--all").returncode == 0
+    told = json.loads(place.run("berth-manage", "remove", "web", "--all", "--json").stdout)
+    assert [entry["removed"] for entry in told if entry["container"] == "web"] == ["layer", "snapshots"]
     assert json.loads(ok(place, "list", "--json")) == []
 
 

@@ -84,16 +84,20 @@ def test_made_listed_and_removed(v: Volumes) -> None:
     assert (st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)) == (999, 998, 0o700)
     assert stat.S_IMODE(v.directory.stat().st_mode) == 0o700
     assert b"already" in v.run("create", f"{v.name}:db", status=1).stderr
-    v.run("create", f"{v.name}:a")
+    assert json.loads(v.run("create", f"{v.name}:a", "--json").stdout) == {"volume": f"{v.name}:a"}
     (v.directory / ".hidden").mkdir()
     assert json.loads(v.run("list", v.name, "--json").stdout) == [
         {"volume": f"{v.name}:{name}", "uid": uid, "gid": gid, "containers": []} for name, uid, gid in (("a", 0, 0), ("db", 999, 998))]
     assert [line.split() for line in v.run("list", v.name).stdout.decode().splitlines()] == [
         ["VOLUME", "OWNER", "CONTAINERS"], [f"{v.name}:a", "0:0", "-"], [f"{v.name}:db", "999:998", "-"]]
     (v.directory / "db/f").write_text("x")
-    v.run("remove", f"{v.name}:db")
+    assert json.loads(v.run("remove", f"{v.name}:db", "--json").stdout) == {"volume": f"{v.name}:db"}
     assert sorted(path.name for path in v.directory.iterdir()) == [".hidden", "a"]
     assert b"there is no volume" in v.run("remove", f"{v.name}:db", status=3).stderr
+    done = v.run("list", "nobody", "--json", status=3)
+    assert (done.stdout, done.stderr) == (b"", b"no container 'nobody', see berth list --all\n")
+    done = v.run("list", "../x", status=3)
+    assert (done.stdout, done.stderr) == (b"", b"'../x' is not a container's name, see berth list --all\n")
 
 
 def test_a_backup_restores_all_of_it(v: Volumes, tmp_path: Path) -> None:

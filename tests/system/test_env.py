@@ -33,7 +33,7 @@ def test_what_is_set_is_there_for_later_execs_and_not_for_the_leader(s: System) 
     assert inside(s, 'echo "$A/$NEW"', "--env=A=mine", "--env-file=/root/file") == "mine/file\n"
     assert s.run("berth", "env", "list", "one", "--json").json() == {"A": "kept", "NEW": "a b\n$c=d", "EMPTY": ""}
     s.run("berth", "env", "set", "one", "NEW=once")
-    s.run("berth", "env", "unset", "one", "A", "NOT_THERE")
+    assert s.run("berth", "env", "unset", "one", "A", "NOT_THERE", "--json").json() == {"NEW": "once", "EMPTY": ""}
     assert s.run("berth", "env", "list", "one").out == "NEW=once\nEMPTY=\n"
     assert inside(s, 'echo "$A"') == "leader\n"
     assert "once" not in inside(s, "cat /tmp/own")

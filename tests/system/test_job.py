@@ -62,7 +62,6 @@ def test_a_job_that_did_well_is_still_there(s: System) -> None:
     (row,) = s.run("berth", "job", "list", "--no-legend").lines
     assert row.split()[:3] == [job, "ended", "0"] and row.endswith(" true")
     assert s.run("berth", "job", "list").lines[0].split() == ["JOB", "STATE", "EXIT", "STARTED", "RUNTIME", "COMMAND"]
-    assert s.run("berth", "job", "list", "--no-legend", "other").out == ""
     s.run("berth", "job", "remove", job)
     assert s.run("systemctl", "list-units", "--all", "--no-legend", "berth-job-*").out == ""
 
@@ -170,6 +169,7 @@ def test_instances_have_jobs_of_their_own(m: System) -> None:
     job = detach(m, "--", "echo", "hello", name="web@1")
     ended(m, job)
     assert m.run("berth", "job", "logs", job).out == "hello\n"
+    m.manifest("web", MANIFEST)
     assert list(jobs(m, "web@1")) == [job] and jobs(m, "web") == {}
     m.run("berth", "job", "remove", job)
     m.stop("web@1")
@@ -198,6 +198,24 @@ def test_a_job_and_an_object_exclude_each_other(s: System) -> None:
     done = s.run("berth", "exec", "one", "--detach", "--json", "--", "true", check=False)
     assert (done.rc, done.err) == (125, "--detach: takes neither --json nor --tty, see berth job logs\n")
     assert jobs(s) == {}
+
+
+def test_what_was_stopped_and_removed_is_told(s: System) -> None:
+    job = detach(s, "--", "sleep", "1000")
+    done = s.run("berth", "job", "stop", "--json", job, "one-00000000", check=False)
+    (told,) = done.json()
+    assert (done.rc, told["job"], told["container"], told["state"], told["exit_status"]) == (3, job, "one", "ended", 143)
+    (told,) = s.run("berth", "job", "remove", "--json", job).json()
+    assert (told["job"], told["exit_status"]) == (job, 143)
+
+
+def test_a_list_of_a_container_that_there_is_not(s: System) -> None:
+    assert s.run("berth", "job", "list", "one", "--json").json() == []
+    for name, message in (("nobody", "no container 'nobody', see berth list --all\n"),
+                          ("../one", "'../one' is not a container's name, see berth list --all\n")):
+        for words in ((), ("--json",), ("--no-legend",)):
+            done = s.run("berth", "job", "list", name, *words, check=False)
+            assert (done.rc, done.out, done.err) == (3, "", message)
 
 
 def test_names_that_are_no_jobs(s: System) -> None:

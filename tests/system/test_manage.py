@@ -163,7 +163,10 @@ def test_clean_leaves_what_runs_and_removes_the_rest(s: System) -> None:
     before = s.sh("ls /run/berth/containers /run/berth/ranges /var/lib/berth/layers").out
     s.run("berth", "clean")  # all of it is young
     assert s.sh("ls /run/berth/containers /run/berth/ranges /var/lib/berth/layers").out == before
-    s.run("berth", "clean", "--all")
+    told = s.run("berth", "clean", "--all", "--json")
+    assert told.err == "" and sorted((entry["container"], entry["removed"]) for entry in told.json()["containers"]) == [
+        ("gone", "ephemeral-layer"), ("gone", "state"), ("gone", "user-ids")]
+    assert told.json()["jobs"] == [] and told.json()["filters"] >= 0
     left = s.sh("find /run/berth/containers /run/berth/ranges /var/lib/berth/layers -mindepth 1 -maxdepth 1").out
     assert "gone" not in left and "1000013824" not in left
     assert "/kept" in left and "/run/berth/containers/one" in left

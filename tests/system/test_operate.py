@@ -90,8 +90,9 @@ def test_kill_takes_the_number_inside_and_nobody_elses(s: System) -> None:
     s.run("berth", "exec", "one", "--", "sh", "-c", "sleep 4242 </dev/null >/dev/null 2>&1 &")
     s.wait_for(lambda: "sleep 4242" in processes(s), "the process")
     pid = processes(s)["sleep 4242"]["pid"]
-    s.run("berth", "kill", "one", pid, "--signal=STOP")
     host = processes(s)["sleep 4242"]["host_pid"]
+    assert s.run("berth", "kill", "one", pid, "--signal=19", "--json").json() == {
+        "container": "one", "pid": pid, "host_pid": host, "signal": "STOP"}
     s.wait_for(lambda: "State:\tT" in s.read(f"/proc/{host}/status"), "its stop")
     s.run("berth", "kill", "one", pid, "-s", "KILL")
     s.wait_for(lambda: "sleep 4242" not in processes(s), "its end")
@@ -106,7 +107,9 @@ def test_kill_takes_the_number_inside_and_nobody_elses(s: System) -> None:
         assert result.rc == 2, result
     result = s.run("berth", "kill", "one", "--signal=NONE", check=False)
     assert (result.rc, result.err) == (2, "--signal=NONE: expected a signal, like TERM, SIGKILL or 9\n")
-    s.run("berth", "kill", "one")  # the leader, which ends by it
+    leader = int(s.unit("one.service", "MainPID"))
+    assert s.run("berth", "kill", "one", "--json").json() == {  # the leader, which ends by it
+        "container": "one", "pid": 1, "host_pid": leader, "signal": "TERM"}
     s.wait_state("one.service", "inactive")
     result = s.run("berth", "kill", "one", check=False)
     assert (result.rc, result.err) == (4, "container 'one' is not running; systemctl start one starts it\n")
@@ -129,11 +132,11 @@ def test_stats_are_the_kernels(s: System) -> None:
 
 
 def test_freeze_and_thaw(s: System) -> None:
-    s.run("berth", "freeze", "one")
+    assert s.run("berth", "freeze", "one", "--json").json() == {"container": "one", "unit": "one.service", "state": "frozen"}
     assert names(s, "state=frozen") == ["one"]
     assert s.run("berth", "exec", "one", "true", check=False).rc == 125
     assert s.unit("one.service", "FreezerState") == "frozen"
-    s.run("berth", "thaw", "one")
+    assert s.run("berth", "thaw", "one", "--json").json() == {"container": "one", "unit": "one.service", "state": "running"}
     assert s.run("berth", "exec", "one", "true").rc == 0
     s.run("berth", "freeze", "one")
     s.stop("one")

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/base.h"
+
+/* Which names are containers at all, running or not: told without systemd, from what is on the disk. */
+
+/* Is there a manifest of that name, or of the template that it is an instance of? */
+bool known_manifest(const char *name);
+
+/* Is there a container of that name: one that runs or has just run, that has a manifest, or a kept layer? */
+bool known_container(const char *name);
+
+/* What a list of what name has exits with, if that is nothing: EXIT_DONE, or EXIT_NO_SUCH, logged. */
+int known_check(const char *name);
