@@ -88,7 +88,11 @@ static int set_aside(int mount_fd) {
 
 static int stack(const Root *root) {
         char lower[64], upper[64], work[64];
-        const char *const options[] = { lower, upper, work, "userxattr", NULL };
+        /* What is thrown away need not be on disk first: at the end the kernel would wait until all that anybody has
+         * written to the layer's file system is. */
+        const char *const options[] = {
+                lower, upper, work, "userxattr", root->plan->ephemeral ? "volatile" : NULL, NULL
+        };
         /* An overlay without an upper layer has two lower ones at least, and can never be written. The tmpfs's files
          * are the places for mounts that the image does not have. xino: one device number for all. */
         const char *const bare[] = { lower, "xino=on", "userxattr", NULL };

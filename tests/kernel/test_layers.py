@@ -239,6 +239,16 @@ def test_killed_at_any_moment_a_setup_is_done_once_and_whole(place: Place, round
         assert (done.returncode, done.stdout) == (0, "one\ntwo\n"), done.stderr
 
 
+@pytest.mark.parametrize("ephemeral", ["yes", "no"])
+def test_only_a_layer_that_is_kept_is_brought_to_disk(place: Place, ephemeral: str) -> None:
+    options = (f"--image={make_tree(place.top / 'tree')}", f"--ephemeral={ephemeral}")
+    done = place.launch("/bin/sh", "-c", "echo x >/written; cat /written /proc/self/mountinfo", options=options)
+    assert done.returncode == 0, done.stderr
+    root = next(line.split() for line in done.stdout.splitlines() if line.split()[4:5] == ["/"])
+    assert ("volatile" in root[-1]) == (ephemeral == "yes")  # or "fsync=volatile", by newer kernels
+    assert os.listdir(place.lib / "berth/layers") == ([] if ephemeral == "yes" else ["web"])
+
+
 def test_a_volume_and_a_layer_read_the_same_whoever_the_users_are(place: Place) -> None:
     """Written under one mode of PrivateUsers=, read and written on under every other."""
     tree = make_tree(place.top / "tree")
