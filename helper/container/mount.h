@@ -21,7 +21,7 @@ int mount_clone_tree(int dir_fd, const char *path);
 int mount_set_tree(int mount_fd, uint64_t attributes);
 int mount_map_ids_tree(int mount_fd, int userns_fd);
 
-/* How many mounts our mount namespace has; of /proc as proc_fd. */
+/* How many mounts can be seen from our root; of /proc as proc_fd, where the kernel has no listmount(2). */
 int mount_count(int proc_fd, unsigned *ret);
 
 /* Takes the octal out of a path of mountinfo (proc_pid_mountinfo(5): blank, tab, line break and backslash). */
