@@ -33,11 +33,14 @@ static bool is_there(const char *directory, const char *name) {
         return asprintf(&path, "%s/%s", directory, name) >= 0 && access(path, F_OK) == 0;
 }
 
+bool known_layer(const char *name) {
+        return is_there(BERTH_DATA_DIR "/layers", name);
+}
+
 bool known_container(const char *name) {
         if (!name_valid(name, false))
                 return false;
-        return known_manifest(name) || is_there(BERTH_DATA_DIR "/layers", name) ||
-               is_there(BERTH_CONTAINER_DIR, name);
+        return known_manifest(name) || known_layer(name) || is_there(BERTH_CONTAINER_DIR, name);
 }
 
 int known_check(const char *name) {

@@ -8,6 +8,9 @@
 /* Is there a manifest of that name, or of the template that it is an instance of? */
 bool known_manifest(const char *name);
 
+/* Has it a kept layer? */
+bool known_layer(const char *name);
+
 /* Is there a container of that name: one that runs or has just run, that has a manifest, or a kept layer? */
 bool known_container(const char *name);
 

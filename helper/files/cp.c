@@ -13,9 +13,12 @@
 #include "common/parse.h"
 #include "common/strv.h"
 #include "helper/container/command.h"
+#include "helper/container/known.h"
 #include "helper/exec/place.h"
 #include "helper/storage/arrive.h"
 #include "helper/storage/pack.h"
+#include "helper/storage/spool.h"
+#include "helper/text/hold.h"
 #include "helper/text/printable.h"
 #include "helper/text/progress.h"
 #include "helper/verbs/verbs.h"
@@ -297,7 +300,25 @@ static int print_count(const ExtractCount *count) {
         return fflush(stdout) == EOF ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* A container that keeps a layer may be stopped, and is then locked: neither a stream nor another container is to keep
+ * it so. */
+static int spool_stream(const Copy *copy) {
+        int fd;
+
+        if (copy->from.kind == END_HOST || copy->to.kind != END_CONTAINER ||
+            !spool_needed(copy->pipe_fds[0]) || !known_layer(copy->to.name))
+                return 0;
+        fd = spool_read(copy->pipe_fds[0], copy->limits.bytes,
+                        copy->from.kind == END_STREAM ? "standard input" : copy->from.path);
+        if (fd < 0)
+                return fd;
+        if (dup3(fd, copy->pipe_fds[0], O_CLOEXEC) < 0)
+                fd = log_error_errno(errno, "cannot exchange descriptors: %m");
+        return fd < 0 ? fd : (close_fd(fd), 0);
+}
+
 static int receive_end(const Copy *copy) {
+        _cleanup_hold_ Hold hold = HOLD_NONE;
         Progress progress = {};
         ExtractCount count = {};
         _cleanup_inside_ Inside inside = INSIDE_NONE;
@@ -316,7 +337,10 @@ static int receive_end(const Copy *copy) {
         int r;
 
         directory_allow_depth();
+        if (spool_stream(copy) < 0)
+                return EXIT_FAILED;
         if (copy->to.kind == END_CONTAINER) {
+                hold_begin(&hold);
                 r = inside_enter(copy->to.name, NULL, INSIDE_WRITE, &inside);
                 if (r < 0)
                         return enter_failed(r);

@@ -90,17 +90,23 @@ int file_read(FileCall *call) {
         return file_print(object);
 }
 
+static FilePart input_of(const FileCall *call) {
+        return (FilePart){ call->input, call->input_size };
+}
+
+/* The container was made when this was past the place for it. */
+static int input_missing(FileCall *call) {
+        return file_fail(call, "input", EAGAIN, "container '%s' has only just been made; try again",
+                         call->name);
+}
+
 int file_write(FileCall *call) {
         const char *path = call->words->operands[1];
-        _cleanup_free_ char *content = NULL;
         _cleanup_place_ Place place = PLACE_NONE;
-        FilePart part;
+        const FilePart part = input_of(call);
         int r;
 
-        r = file_read_input(call, &content, &part.size);
-        if (r >= 0)
-                r = file_find(call, path, PLACE_FOLLOW | PLACE_MAKE, &place);
-        part.data = content;
+        r = part.data ? file_find(call, path, PLACE_FOLLOW | PLACE_MAKE, &place) : input_missing(call);
         return r < 0 ? r : file_store(call, path, &place, &part, 1, NULL);
 }
 
@@ -110,18 +116,15 @@ static int check_size(FileCall *call, const char *path, size_t size) {
 
 int file_append(FileCall *call) {
         const char *path = call->words->operands[1];
-        _cleanup_free_ char *content = NULL, *more = NULL;
+        _cleanup_free_ char *content = NULL;
         _cleanup_place_ Place place = PLACE_NONE;
-        FilePart parts[2] = {};
+        FilePart parts[2] = { {}, input_of(call) };
         struct stat st;
         int r;
 
-        r = file_read_input(call, &more, &parts[1].size);
-        if (r >= 0)
-                r = file_find(call, path, PLACE_FOLLOW | PLACE_MAKE, &place);
+        r = call->input ? file_find(call, path, PLACE_FOLLOW | PLACE_MAKE, &place) : input_missing(call);
         if (r < 0)
                 return r;
-        parts[1].data = more;
         if (fstatat(place.dir_fd, place.name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
                 return file_store(call, path, &place, &parts[1], 1, NULL);
         place_done(&place);
@@ -133,19 +136,15 @@ int file_append(FileCall *call) {
 }
 
 int file_insert(FileCall *call) {
-        const char *path = call->words->operands[1], *after = subverb_value(call->words, FILE_AFTER);
-        _cleanup_free_ char *content = NULL, *more = NULL;
+        const char *path = call->words->operands[1], *more = call->input;
+        _cleanup_free_ char *content = NULL;
         _cleanup_place_ Place place = PLACE_NONE;
-        size_t size, more_size, at;
-        uint64_t number, total;
+        size_t size, more_size = call->input_size, at;
+        uint64_t number = call->after, total;
         struct stat st;
         int r;
 
-        if (!after || parse_uint64(after, &number) < 0)
-                return file_fail(call, "options", EINVAL,
-                                 "--after=%s: expected the number of a line, 0 for the beginning",
-                                 after ? after : "");
-        r = file_read_input(call, &more, &more_size);
+        r = more ? 0 : input_missing(call);
         if (r >= 0)
                 r = file_load(call, path, &place, &content, &size, &st);
         if (r >= 0)
@@ -217,14 +216,9 @@ static const char *get_text(json_object *edit, const char *name) {
 
 /* From standard input: [{"old": TEXT, "new": TEXT}, ...]. */
 static int read_document(FileCall *call, Edits *edits) {
-        _cleanup_free_ char *text = NULL;
-        size_t size;
-        int r;
-
-        r = file_read_input(call, &text, &size);
-        if (r < 0)
-                return r;
-        edits->document = json_tokener_parse(text);
+        if (!call->input)
+                return input_missing(call);
+        edits->document = json_tokener_parse(call->input);
         if (!edits->document || !json_object_is_type(edits->document, json_type_array))
                 return file_fail(
                                 call, "input", EBADMSG,

@@ -332,10 +332,8 @@ static int refuse_existing(FileCall *call, const Place *place, const char *path)
 static int copy_to(FileCall *call, const char *from, const Place *source, const char *to,
                    const Place *place) {
         _cleanup_replacement_ Replacement replacement = REPLACEMENT_NONE;
-        bool set_mode = subverb_has(call->words, FILE_MODE);
         _cleanup_close_ int fd = -EBADF;
         struct stat st;
-        mode_t mode;
         int r;
 
         fd = place_open_file(&call->inside, source, &st);
@@ -343,11 +341,6 @@ static int copy_to(FileCall *call, const char *from, const Place *source, const 
                 return fd == -EISDIR ? file_fail(call, "open", fd,
                                                  "'%s' is a directory; copy it with berth cp", from)
                                      : file_fail_path(call, "open", fd, from);
-        mode = st.st_mode & 0777;
-        if (set_mode && parse_mode(subverb_value(call->words, FILE_MODE), &mode) < 0)
-                return file_fail(call, "options", EINVAL,
-                                 "--mode=%s: expected three or four octal digits up to 0777",
-                                 subverb_value(call->words, FILE_MODE));
         r = replacement_begin(&call->inside, place, NULL, &replacement);
         if (r >= 0) {
                 replacement.uid = st.st_uid;
@@ -356,7 +349,8 @@ static int copy_to(FileCall *call, const char *from, const Place *source, const 
                 r = copy_data(fd, replacement.fd);
         }
         if (r >= 0)
-                r = replacement_commit(&replacement, mode, set_mode, NULL);
+                r = replacement_commit(&replacement, call->set_mode ? call->mode : st.st_mode & 0777,
+                                       call->set_mode, NULL);
         return r < 0 ? file_fail_path(call, "write", r, to) : 0;
 }
 

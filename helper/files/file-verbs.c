@@ -12,6 +12,8 @@
 #include "common/log.h"
 #include "common/parse.h"
 #include "common/utf8.h"
+#include "helper/container/known.h"
+#include "helper/text/hold.h"
 #include "helper/verbs/verbs.h"
 
 /* What the verbs of "berth file" share: words in and out, and the way from a path to bytes and back. */
@@ -192,23 +194,17 @@ int file_load(FileCall *call, const char *path, Place *ret_place, char **ret, si
 int file_store(FileCall *call, const char *path, const Place *place, const FilePart *parts, size_t n,
                const struct stat *expected) {
         _cleanup_replacement_ Replacement replacement = REPLACEMENT_NONE;
-        bool set_mode = subverb_has(call->words, FILE_MODE);
         json_object *object;
-        mode_t mode = 0644;
         struct stat st;
         int r;
 
-        if (set_mode && parse_mode(subverb_value(call->words, FILE_MODE), &mode) < 0)
-                return file_fail(call, "options", EINVAL,
-                                 "--mode=%s: expected three or four octal digits up to 0777",
-                                 subverb_value(call->words, FILE_MODE));
         r = replacement_begin(&call->inside, place, expected, &replacement);
         if (r < 0)
                 return file_fail_path(call, "write", r, path);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = write_fd(replacement.fd, parts[i].data, parts[i].size);
         if (r >= 0)
-                r = replacement_commit(&replacement, mode, set_mode, &st);
+                r = replacement_commit(&replacement, call->mode, call->set_mode, &st);
         if (r < 0)
                 return file_fail_path(call, "write", r, path);
         if (!call->json)
@@ -220,8 +216,8 @@ int file_store(FileCall *call, const char *path, const Place *place, const FileP
         return file_print(object);
 }
 
-int file_read_input(FileCall *call, char **ret, size_t *ret_size) {
-        int r = read_fd(STDIN_FILENO, call->max_size, ret, ret_size);
+static int read_input(FileCall *call) {
+        int r = read_fd(STDIN_FILENO, call->max_size, &call->input, &call->input_size);
 
         if (r == -EFBIG)
                 return file_fail(call, "input", r, "standard input is more than %llu bytes (--max-size=)",
@@ -243,50 +239,85 @@ static int check_paths(FileCall *call) {
         return 0;
 }
 
-static int run(const SubverbCall *words, InsidePurpose purpose, int (*verb)(FileCall *call)) {
-        const char *size = subverb_value(words, FILE_MAX_SIZE);
+static int check_options(FileCall *call) {
+        const char *size = subverb_value(call->words, FILE_MAX_SIZE),
+                   *mode = subverb_value(call->words, FILE_MODE),
+                   *after = subverb_value(call->words, FILE_AFTER);
+
+        if (size && (parse_size(size, &call->max_size) < 0 || call->max_size > FILE_SIZE_MAX))
+                return file_fail(call, "options", EINVAL, "--max-size=%s: expected bytes, at most 1G", size);
+        call->set_mode = mode != NULL;
+        if (mode && parse_mode(mode, &call->mode) < 0)
+                return file_fail(call, "options", EINVAL,
+                                 "--mode=%s: expected three or four octal digits up to 0777", mode);
+        if (streq(call->words->subverb->name, "insert") && (!after || parse_uint64(after, &call->after) < 0))
+                return file_fail(call, "options", EINVAL,
+                                 "--after=%s: expected the number of a line, 0 for the beginning",
+                                 after ? after : "");
+        return check_paths(call);
+}
+
+static int enter(FileCall *call, InsidePurpose purpose) {
+        int r = inside_enter(call->name, subverb_value(call->words, FILE_USER), purpose, &call->inside);
+
+        if (r < 0 && call->json)
+                print_error(call, "enter", r,
+                            r == -ESRCH    ? "the container is not running, and has kept no files"
+                            : r == -ENOENT ? "there is no such container"
+                                           : strerror(-r));
+        return r < 0 ? (r == -ENOENT  ? EXIT_NO_SUCH
+                        : r == -ESRCH ? EXIT_NOT_RUNNING
+                                      : EXIT_FAILED)
+                     : EXIT_DONE;
+}
+
+typedef struct FileVerb {
+        InsidePurpose purpose;
+        bool input; /* standard input is what it is about */
+        int (*run)(FileCall *call);
+} FileVerb;
+
+static int run(const SubverbCall *words, const FileVerb *verb) {
+        _cleanup_hold_ Hold hold = HOLD_NONE;
         FileCall call = {
                 .words = words,
                 .name = words->operands[0],
                 .json = subverb_has(words, FILE_JSON),
                 .max_size = FILE_SIZE_DEFAULT,
+                .mode = 0644,
                 .inside = INSIDE_NONE,
         };
-        int r;
+        int r, status;
 
-        if (size && (parse_size(size, &call.max_size) < 0 || call.max_size > FILE_SIZE_MAX))
-                r = file_fail(&call, "options", EINVAL, "--max-size=%s: expected bytes, at most 1G", size);
-        else
-                r = check_paths(&call);
-        if (r < 0)
+        if (check_options(&call) < 0)
                 return EXIT_USAGE;
-        r = inside_enter(call.name, subverb_value(words, FILE_USER), purpose, &call.inside);
-        if (r < 0) {
-                if (call.json)
-                        print_error(&call, "enter", r,
-                                    r == -ESRCH    ? "the container is not running, and has kept no files"
-                                    : r == -ENOENT ? "there is no such container"
-                                                   : strerror(-r));
-                return r == -ENOENT ? EXIT_NO_SUCH : r == -ESRCH ? EXIT_NOT_RUNNING : EXIT_FAILED;
+        /* For a container that there is not, nobody has to type; entering it is what says so. */
+        if (verb->input && !subverb_has(words, FILE_OLD) && known_container(call.name) &&
+            read_input(&call) < 0)
+                return call.usage ? EXIT_USAGE : EXIT_FAILED;
+        if (verb->purpose == INSIDE_WRITE)
+                hold_begin(&hold);
+        status = enter(&call, verb->purpose);
+        if (status == EXIT_DONE) {
+                r = verb->run(&call);
+                status = r >= 0 ? EXIT_DONE : call.usage ? EXIT_USAGE : EXIT_FAILED;
         }
-        r = verb(&call);
         inside_done(&call.inside);
         json_object_put(call.details);
-        if (r < 0)
-                return call.usage ? EXIT_USAGE : EXIT_FAILED;
-        return EXIT_DONE;
+        free(call.input);
+        return status;
 }
 
-#define VERB(name, purpose)                               \
-        static int run_##name(const SubverbCall *words) { \
-                return run(words, purpose, file_##name);  \
+#define VERB(name, ...)                                                            \
+        static int run_##name(const SubverbCall *words) {                          \
+                return run(words, &(FileVerb){ __VA_ARGS__, .run = file_##name }); \
         }
 
 VERB(read, INSIDE_READ)
-VERB(write, INSIDE_WRITE)
-VERB(append, INSIDE_WRITE)
-VERB(replace, INSIDE_WRITE)
-VERB(insert, INSIDE_WRITE)
+VERB(write, INSIDE_WRITE, .input = true)
+VERB(append, INSIDE_WRITE, .input = true)
+VERB(replace, INSIDE_WRITE, .input = true)
+VERB(insert, INSIDE_WRITE, .input = true)
 VERB(move, INSIDE_WRITE)
 VERB(copy, INSIDE_WRITE)
 VERB(search, INSIDE_READ)

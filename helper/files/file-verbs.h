@@ -19,6 +19,11 @@ typedef struct FileCall {
         const char *name; /* the container */
         bool json;
         uint64_t max_size;
+        uint64_t after; /* --after= */
+        bool set_mode;
+        mode_t mode; /* --mode= */
+        char *input; /* standard input, of those that take it: it is read before anything is locked */
+        size_t input_size;
         Inside inside;
         bool usage;           /* what failed are the words */
         json_object *details; /* further members of an error, or NULL */
@@ -56,9 +61,6 @@ typedef struct FilePart { /* borrows */
  * the parts were made of, or NULL. Logs. */
 int file_store(FileCall *call, const char *path, const Place *place, const FilePart *parts, size_t n,
                const struct stat *expected);
-
-/* Reads standard input, up to the call's maximum. Logs. */
-int file_read_input(FileCall *call, char **ret, size_t *ret_size);
 
 /* Prints object on one line, and puts it. */
 int file_print(json_object *object);

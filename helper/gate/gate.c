@@ -26,6 +26,7 @@
 #include "helper/gate/frames.h"
 #include "helper/gate/gate-fd.h"
 #include "helper/gate/gate-words.h"
+#include "helper/text/hold.h"
 
 #define CONNECTIONS_PER_UID 16
 #define REQUEST_MS          30000
@@ -192,16 +193,18 @@ static int authorize_all(const Gate *gate) {
 /* In the child. Returns only if it fails. */
 static void become_berth(const Gate *gate) {
         _cleanup_free_ char *term = NULL;
+        char caller[sizeof(HOLD_CALLER) + 16];
         char *env[] = {
                 (char *) (uintptr_t) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                NULL, NULL
+                caller, NULL, NULL
         };
         size_t n = gate->reader.n_fds;
         int away[FRAME_FDS_MAX];
         sigset_t none;
 
         if (*gate->term && asprintf(&term, "TERM=%s", gate->term) >= 0)
-                env[1] = term;
+                env[2] = term;
+        snprintf(caller, sizeof(caller), HOLD_CALLER "=%u", gate->subject.uid);
         sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
         (void) setsid();

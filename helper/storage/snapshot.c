@@ -21,6 +21,7 @@
 #include "helper/storage/snapshot-take.h"
 #include "helper/storage/snapshot-verbs.h"
 #include "helper/storage/store.h"
+#include "helper/text/hold.h"
 #include "helper/text/print.h"
 #include "helper/text/progress.h"
 
@@ -277,10 +278,12 @@ static int create(Snapshot *s, const SubverbCall *call, const char *tag) {
 }
 
 int snapshot_verb_create(const SubverbCall *call) {
+        _cleanup_hold_ Hold hold = HOLD_NONE;
         _cleanup_snapshot_ Snapshot s = SNAPSHOT_NONE;
         const char *tag = call->operands[1];
         char now[32];
 
+        hold_begin(&hold);
         format_now(/* tag= */ true, now);
         tag = tag ? tag : now;
         return check_tag(tag) < 0 ? EXIT_USAGE : exit_status(create(&s, call, tag));
@@ -393,8 +396,10 @@ static int restore(Snapshot *s, const SubverbCall *call) {
 }
 
 int snapshot_verb_restore(const SubverbCall *call) {
+        _cleanup_hold_ Hold hold = HOLD_NONE;
         _cleanup_snapshot_ Snapshot s = SNAPSHOT_NONE;
 
+        hold_begin(&hold);
         return exit_status(restore(&s, call));
 }
 
@@ -426,6 +431,7 @@ static int remove_snapshots(const SubverbCall *call, int dir_fd) {
 }
 
 int snapshot_verb_remove(const SubverbCall *call) {
+        _cleanup_hold_ Hold hold = HOLD_NONE;
         const char *name = call->operands[0];
         _cleanup_close_ int dir_fd = -EBADF;
 
@@ -433,6 +439,7 @@ int snapshot_verb_remove(const SubverbCall *call) {
                 log_error("snapshot remove takes either a tag or --all");
                 return EXIT_USAGE;
         }
+        hold_begin(&hold);
         dir_fd = name_valid(name, false) ? snapshot_open(name) : -ENOENT;
         if (dir_fd == -ENOENT)
                 return exit_status(no_snapshot(name, call->operands[1]));

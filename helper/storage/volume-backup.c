@@ -21,9 +21,11 @@
 #include "helper/container/frozen.h"
 #include "helper/storage/arrive.h"
 #include "helper/storage/pack.h"
+#include "helper/storage/spool.h"
 #include "helper/storage/volume-lock.h"
 #include "helper/storage/volume-use.h"
 #include "helper/storage/volume-verbs.h"
+#include "helper/text/hold.h"
 #include "helper/text/print.h"
 #include "helper/verbs/verbs.h"
 
@@ -277,7 +279,16 @@ static int open_archive(const char *file) {
         return fd < 0 ? log_error_errno(errno, "'%s': %m", file) : fd;
 }
 
+/* Opens it, and reads it first if that may take as long as its writer likes. */
+static int open_input(const char *file, const Restore *restore) {
+        _cleanup_close_ int fd = open_archive(file);
+
+        return fd >= 0 && spool_needed(fd) ? spool_read(fd, restore->limits.bytes, restore->what)
+                                           : TAKE_FD(fd);
+}
+
 int volume_verb_restore(const SubverbCall *call) {
+        _cleanup_hold_ Hold hold = HOLD_NONE;
         _cleanup_volume_ Volume volume = VOLUME_NONE;
         _cleanup_close_ int fd = -EBADF;
         const char *file = call->operands[1], *size = subverb_value(call, VOLUME_MAX_SIZE);
@@ -290,7 +301,8 @@ int volume_verb_restore(const SubverbCall *call) {
                 log_error("--max-size=%s: expected bytes", size);
                 return EXIT_USAGE;
         }
-        fd = restore.fd = open_archive(file);
+        fd = restore.fd = open_input(file, &restore);
+        hold_begin(&hold);
         if (fd < 0 || volume_lock(&volume, /* make= */ true, /* change= */ true) < 0 ||
             volume_refuse_used(&volume, "") < 0 || restore_volume(&volume, &restore) < 0)
                 return EXIT_FAILED;

@@ -16,6 +16,7 @@
 #include "helper/container/known.h"
 #include "helper/storage/volume-lock.h"
 #include "helper/storage/volume-use.h"
+#include "helper/text/hold.h"
 #include "helper/text/print.h"
 #include "helper/verbs/verbs.h"
 
@@ -183,6 +184,7 @@ static int create(const Volume *volume, uid_t uid, gid_t gid, mode_t mode) {
 }
 
 int volume_verb_create(const SubverbCall *call) {
+        _cleanup_hold_ Hold hold = HOLD_NONE;
         _cleanup_volume_ Volume volume = VOLUME_NONE;
         const char *owner = subverb_value(call, VOLUME_OWNER), *mode_text = subverb_value(call, VOLUME_MODE);
         mode_t mode = 0755;
@@ -195,18 +197,21 @@ int volume_verb_create(const SubverbCall *call) {
                 log_error("--mode=%s: expected three or four octal digits up to 0777", mode_text);
                 return EXIT_USAGE;
         }
+        hold_begin(&hold);
         if (volume_lock(&volume, /* make= */ true, /* change= */ false) < 0)
                 return EXIT_FAILED;
         return create(&volume, uid, gid, mode) < 0 ? EXIT_FAILED : volume_verb_done(call, &volume);
 }
 
 int volume_verb_remove(const SubverbCall *call) {
+        _cleanup_hold_ Hold hold = HOLD_NONE;
         _cleanup_volume_ Volume volume = VOLUME_NONE;
         bool force = subverb_has(call, VOLUME_FORCE);
         int r;
 
         if (volume_parse(call->operands[0], &volume) < 0)
                 return EXIT_USAGE;
+        hold_begin(&hold);
         if (volume_lock(&volume, /* make= */ false, !force) < 0)
                 return EXIT_FAILED;
         if (!volume_exists(&volume))

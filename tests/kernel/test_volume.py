@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -38,6 +39,17 @@ class Volumes:
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
         assert done.returncode == status, done.stderr
         return done
+
+    def free(self) -> bool:
+        """Does nobody have the volumes locked?"""
+        fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(fd)
+        return True
 
     def leftovers(self) -> list[str]:
         return sorted(path.name for path in self.directory.iterdir() if path.name.startswith("."))
@@ -259,6 +271,7 @@ def test_a_kill_leaves_the_old_or_the_new(v: Volumes, tmp_path: Path) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
+        wait_for(v.free)  # what it had forked dies with it, but not in the same moment
         content = (v.directory / "db/content").read_text()
         seen.add(content)
         assert len(list((v.directory / "db").iterdir())) == (301 if content == "new" else 1)

@@ -384,6 +384,22 @@ def test_volumes_and_snapshots_are_of_a_container(s: System) -> None:
     assert berth(s, "ann", "snapshot", "remove", "kept", "one").rc == 0
 
 
+def test_a_user_who_stands_still_holds_up_no_start(s: System) -> None:
+    rules(s, ALL_FOR_ANN)
+    s.manifest("kept", MANIFEST.replace("Image=base", "Image=base\nEphemeral=no"))
+    s.reload()
+    s.start("kept")
+    s.stop("kept")
+    s.run("systemd-run", "--unit=slow", "--uid=ann", "sh", "-c", "sleep 1000 | berth file write kept /x")
+    (pid,) = s.wait_for(lambda: s.run("pgrep", "-x", "berth-files", check=False).out.split(), "its process")
+    s.wait_for(lambda: "pipe_read" in s.read(f"/proc/{pid}/wchan"), "that it waits for input")
+    assert f"BERTH_CALLER={s.run('id', '-u', 'ann').out.strip()}" in s.read(f"/proc/{pid}/environ").split("\0")
+    s.start("kept")
+    s.run("systemctl", "stop", "slow")
+    s.stop("kept")
+    s.run("berth", "remove", "kept", "--layer")
+
+
 def test_no_file_of_a_user_is_in_the_hands_of_a_container(s: System) -> None:
     """Where ids are not mapped, root inside could make a program of theirs the host's root's."""
     s.manifest("bare", MANIFEST.replace("[Network]", "PrivateUsers=no\n[Network]"))
