@@ -9,7 +9,6 @@
 
 /* clang-format off */
 #define UNSUPPORTED_KEYS(ROW) \
-        ROW(PID_NAMESPACE,       "Container", "PidNamespace",     "private",           namespace) \
         ROW(NETWORK,             "Network",   "Mode",             "private|none|host", text) \
         ROW(PUBLISH,             "Network",   "Publish",          "",                  publish) \
         ROW(POLICY,              "Network",   "Policy",           "",                  policy) \

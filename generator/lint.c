@@ -53,13 +53,17 @@ static void lint_unsupported(Manifest *m) {
 
 static void lint_rights(Manifest *m) {
         const char *shared = store_text(m->store, "Container", "SharedRun"),
-                   *users = store_text(m->store, "Container", "PrivateUsers");
+                   *users = store_text(m->store, "Container", "PrivateUsers"),
+                   *pids = store_text(m->store, "Container", "PidNamespace");
         StoreValue v;
 
         if (shared && streq(shared, "yes") && store_get(m->store, "Container", "SharedRun", 0, &v))
                 diag_warning(&m->diags, v.line, 1,
                              "SharedRun=yes equals access to the host: its buses and sockets obey whoever reaches "
                              "them");
+        if (pids && streq(pids, "host") && store_get(m->store, "Container", "PidNamespace", 0, &v))
+                diag_warning(&m->diags, v.line, 1,
+                             "PidNamespace=host shows the container all processes of the host, with their command lines");
         for (unsigned i = 0; store_get(m->store, "Container", "Capability", i, &v); i++) {
                 if (strstr(v.text, "CAP_SYS_ADMIN"))
                         diag_warning(&m->diags, v.line, 1,

@@ -35,9 +35,14 @@ static void refuse(Manifest *m, const char *section, const char *key, const char
                 diag_error(&m->diags, v.line, 1, "%s= %s", key, why);
 }
 
-static void check_root(Manifest *m) {
+/* Is root inside the host's? */
+static bool has_host_root(const Manifest *m) {
         const char *users = store_text(m->store, "Container", "PrivateUsers");
 
+        return users && (streq(users, "no") || streq(users, "identity") || startswith(users, "0:"));
+}
+
+static void check_root(Manifest *m) {
         /* A key that was given a wrong value is not a key that is missing: it counts 0. */
         if (store_count(m->store, "Container", "Image") == -ENOENT &&
             store_count(m->store, "Container", "Profile") == -ENOENT)
@@ -52,8 +57,7 @@ static void check_root(Manifest *m) {
                 refuse(m, "Container", "WritePath",
                        "is of Profile= only; use a [Mount NAME] with Type=bind");
         }
-        if (is(m, "Container", "Profile", "full") && users &&
-            (streq(users, "no") || streq(users, "identity") || startswith(users, "0:")))
+        if (is(m, "Container", "Profile", "full") && has_host_root(m))
                 diag_error(&m->diags, store_place(m->store, "Container", "Profile"), 1,
                            "Profile=full needs user ids of its own: root would read all that the host's root does; use "
                            "PrivateUsers=pick");
@@ -80,8 +84,7 @@ static void check_notify(Manifest *m) {
 
         if (!store_get(m->store, "Container", "Notify", 0, &v))
                 return;
-        if (streq(v.text, "yes") && is(m, "Container", "Init", "no") && users &&
-            (streq(users, "no") || streq(users, "identity") || startswith(users, "0:")))
+        if (streq(v.text, "yes") && is(m, "Container", "Init", "no") && has_host_root(m))
                 diag_error(&m->diags, v.line, v.column,
                            "Notify=yes with Init=no and PrivateUsers=%s would let the container's root speak to "
                            "systemd as the host's; leave one of the three out",
@@ -173,18 +176,19 @@ static void check_sysctls(Manifest *m) {
 }
 
 static void check_sharing(Manifest *m) {
-        if (is(m, "Container", "SharedRun", "yes") &&
-            (is(m, "Container", "PrivateUsers", "no") || is(m, "Container", "PrivateUsers", "identity")))
+        bool host_root = has_host_root(m);
+
+        if (host_root && is(m, "Container", "SharedRun", "yes"))
                 refuse(m, "Container", "SharedRun",
                        "needs user ids of its own: with PrivateUsers=no or identity the container's root is the host's, "
                        "and could write to all of /run; use PrivateUsers=pick");
+        if (host_root && is(m, "Container", "PidNamespace", "host"))
+                refuse(m, "Container", "PidNamespace",
+                       "is 'host', which needs user ids of its own: with PrivateUsers=no or identity the container's "
+                       "root is the host's, and could end all of the host's processes; use PrivateUsers=pick");
         if (is(m, "Container", "IpcNamespace", "host"))
                 refuse(m, "Container", "ShmSize",
                        "has no meaning with IpcNamespace=host, where /dev/shm is the host's; remove it");
-        if (is(m, "Container", "PidNamespace", "host") && !is(m, "Container", "Init", "no") &&
-            given(m, "Container", "PidNamespace"))
-                refuse(m, "Container", "PidNamespace",
-                       "is 'host', where the container has no PID 1 of its own; add Init=no");
 }
 
 /* Refuses a directive of [Service] that sets what a key of ours has set already. */

@@ -4,12 +4,17 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "common/directory.h"
 #include "common/fs.h"
 #include "helper/container/mount.h"
+
+/* A process in an uninterruptible sleep can outlast KILL for as long as its disk does. */
+#define KILLED_MS 10000
 
 int cgroup_open_mount(void) {
         /* systemd's two layouts: unified, and "hybrid" with the controllers elsewhere */
@@ -54,6 +59,16 @@ int cgroup_open(const char *path) {
         return fd < 0 ? -errno : fd;
 }
 
+int cgroup_open_parent(const char *path) {
+        const char *slash = path ? strrchr(path, '/') : NULL;
+        _cleanup_free_ char *parent = NULL;
+
+        if (!slash || path[0] != '/' || strstr(path, "/.."))
+                return -EBADMSG;
+        parent = strndup(path, (size_t) (slash - path));
+        return parent ? cgroup_open(parent) : -ENOMEM;
+}
+
 static bool has_word(const char *text, const char *word) {
         size_t n = strlen(word);
 
@@ -90,6 +105,49 @@ void cgroup_count_children(int cgroup_fd) {
                 while (write_string_at(cgroup_fd, "cgroup.subtree_control", controllers[i]) == -EBUSY &&
                        tries-- > 0)
                         (void) usleep(5000);
+}
+
+static uint64_t now_ms(void) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t) t.tv_sec * 1000 + (uint64_t) t.tv_nsec / 1000000;
+}
+
+/* The kernel announces the change of cgroup.events by POLLPRI (cgroups(7)). */
+int cgroup_wait_empty(int cgroup_fd, uint64_t timeout_ms) {
+        uint64_t deadline = now_ms() + timeout_ms;
+        _cleanup_close_ int fd = -EBADF;
+
+        fd = openat(cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT || errno == ENODEV ? 1 : -errno;
+        for (;;) {
+                struct pollfd wait = { .fd = fd, .events = POLLPRI };
+                uint64_t now = now_ms();
+                char text[128];
+                ssize_t n;
+
+                n = pread(fd, text, sizeof(text) - 1, 0);
+                if (n < 0)
+                        return errno == ENODEV ? 1 : -errno;
+                text[n] = '\0';
+                if (strstr(text, "populated 0"))
+                        return 1;
+                if (now >= deadline)
+                        return 0;
+                if (poll(&wait, 1, (int) (deadline - now)) < 0 && errno != EINTR)
+                        return -errno;
+        }
+}
+
+int cgroup_kill(int cgroup_fd) {
+        int r = write_string_at(cgroup_fd, "cgroup.kill", "1");
+
+        if (r < 0)
+                return r == -ENOENT || r == -ENODEV ? 0 : r; /* removed: nothing was in it */
+        r = cgroup_wait_empty(cgroup_fd, KILLED_MS);
+        return r < 0 ? r : r == 0 ? -ETIME : 0;
 }
 
 int cgroup_remove(int cgroup_fd, const char *name) {

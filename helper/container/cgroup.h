@@ -17,6 +17,9 @@ int cgroup_self(char **ret);
 /* Opens a cgroup by its path. */
 int cgroup_open(const char *path);
 
+/* Opens the one that holds it, the unit's of a payload's path. -EBADMSG: it is no such path. */
+int cgroup_open_parent(const char *path);
+
 /* Is name listed in cgroup.controllers of cgroup_fd? 1, 0 or negative errno. */
 int cgroup_has_controller(int cgroup_fd, const char *name);
 
@@ -25,6 +28,12 @@ int cgroup_make(int cgroup_fd, const char *name);
 
 /* Has the kernel count memory, tasks and io for each child apart, as far as it can here. */
 void cgroup_count_children(int cgroup_fd);
+
+/* 1 once nothing lives in the cgroup or below it, 0 if something still does after timeout_ms. */
+int cgroup_wait_empty(int cgroup_fd, uint64_t timeout_ms);
+
+/* Kills all that lives in the cgroup or below it, and waits for its end. -ETIME: something did not end even so. */
+int cgroup_kill(int cgroup_fd);
 
 /* Removes the cgroup that is open, whose name that is, and those right below it, where nothing lives in them any more. */
 int cgroup_remove(int cgroup_fd, const char *name);

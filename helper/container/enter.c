@@ -80,21 +80,15 @@ static int open_leader(Enter *enter) {
 }
 
 static int open_unit(const State *state) {
-        _cleanup_free_ char *path = strdup(state->cgroup);
-        char *slash;
-        int fd;
+        int fd = cgroup_open_parent(state->cgroup);
 
-        if (!path)
-                return log_oom();
-        slash = strrchr(path, '/');
-        if (!slash || path[0] != '/' || strstr(path, "/.."))
-                return log_error_errno(EBADMSG, "the state of container '%s' names no control group",
+        if (fd == -EBADMSG)
+                return log_error_errno(fd, "the state of container '%s' names no control group",
                                        state->name);
-        *slash = '\0';
-        fd = cgroup_open(path);
         if (fd < 0)
-                return log_error_errno(fd, "cannot open control group '%s' of container '%s': %m", path,
-                                       state->name);
+                return log_error_errno(fd,
+                                       "cannot open what holds the control group '%s' of container '%s': %m",
+                                       state->cgroup, state->name);
         return fd;
 }
 
@@ -224,6 +218,28 @@ void enter_sweep(int unit_fd) {
                 if (pid > 0 && kill((pid_t) pid, 0) < 0 && errno == ESRCH)
                         (void) unlinkat(unit_fd, entry->d_name, AT_REMOVEDIR); /* EBUSY: lives */
         }
+}
+
+int enter_kill(int unit_fd) {
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r, ended = 0;
+
+        r = directory_open(unit_fd, ".", 0, &dir);
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0) {
+                _cleanup_close_ int fd = -EBADF;
+                int k;
+
+                if (!streq(entry->d_name, CGROUP_PAYLOAD) && !startswith(entry->d_name, ENTER_PREFIX))
+                        continue;
+                fd = openat(unit_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                k = fd < 0 ? 0 : cgroup_kill(fd);
+                /* Whoever is cloned into a group that was killed once is killed at once by some kernels (6.18, tried). */
+                (void) unlinkat(unit_fd, entry->d_name, AT_REMOVEDIR);
+                if (k < 0)
+                        ended = k;
+        }
+        return r < 0 ? r : ended;
 }
 
 /* What the unit's Limit*= directives gave the leader; otherwise the caller's limits would hold inside. */

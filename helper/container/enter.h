@@ -45,6 +45,10 @@ pid_t enter_clone(int unit_fd, const char *name, int exit_signal, int *ret_pidfd
  * a moment ago is empty as well. */
 void enter_sweep(int unit_fd);
 
+/* Ends what a container without a pid namespace of its own has left below unit_fd, the leader's descendants and those of
+ * execs, and removes their groups. -ETIME: something did not end even on KILL. Does not log. */
+int enter_kill(int unit_fd);
+
 /* Takes the leader's resource limits and OOM score, then joins its namespaces, all in one call but the cgroup
  * namespace, see enter_join_cgroup_namespace(). Children are born into the pid namespace. */
 int enter_join(const Enter *enter);

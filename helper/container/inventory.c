@@ -55,13 +55,7 @@ int item_open(const char *name, Item *ret) {
 }
 
 int item_open_unit_cgroup(const Item *item) {
-        _cleanup_free_ char *path = NULL;
-        const char *slash = item->state.cgroup ? strrchr(item->state.cgroup, '/') : NULL;
-
-        if (!slash)
-                return -ENOENT;
-        path = strndup(item->state.cgroup, (size_t) (slash - item->state.cgroup));
-        return path ? cgroup_open(path) : -ENOMEM;
+        return cgroup_open_parent(item->state.cgroup);
 }
 
 void format_time(uint64_t usec, bool utc, char ret[static 32]) {

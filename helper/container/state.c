@@ -89,6 +89,7 @@ static const struct Field {
         { "FilterReplaces",   FIELD_BOOL,   offsetof(State, filter_replaces), true },
         { "AppArmorProfile",  FIELD_STRING, offsetof(State, apparmor), true },
         { "Init",             FIELD_BOOL,   offsetof(State, init), false },
+        { "HostPids",         FIELD_BOOL,   offsetof(State, host_pids), true },
         { "Created",          FIELD_U64,    offsetof(State, created_usec), false },
 };
 /* clang-format on */

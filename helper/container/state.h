@@ -34,7 +34,8 @@ typedef struct State { /* owns all of its pointers */
         char *apparmor;                           /* profile, or NULL */
         char *filter;                             /* the container's own filter, or NULL */
         size_t filter_size;
-        bool init;             /* pid is the built-in init, the command its first child */
+        bool init; /* pid is the built-in init, the command its first child */
+        bool host_pids; /* its processes are in the host's pid namespace: nothing but its control group ends them */
         uint64_t created_usec; /* CLOCK_REALTIME at launch */
         char **labels;         /* KEY=VALUE */
         char **env;            /* without what passwd gives (HOME, USER, LOGNAME, SHELL) and TERM */

@@ -151,7 +151,9 @@ static int begin(const Spawn *spawn, int error_fd, Process *process) {
         if (setsid() < 0) /* the terminal's signals are not for us */
                 return log_error_errno(errno, "cannot begin a session for the guard: %m");
         (void) prctl(PR_SET_NAME, "berth-guard", 0, 0, 0);
-        r = enter_join(spawn->enter);
+        /* In the host's pid namespace the container sees us, and could stop us if we had its users: then the command joins
+         * it by itself. */
+        r = spawn->enter->state.host_pids ? 0 : enter_join(spawn->enter);
         if (r < 0)
                 return r;
         return spawn_start(spawn, error_fd, process);

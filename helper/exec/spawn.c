@@ -14,6 +14,7 @@
 #define ERROR_FD 3
 
 typedef enum Stage {
+        STAGE_JOIN, /* logged */
         STAGE_NAMESPACE,
         STAGE_APPARMOR,
         STAGE_STDIO,
@@ -80,6 +81,8 @@ static int change_directory(const Spawn *spawn) {
 static Report become(const Spawn *spawn, int error_fd) {
         int r;
 
+        if (spawn->enter->state.host_pids && enter_join(spawn->enter) < 0)
+                return (Report){ STAGE_JOIN, -ECANCELED };
         r = enter_join_cgroup_namespace(spawn->enter);
         if (r < 0)
                 return (Report){ STAGE_NAMESPACE, r };
@@ -154,6 +157,7 @@ int spawn_result(const Spawn *spawn, int error_fd, Failure *ret) {
         static const struct {
                 const char *word, *text;
         } stages[_STAGE_MAX] = {
+                [STAGE_JOIN] = { "start", NULL },
                 [STAGE_NAMESPACE] = { "namespace", "join the cgroup namespace" },
                 [STAGE_APPARMOR] = { "apparmor", "enter the AppArmor profile" },
                 [STAGE_STDIO] = { "streams", "set up standard input and output" },
@@ -178,6 +182,8 @@ int spawn_result(const Spawn *spawn, int error_fd, Failure *ret) {
         }
         *ret = (Failure){ .stage = stages[report.stage].word, .error = report.error };
         switch (report.stage) {
+        case STAGE_JOIN:
+                return EXIT_BERTH;
         case STAGE_EXEC:
                 (void) log_error_errno(report.error, "cannot execute '%s' in container '%s': %m",
                                        spawn->file ? spawn->file : spawn->argv[0], spawn->enter->state.name);

@@ -9,6 +9,8 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/strv.h"
+#include "helper/container/cgroup.h"
+#include "helper/container/enter.h"
 #include "helper/container/range.h"
 #include "helper/container/state.h"
 #include "helper/launch/hook.h"
@@ -63,6 +65,34 @@ static int runs(const char *name, State *ret) {
         return 1;
 }
 
+/* The control group of the unit: by its state, or where a kill came before that, as the one that systemd calls us in. */
+static int open_unit(const State *state) {
+        _cleanup_free_ char *self = NULL;
+        const char *control;
+
+        if (state->cgroup)
+                return cgroup_open_parent(state->cgroup);
+        if (!getenv("SERVICE_RESULT"))
+                return -ENOENT;
+        if (cgroup_self(&self) < 0)
+                return -ENOENT;
+        control = endswith(self, "/.control"); /* systemd.resource-control(5), Delegate= */
+        if (control)
+                self[control - self] = '\0';
+        return cgroup_open(self);
+}
+
+/* With a pid namespace of its own all of it has ended with the leader. What lives on keeps what it uses. */
+static int end_processes(const State *state) {
+        _cleanup_close_ int unit_fd = open_unit(state);
+        int r = unit_fd < 0 ? 0 : enter_kill(unit_fd);
+
+        return r < 0 ? log_error_errno(r,
+                                       "Cannot end the processes of '%s', which keeps its files and user ids: %m",
+                                       state->name)
+                     : 0;
+}
+
 /* systemd.exec(5): what ExecStopPost= is told of the end of the service. */
 static void run_error_hook(char *const hook[], const State *state) {
         const char *result = getenv("SERVICE_RESULT"), *code = getenv("EXIT_CODE"),
@@ -106,6 +136,8 @@ int verb_cleanup(int argc, char *argv[]) {
         if (r != 0)
                 return r < 0 ? EXIT_USAGE : EXIT_DONE;
         if (runs(name, &state) != 0)
+                return EXIT_FAILED;
+        if (end_processes(&state) < 0)
                 return EXIT_FAILED;
         /* All of it, even if a part fails. */
         r = layer_remove_ephemeral(name);

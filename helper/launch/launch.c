@@ -86,6 +86,7 @@ static int run_leader(Launch *launch) {
                 .device_fd = launch->device_fd,
                 .etc_fd = launch->etc_fd,
                 .sys_fd = launch->sys_fd,
+                .pids_fd = launch->pids_fd,
                 .run_fd = launch->run_fd,
                 .shm_fd = launch->shm_fd,
                 .mqueue_fd = launch->mqueue_fd,
@@ -108,6 +109,7 @@ static int clone_leader(Launch *launch) {
         const Clone how = {
                 .new_user = launch->plan.private_users != PRIVATE_USERS_NO,
                 .host_ipc = launch->plan.host_ipc,
+                .host_pids = launch->plan.host_pids,
                 .sibling = !launch->plan.foreground,
                 .cgroup_fd = launch->payload_fd,
         };
@@ -370,6 +372,8 @@ static int wait_leader(const Launch *launch) {
 static void release(Launch *launch) {
         char *slash = launch->state.cgroup ? strrchr(launch->state.cgroup, '/') : NULL;
 
+        if (launch->plan.host_pids && enter_kill(launch->cgroup_fd) < 0)
+                return; /* what still uses it is not taken away: berth clean */
         (void) layer_remove_ephemeral(launch->plan.name);
         (void) range_release(launch->plan.name, launch->state.uid_base);
         (void) state_remove(launch->plan.name);

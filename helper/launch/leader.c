@@ -238,6 +238,8 @@ static int become_init(Leader *leader, const User *user) {
         int r;
 
         r = init_block_signals();
+        if (r >= 0 && leader->plan->host_pids && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+                r = -errno; /* what PID 1 of a namespace is anyway */
         if (r >= 0)
                 r = init_open_streams(user, streams);
         /* Before the command runs, which may look at its init: with CAP_SYS_PTRACE, where it shares the host's users. */

@@ -16,8 +16,7 @@
 pid_t namespaces_clone(const Clone *how, int *ret_pidfd) {
         int pidfd = -EBADF;
         struct clone_args args = {
-                .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD |
-                         CLONE_INTO_CGROUP,
+                .flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD | CLONE_INTO_CGROUP,
                 .pidfd = (uint64_t) (uintptr_t) &pidfd,
                 .cgroup = (uint64_t) how->cgroup_fd,
                 /* clone3(2): with CLONE_PARENT exit_signal must be 0; the parent gets what it gets for us */
@@ -29,6 +28,8 @@ pid_t namespaces_clone(const Clone *how, int *ret_pidfd) {
                 args.flags |= CLONE_NEWUSER;
         if (!how->host_ipc)
                 args.flags |= CLONE_NEWIPC;
+        if (!how->host_pids)
+                args.flags |= CLONE_NEWPID;
         if (how->sibling)
                 args.flags |= CLONE_PARENT;
         pid = (pid_t) syscall(SYS_clone3, &args, sizeof(args));

@@ -7,10 +7,11 @@
 /* Making the leader's namespaces, all but that of the network in one clone3(2), and the id maps of user namespaces. */
 
 typedef struct Clone {
-        bool new_user; /* a user namespace of its own */
-        bool host_ipc; /* stays in the host's IPC namespace */
-        bool sibling;  /* child of our parent: systemd reaps it, we may exit (CLONE_PARENT) */
-        int cgroup_fd; /* the cgroup it starts in, the root of its cgroup namespace */
+        bool new_user;  /* a user namespace of its own */
+        bool host_ipc;  /* stays in the host's IPC namespace */
+        bool host_pids; /* and in its pid namespace */
+        bool sibling;   /* child of our parent: systemd reaps it, we may exit (CLONE_PARENT) */
+        int cgroup_fd;  /* the cgroup it starts in, the root of its cgroup namespace */
 } Clone;
 
 /* As fork(2): 0 in the child, the pid in the parent (with a pidfd in *ret_pidfd), or negative errno. */

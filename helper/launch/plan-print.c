@@ -60,6 +60,8 @@ static void print_process(FILE *f, const Plan *plan) {
                 plan_print_value(f, "AppArmorProfile", plan->apparmor_profile);
         if (plan->shared_run)
                 plan_print_value(f, "SharedRun", "yes");
+        if (plan->host_pids)
+                plan_print_value(f, "PidNamespace", "host");
         if (plan->host_ipc)
                 plan_print_value(f, "IpcNamespace", "host");
         if (plan->shm_size > 0)

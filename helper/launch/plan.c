@@ -102,6 +102,13 @@ static int wrong_value(const char *option, const char *value, const char *expect
         return log_error_errno(EINVAL, "--%s is '%s': expected %s", option, value, expected);
 }
 
+static int set_namespace(int option, const char *value, bool *ret_host) {
+        *ret_host = streq(value, "host");
+        return *ret_host || streq(value, "private")
+                               ? 0
+                               : wrong_value(launch_options[option].name, value, "private or host");
+}
+
 static int set_bool(int option, const char *value, bool *ret) {
         return parse_bool(value, ret) < 0 ? wrong_value(launch_options[option].name, value, "yes or no") : 0;
 }
@@ -329,10 +336,9 @@ static int set_parsed(Plan *plan, int option, const char *value) {
                                        ? wrong_value("shm-size", value, "a size above 0")
                                        : 0;
         case LAUNCH_IPC_NAMESPACE:
-                plan->host_ipc = streq(value, "host");
-                return plan->host_ipc || streq(value, "private")
-                                       ? 0
-                                       : wrong_value("ipc-namespace", value, "private or host");
+                return set_namespace(option, value, &plan->host_ipc);
+        case LAUNCH_PID_NAMESPACE:
+                return set_namespace(option, value, &plan->host_pids);
         case LAUNCH_APPARMOR_PROFILE:
                 plan->apparmor_profile = value;
                 return value[0] != '\0' && !strpbrk(value, " \n")

@@ -133,6 +133,7 @@ typedef struct Plan { /* strings borrow from argv; vectors and mounts are its ow
         const char *apparmor_profile;
         bool shared_run; /* the host's /run is mounted */
         bool host_ipc;   /* the host's System V IPC, message queues and /dev/shm */
+        bool host_pids;  /* its pid namespace, and its /proc */
         DeviceSpec *devices;
         size_t n_devices;
         char **sysctls;    /* KEY=VALUE, keys with dots, of the container's own namespaces */

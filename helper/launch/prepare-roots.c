@@ -96,16 +96,24 @@ static int open_host(const char *path, int *ret) {
 
 static int open_shared(Launch *launch) {
         const Plan *plan = &launch->plan;
+        bool own = plan->private_users == PRIVATE_USERS_PICK ||
+                   (plan->private_users == PRIVATE_USERS_RANGE && plan->uid_base > 0);
         int r = 0;
 
-        if (plan->shared_run && plan->private_users != PRIVATE_USERS_PICK &&
-            (plan->private_users != PRIVATE_USERS_RANGE || plan->uid_base == 0))
+        if (plan->shared_run && !own)
                 return log_error_errno(
                                 EINVAL,
                                 "SharedRun=yes needs user ids of its own: with PrivateUsers=no or identity the "
                                 "container's root is the host's, and could write to all of /run");
+        if (plan->host_pids && !own)
+                return log_error_errno(
+                                EINVAL,
+                                "PidNamespace=host needs user ids of its own: with PrivateUsers=no or identity the "
+                                "container's root is the host's, and could end all of the host's processes");
         if (plan->shared_run)
                 r = open_host("/run", &launch->run_fd);
+        if (r >= 0 && plan->host_pids)
+                r = open_host("/proc", &launch->pids_fd);
         if (r >= 0 && plan->host_ipc)
                 r = open_host("/dev/shm", &launch->shm_fd);
         if (r >= 0 && plan->host_ipc && access("/dev/mqueue", F_OK) == 0)

@@ -15,6 +15,7 @@
 #include "helper/container/cgroup.h"
 #include "helper/container/command.h"
 #include "helper/container/confine.h"
+#include "helper/container/enter.h"
 #include "helper/container/environment.h"
 #include "helper/container/image.h"
 #include "helper/container/mount.h"
@@ -33,6 +34,7 @@ Launch prepare_empty(void) {
                 .device_fd = -EBADF,
                 .etc_fd = -EBADF,
                 .sys_fd = -EBADF,
+                .pids_fd = -EBADF,
                 .run_fd = -EBADF,
                 .shm_fd = -EBADF,
                 .mqueue_fd = -EBADF,
@@ -60,6 +62,7 @@ void prepare_done(Launch *launch) {
         close_fd(launch->device_fd);
         close_fd(launch->etc_fd);
         close_fd(launch->sys_fd);
+        close_fd(launch->pids_fd);
         close_fd(launch->run_fd);
         close_fd(launch->shm_fd);
         close_fd(launch->mqueue_fd);
@@ -101,16 +104,25 @@ static int check_caller(const Plan *plan) {
         return 0;
 }
 
+/* What a leader in the host's pid namespace has left that was killed, and nobody after him. */
+static int end_former(const char *name, int unit_fd) {
+        int r = enter_kill(unit_fd);
+
+        return r < 0 ? log_error_errno(r, "Cannot end what an earlier start of '%s' has left: %m", name) : 0;
+}
+
 /* A leader that lives under this name, as a second launch by hand would find. */
 static int check_not_running(const Plan *plan) {
-        _cleanup_close_ int leader_fd = -EBADF;
+        _cleanup_close_ int leader_fd = -EBADF, unit_fd = -EBADF;
         _cleanup_state_ State state = {};
 
         if (state_read(plan->name, &state) < 0)
                 return 0;
         leader_fd = state_open_leader(&state);
+        if (leader_fd < 0 && state.host_pids)
+                unit_fd = cgroup_open_parent(state.cgroup);
         if (leader_fd < 0)
-                return 0;
+                return unit_fd < 0 ? 0 : end_former(plan->name, unit_fd);
         return log_error_errno(EBUSY, "container '%s' is running already (leader %d)", plan->name,
                                state.pid);
 }
@@ -186,6 +198,10 @@ static int prepare_cgroup(Launch *launch) {
                 return r;
         if (asprintf(&launch->state.cgroup, "%s/%s", path, CGROUP_PAYLOAD) < 0)
                 return log_oom();
+        /* empty, unless it was one of the host's pid namespace and died without a word */
+        if (faccessat(launch->cgroup_fd, CGROUP_PAYLOAD, F_OK, 0) == 0 &&
+            end_former(launch->plan.name, launch->cgroup_fd) < 0)
+                return -EBUSY;
         launch->payload_fd = cgroup_make(launch->cgroup_fd, CGROUP_PAYLOAD);
         if (launch->payload_fd < 0)
                 return log_error_errno(launch->payload_fd, "Cannot make the control group '%s': %m",
@@ -316,6 +332,7 @@ static int fill_state(Launch *launch) {
         state->umask = plan->umask_set ? plan->umask : launch->leader.umask;
         launch->leader.umask = state->umask;
         state->init = plan->init;
+        state->host_pids = plan->host_pids;
         if ((image->digest && set_string(&state->image_digest, image->digest) < 0) ||
             set_string(&state->name, plan->name) < 0 ||
             set_string(&state->image, plan->image ? plan->image : profile_names[plan->profile]) < 0 ||

@@ -27,8 +27,8 @@ typedef struct Launch {
         char **command;
         int *mount_fds;
         int image_fd, layer_fd, device_fd, etc_fd, sys_fd;
-        int run_fd, shm_fd, mqueue_fd; /* detached clones of the host's */
-        int host_proc_fd;              /* the host's /proc */
+        int run_fd, shm_fd, mqueue_fd, pids_fd; /* detached clones of the host's; the last is of /proc */
+        int host_proc_fd;                       /* the host's /proc */
         int lock_fd; /* the layer as it is on disk: nobody exchanges it before we are known to run */
         int cgroup_fd, payload_fd;
         Secrets secrets;

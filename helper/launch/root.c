@@ -165,6 +165,12 @@ int root_overlay(Root *root) {
         return 0;
 }
 
+static int attach_host(Root *root, int tree_fd, int dir_fd, const char *name) {
+        int r = attach_at(root, tree_fd, dir_fd, name);
+
+        return r < 0 ? log_error_errno(r, "Cannot mount the host's at %s in the container: %m", name) : 0;
+}
+
 /* Ports below 1024 of a private network are nobody's but the container's: any user of it may have them. */
 static int open_low_ports(const Root *root) {
         int r;
@@ -182,10 +188,15 @@ static int fill_proc(Root *root) {
         _cleanup_close_ int sys_fd = -EBADF;
         int r;
 
-        r = mount_at(root, root->fd, "proc", "proc", NULL, API_ATTRIBUTES, &root->proc_fd);
-        if (r < 0)
-                return r;
-        r = open_low_ports(root);
+        /* Of the host's pid namespace only its own root may mount one; and the host's has the options that its
+         * administrator chose, such as hidepid=. */
+        if (root->pids_fd >= 0) {
+                r = attach_host(root, root->pids_fd, root->fd, "proc");
+                root->proc_fd = root->pids_fd;
+        } else
+                r = mount_at(root, root->fd, "proc", "proc", NULL, API_ATTRIBUTES, &root->proc_fd);
+        if (r >= 0)
+                r = open_low_ports(root);
         if (r < 0)
                 return r;
         /* Cloned after /proc is attached: clones of detached mounts are refused by some kernels. */
@@ -225,12 +236,6 @@ static int fill_notify(Root *root) {
                 r = fd < 0 ? -errno : attach(root, root->notify_fd, fd);
         }
         return r < 0 ? log_error_errno(r, "Cannot make " NOTIFY_PATH " in the container: %m") : 0;
-}
-
-static int attach_host(Root *root, int tree_fd, int dir_fd, const char *name) {
-        int r = attach_at(root, tree_fd, dir_fd, name);
-
-        return r < 0 ? log_error_errno(r, "Cannot mount the host's at %s in the container: %m", name) : 0;
 }
 
 static int fill_dev(Root *root) {

@@ -18,6 +18,7 @@ typedef struct Root { /* borrows; the descriptors are the helper's */
         int device_fd; /* detached tmpfs for /dev */
         int etc_fd;    /* detached tmpfs of etc */
         int sys_fd;    /* detached read-only clone of the host's /sys, or negative: a sysfs of its own */
+        int pids_fd;   /* detached clone of the host's /proc, or negative: a procfs of its own */
         int run_fd;    /* detached clone of the host's, or negative; the next two as well */
         int shm_fd, mqueue_fd;
         int *mount_fds;     /* one per plan->mounts, detached, ids mapped; negative for a tmpfs */

@@ -36,10 +36,6 @@ static const char *form_words(const char *value, const char *const words[], cons
         return expected;
 }
 
-static const char *form_namespace(const char *value) {
-        return form_words(value, (const char *const[]){ "private", "host", NULL }, "private or host");
-}
-
 static const char *form_policy(const char *value) {
         return form_words(value, (const char *const[]){ "allow-all", "deny-all", "custom", NULL },
                           "allow-all, deny-all or custom");

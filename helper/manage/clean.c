@@ -52,15 +52,25 @@ static bool is_young(int dir_fd, const char *name) {
         return st.st_ctim.tv_sec > now.tv_sec - YOUNG_SECONDS;
 }
 
-/* Does a container of that name run, or might it be starting or stopping? item: what is known of it. */
-static bool is_owned(const Cleaning *cleaning, const char *name, const Item *item) {
+/* Is there something without its leader that even KILL has not ended? */
+static bool lives_on(const Item *item) {
+        _cleanup_close_ int fd = item->state.host_pids ? cgroup_open(item->state.cgroup) : -EBADF;
+
+        return fd >= 0 && cgroup_wait_empty(fd, 0) == 0;
+}
+
+/* Might it be starting or stopping? */
+static bool is_busy(const Cleaning *cleaning, const char *name) {
         _cleanup_unit_status_ UnitStatus status = {};
         char unit[NAME_LENGTH_MAX + sizeof(".service")];
 
-        if (item_runs(item))
-                return true;
         snprintf(unit, sizeof(unit), "%s.service", name);
         return bus_get_unit(cleaning->bus, unit, &status) >= 0 && unit_status_busy(&status);
+}
+
+/* Does a container of that name run, or may it? item: what is known of it. */
+static bool is_owned(const Cleaning *cleaning, const char *name, const Item *item) {
+        return item_runs(item) || lives_on(item) || is_busy(cleaning, name);
 }
 
 /* What has been removed if it was there, as all that was found is. */
@@ -113,6 +123,19 @@ static void clean_range(Cleaning *cleaning, int dir_fd, const char *entry) {
 static void clean_given(Cleaning *cleaning, int dir_fd, const char *entry) {
         if (is_remnant(cleaning, dir_fd, entry, entry))
                 report(cleaning, range_release(entry, 0), REMNANT_USER_IDS, entry);
+}
+
+/* What lives on in the host's pid namespace without its leader: of a launch in the foreground that was killed with it. */
+static void clean_processes(Cleaning *cleaning, int dir_fd _unused_, const char *entry) {
+        _cleanup_close_ int unit_fd = -EBADF;
+        _cleanup_item_ Item item = {};
+
+        if (!name_valid(entry, false) || item_open(entry, &item) < 0 || !lives_on(&item) ||
+            item_runs(&item) || is_busy(cleaning, entry))
+                return;
+        unit_fd = item_open_unit_cgroup(&item);
+        if (unit_fd >= 0)
+                report(cleaning, enter_kill(unit_fd), REMNANT_PROCESSES, entry);
 }
 
 /* The empty control groups of finished execs. */
@@ -244,6 +267,7 @@ static int clean(Cleaning *cleaning) {
         cleaning->bus = bus;
         jobs_clean(bus, &jobs);
         clean_machines(cleaning);
+        clean_directory(cleaning, BERTH_CONTAINER_DIR, clean_processes); /* first: what uses the others */
         clean_directory(cleaning, BERTH_DATA_DIR "/layers", clean_layer);
         sweep(cleaning, "layers");
         if (snapshot_sweep() < 0)

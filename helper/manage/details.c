@@ -407,7 +407,7 @@ static int open_command(const Running *running, int *ret) {
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return errno == ENOENT ? -ESRCH : -errno;
-        r = process_in_cgroup(fd, running->unit);
+        r = process_in_container(fd, running->unit);
         if (r <= 0) /* its number was given to another meanwhile */
                 return close_fd(fd), r < 0 ? r : -ESRCH;
         *ret = fd;

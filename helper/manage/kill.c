@@ -33,7 +33,7 @@ static int look(int proc_fd, pid_t pid, void *userdata) {
         pidfd = pidfd_open(pid, 0);
         if (pidfd < 0)
                 return errno == ESRCH ? 0 : -errno;
-        r = process_in_cgroup(proc_fd, target->running->unit);
+        r = process_in_container(proc_fd, target->running->unit);
         if (r <= 0)
                 return r;
         r = process_read_ids(proc_fd, &ids);

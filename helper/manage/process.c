@@ -9,6 +9,8 @@
 #include "common/directory.h"
 #include "common/fs.h"
 #include "common/parse.h"
+#include "helper/container/cgroup.h"
+#include "helper/container/enter.h"
 #include "helper/text/printable.h"
 
 #define FILE_MAX      65536
@@ -142,7 +144,7 @@ int process_read_command(int proc_fd, char **ret) {
                                                       : printable(bracketed, strlen(bracketed), ret);
 }
 
-int process_in_cgroup(int proc_fd, const char *path) {
+int process_in_container(int proc_fd, const char *unit) {
         _cleanup_free_ char *text = NULL;
         char *rest, *line;
         int r;
@@ -151,10 +153,12 @@ int process_in_cgroup(int proc_fd, const char *path) {
         if (r < 0)
                 return r;
         for (rest = text; (line = strsep(&rest, "\n"));) {
-                const char *own = startswith(line, "0::"), *below = own ? startswith(own, path) : NULL;
+                const char *own = startswith(line, "0::"), *below = own ? startswith(own, unit) : NULL;
 
                 if (own)
-                        return below && (*below == '\0' || *below == '/');
+                        return below &&
+                               (startswith(below, "/" CGROUP_PAYLOAD "/") ||
+                                streq(below, "/" CGROUP_PAYLOAD) || startswith(below, "/" ENTER_PREFIX));
         }
         return 0;
 }

@@ -34,8 +34,9 @@ int process_read_command(int proc_fd, char **ret);
 /* "host": it has the host's network; "none": one of its own with nothing but loopback; "private": one of its own. */
 int process_read_network(int proc_fd, const char **ret);
 
-/* Is it in the control group of the unit (path, as in /proc/PID/cgroup) or below? 1, 0 or negative errno. */
-int process_in_cgroup(int proc_fd, const char *path);
+/* Is it of the container whose unit has that control group (as in /proc/PID/cgroup), and not one that only attends to it?
+ * 1, 0 or negative errno. */
+int process_in_container(int proc_fd, const char *unit);
 
 /* Calls function for each process in the cgroup and below, once, with its directory in /proc, until one returns
  * other than 0; returns that. A process that ends meanwhile is left out. */

@@ -8,6 +8,7 @@
 /* What clean and remove take away of containers: told line by line, or kept for JSON. */
 
 typedef enum Remnant {
+        REMNANT_PROCESSES,
         REMNANT_EPHEMERAL_LAYER,
         REMNANT_LAYER,
         REMNANT_SNAPSHOTS,

@@ -95,12 +95,11 @@ static int add_process(int proc_fd, pid_t pid _unused_, void *userdata) {
         uid_t uid;
         int r;
 
-        r = process_in_cgroup(proc_fd, top->running->unit);
+        r = process_in_container(proc_fd, top->running->unit);
         if (r <= 0) /* the number was another's before */
                 return r;
         r = process_read_ids(proc_fd, &ids);
-        if (r >= 0 &&
-            ids.n_pids <= top->running->level) /* what attends to an exec is not in the container */
+        if (r >= 0 && ids.n_pids <= top->running->level) /* of an exec, on its way in */
                 return 0;
         if (r >= 0)
                 r = process_read_figures(proc_fd, &figures);

@@ -21,7 +21,7 @@ def unescape(text):
 
 #: Options that launch only checks and prints, by their names (common/unsupported.h)
 LATER = [name.encode() for name in (
-    "pid-namespace publish policy policy-default allow-domain allow-cidr deny-cidr allow protocol dns link "
+    "publish policy policy-default allow-domain allow-cidr deny-cidr allow protocol dns link "
     "allow-host bandwidth bandwidth-up address ipv6 hook-network-up hook-network-down "
     "hook-policy-changed").split()]
 

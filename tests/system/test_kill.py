@@ -195,7 +195,7 @@ def test_an_exec_that_is_killed_takes_its_command_along_and_nobody_else(m: Machi
     m.assert_nothing_left(before)
 
 
-@pytest.mark.parametrize("setting", ["", "Init=no", "PrivateUsers=no", "Ephemeral=no"])
+@pytest.mark.parametrize("setting", ["", "Init=no", "PrivateUsers=no", "Ephemeral=no", "PidNamespace=host", "PidNamespace=host\nInit=no"])
 def test_a_killed_leader_leaves_nothing(m: Machine, setting: str) -> None:
     m.manifest("victim", manifest(setting))
     m.reload()
@@ -210,12 +210,14 @@ def test_a_killed_leader_leaves_nothing(m: Machine, setting: str) -> None:
     m.start("victim")
 
 
-def test_a_leader_killed_under_many_processes_takes_them_all(m: Machine) -> None:
+@pytest.mark.parametrize("setting", ["", "PidNamespace=host"])
+def test_a_leader_killed_under_many_processes_takes_them_all(m: Machine, setting: str) -> None:
     before = m.leaks_snapshot()
-    m.manifest("victim", """
+    m.manifest("victim", f"""
         [Container]
         Image=base
-        Exec=bash -c 'for i in {1..50}; do (setsid sleep 998 &) ; done; echo up; sleep 998'
+        {setting}
+        Exec=bash -c 'for i in {{1..50}}; do (setsid sleep 998 &) ; done; echo up; sleep 998'
     """)
     m.reload()
     m.start("victim")
@@ -226,8 +228,9 @@ def test_a_leader_killed_under_many_processes_takes_them_all(m: Machine) -> None
     m.assert_nothing_left(before)
 
 
-def test_a_unit_killed_whole_leaves_nothing(m: Machine) -> None:
-    m.manifest("victim", manifest())
+@pytest.mark.parametrize("setting", ["", "PidNamespace=host"])
+def test_a_unit_killed_whole_leaves_nothing(m: Machine, setting: str) -> None:
+    m.manifest("victim", manifest(setting))
     m.reload()
     before = m.leaks_snapshot()
     for _ in range(5):
