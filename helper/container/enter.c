@@ -174,18 +174,20 @@ int enter_make_cgroup(Enter *enter) {
         return r;
 }
 
-pid_t enter_clone(int unit_fd, const char *name, int exit_signal, int *ret_pidfd) {
+pid_t enter_clone(int unit_fd, const char *name, int cgroup_fd, int exit_signal, int *ret_pidfd) {
         int pidfd = -EBADF;
         struct clone_args args = {
-                .flags = CLONE_PIDFD | CLONE_INTO_CGROUP,
+                .flags = CLONE_INTO_CGROUP | (ret_pidfd ? CLONE_PIDFD : 0),
                 .pidfd = (uint64_t) (uintptr_t) &pidfd,
                 .exit_signal = (uint64_t) exit_signal,
         };
 
         for (unsigned i = 0; i < CGROUP_RETRIES; i++) {
-                _cleanup_close_ int cgroup_fd = cgroup_make(unit_fd, name);
+                _cleanup_close_ int made_fd = -EBADF;
                 pid_t pid;
 
+                if (i > 0 || cgroup_fd < 0)
+                        cgroup_fd = made_fd = cgroup_make(unit_fd, name);
                 if (cgroup_fd == -ENOENT) /* swept between its making and its opening */
                         continue;
                 if (cgroup_fd < 0)
@@ -195,7 +197,8 @@ pid_t enter_clone(int unit_fd, const char *name, int exit_signal, int *ret_pidfd
                 if (pid == 0)
                         return 0;
                 if (pid > 0) {
-                        *ret_pidfd = pidfd;
+                        if (ret_pidfd)
+                                *ret_pidfd = pidfd;
                         return pid;
                 }
                 if (errno != ENODEV && errno != ENOENT)
@@ -242,44 +245,59 @@ int enter_kill(int unit_fd) {
         return r < 0 ? r : ended;
 }
 
-/* What the unit's Limit*= directives gave the leader; otherwise the caller's limits would hold inside. */
-static int take_limits(pid_t pid) {
-        for (int resource = 0; resource < RLIM_NLIMITS; resource++) {
-                struct rlimit limit;
+static int read_oom_score(const char *path, char text[static 16]) {
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, text, 15);
 
-                if (prlimit(pid, (enum __rlimit_resource) resource, NULL, &limit) < 0 ||
-                    prlimit(0, (enum __rlimit_resource) resource, &limit, NULL) < 0)
-                        return -errno;
-        }
+        if (n < 0)
+                return -errno;
+        text[n] = '\0';
         return 0;
 }
 
-/* A command must not outlive the container in an OOM because sshd's protection was inherited. */
-static int take_oom_score(pid_t pid) {
-        _cleanup_free_ char *leader = NULL, *own = NULL;
-        char path[64];
+/* The limits are what the unit's Limit*= directives gave the leader; otherwise the caller's would hold inside. */
+static int read_limits(Enter *enter) {
+        pid_t pid = enter->state.pid;
+        char path[64], own[16];
         int r;
 
+        for (int resource = 0; resource < RLIM_NLIMITS; resource++)
+                if (prlimit(pid, (enum __rlimit_resource) resource, NULL, &enter->limits[resource]) < 0)
+                        return -errno;
         snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
-        r = read_file_at(AT_FDCWD, path, 64, &leader, NULL);
+        r = read_oom_score(path, enter->oom_score);
         if (r >= 0)
-                r = read_file_at(AT_FDCWD, "/proc/self/oom_score_adj", 64, &own, NULL);
-        if (r < 0 || streq(leader, own))
-                return r;
-        return write_string_at(AT_FDCWD, "/proc/self/oom_score_adj", leader);
+                r = read_oom_score("/proc/self/oom_score_adj", own);
+        if (r >= 0 && streq(enter->oom_score, own))
+                enter->oom_score[0] = '\0';
+        return r;
+}
+
+int enter_read_limits(Enter *enter) {
+        int r = read_limits(enter);
+
+        if (r == -ESRCH || r == -ENOENT)
+                return log_ended(&enter->state);
+        return r < 0 ? log_error_errno(r, "cannot read the limits of container '%s': %m", enter->state.name)
+                     : 0;
+}
+
+/* A command must not outlive the container in an OOM because sshd's protection was inherited. */
+static int take_limits(const Enter *enter) {
+        for (int resource = 0; resource < RLIM_NLIMITS; resource++)
+                if (setrlimit((enum __rlimit_resource) resource, &enter->limits[resource]) < 0)
+                        return -errno;
+        return enter->oom_score[0] == '\0'
+                               ? 0
+                               : write_string_at(AT_FDCWD, "/proc/self/oom_score_adj", enter->oom_score);
 }
 
 int enter_join(const Enter *enter) {
         int flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
         const State *state = &enter->state;
-        int r;
+        /* They were read by pid. If that was somebody else's by then, setns() by pidfd fails. */
+        int r = take_limits(enter);
 
-        /* By pid, but before setns() by pidfd: if the pid is somebody else's by now, that one fails. */
-        r = take_limits(state->pid);
-        if (r >= 0)
-                r = take_oom_score(state->pid);
-        if (r == -ESRCH || r == -ENOENT)
-                return log_ended(state);
         if (r < 0)
                 return log_error_errno(r, "cannot take the limits of container '%s': %m", state->name);
         /* setns(2): joining the namespaces one is in is fine, but for the user namespace */

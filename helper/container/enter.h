@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <sys/resource.h>
+
 #include "common/base.h"
 #include "helper/container/state.h"
 
@@ -20,6 +22,8 @@ typedef struct Enter {
         int unit_fd;                    /* the cgroup that holds payload, guard and exec-* */
         int cgroup_fd;                  /* our own, once made */
         char cgroup[ENTER_CGROUP_SIZE]; /* its name below unit_fd */
+        struct rlimit limits[RLIM_NLIMITS]; /* the leader's, once read */
+        char oom_score[16];                 /* likewise; empty where it is our own */
 } Enter;
 
 #define ENTER_NONE                                                                                 \
@@ -37,9 +41,9 @@ int enter_open(const char *name, Enter *ret);
 /* Makes the cgroup exec-<our pid>-<random>; -EBUSY while the container is frozen. */
 int enter_make_cgroup(Enter *enter);
 
-/* Forks into the cgroup name below unit_fd, which is made where missing; pid, pidfd as with namespaces_clone(). The
- * child tells its parent by exit_signal (0: not at all). */
-pid_t enter_clone(int unit_fd, const char *name, int exit_signal, int *ret_pidfd);
+/* Forks into the cgroup name below unit_fd, which is made where missing; cgroup_fd is of it, or -EBADF. pid, pidfd
+ * (NULL: none is wanted) as with namespaces_clone(). The child tells its parent by exit_signal (0: not at all). */
+pid_t enter_clone(int unit_fd, const char *name, int cgroup_fd, int exit_signal, int *ret_pidfd);
 
 /* Removes the exec cgroups below unit_fd in which nothing lives any more and whose makers are gone: one that was made
  * a moment ago is empty as well. */
@@ -49,7 +53,11 @@ void enter_sweep(int unit_fd);
  * execs, and removes their groups. -ETIME: something did not end even on KILL. Does not log. */
 int enter_kill(int unit_fd);
 
-/* Takes the leader's resource limits and OOM score, then joins its namespaces, all in one call but the cgroup
+/* Reads what the command takes of the leader, resource limits and OOM score: before the clone, which copies memory
+ * that is touched after it. */
+int enter_read_limits(Enter *enter);
+
+/* Takes what was read, then joins the leader's namespaces, all in one call but the cgroup
  * namespace, see enter_join_cgroup_namespace(). Children are born into the pid namespace. */
 int enter_join(const Enter *enter);
 

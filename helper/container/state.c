@@ -380,8 +380,6 @@ int state_read(const char *name, State *ret) {
                 return -EBADMSG;
         r = read_vector(dir_fd, "env", &state.env);
         if (r >= 0)
-                r = read_vector(dir_fd, "argv", &state.argv);
-        if (r >= 0)
                 r = read_filter(dir_fd, filter, &state);
         if (r < 0)
                 return r;

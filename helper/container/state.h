@@ -39,7 +39,7 @@ typedef struct State { /* owns all of its pointers */
         uint64_t created_usec; /* CLOCK_REALTIME at launch */
         char **labels;         /* KEY=VALUE */
         char **env;            /* without what passwd gives (HOME, USER, LOGNAME, SHELL) and TERM */
-        char **argv;           /* the command; empty for an idle leader */
+        char **argv; /* the command; empty for an idle leader. For others to read: state_read() does not */
 } State;
 
 void state_done(State *state);

@@ -161,23 +161,15 @@ static int find_groups(char *text, const char *group, User *user) {
         return r;
 }
 
-int user_resolve(int root_fd, const char *user, const char *group, User *ret) {
-        _cleanup_free_ char *passwd = NULL, *groups = NULL;
+int user_find(int root_fd, const char *user, User *ret) {
+        _cleanup_free_ char *passwd = NULL;
         _cleanup_user_ User u = {};
-        bool number = !user || all_digits(user), group_number = group && all_digits(group);
-        gid_t gid = 0;
+        bool number = !user || all_digits(user);
         int r;
 
-        if ((user && *user == '\0') || (group && *group == '\0'))
+        if (user && (*user == '\0' || (number && parse_id(user, &u.uid) < 0)))
                 return -EINVAL;
-        if (user && number && parse_id(user, &u.uid) < 0)
-                return -EINVAL;
-        if (group_number && parse_id(group, &gid) < 0)
-                return -EINVAL;
-
         r = read_database(root_fd, "etc/passwd", &passwd);
-        if (r >= 0)
-                r = read_database(root_fd, "etc/group", &groups);
         if (r < 0)
                 return r;
         r = find_user(passwd, number ? NULL : user, &u);
@@ -187,15 +179,34 @@ int user_resolve(int root_fd, const char *user, const char *group, User *ret) {
         }
         if (r < 0)
                 return r;
+        if (!u.home && !(u.home = strdup("/")))
+                return -ENOMEM;
+        if (!u.shell && !(u.shell = strdup("/bin/sh")))
+                return -ENOMEM;
+        *ret = u;
+        u = (User){};
+        return 0;
+}
+
+int user_resolve(int root_fd, const char *user, const char *group, User *ret) {
+        _cleanup_free_ char *groups = NULL;
+        _cleanup_user_ User u = {};
+        bool group_number = group && all_digits(group);
+        gid_t gid = 0;
+        int r;
+
+        if (group && (*group == '\0' || (group_number && parse_id(group, &gid) < 0)))
+                return -EINVAL;
+        r = user_find(root_fd, user, &u);
+        if (r >= 0)
+                r = read_database(root_fd, "etc/group", &groups);
+        if (r < 0)
+                return r;
         if (group_number)
                 u.gid = gid;
         r = find_groups(groups, group_number ? NULL : group, &u);
         if (r < 0)
                 return r;
-        if (!u.home && !(u.home = strdup("/")))
-                return -ENOMEM;
-        if (!u.shell && !(u.shell = strdup("/bin/sh")))
-                return -ENOMEM;
         *ret = u;
         u = (User){};
         return 0;

@@ -26,6 +26,9 @@ void user_done(User *user);
  * a file over 1 MiB, -ENOTSUP a passwd or group that is no regular file. */
 int user_resolve(int root_fd, const char *user, const char *group, User *ret);
 
+/* The same without groups: they are empty, gid is that of passwd, and group is not read. */
+int user_find(int root_fd, const char *user, User *ret);
+
 /* Adds a group of the container's own /etc/group, or a number. Errors as above. */
 int user_add_group(int root_fd, const char *group, User *user);
 

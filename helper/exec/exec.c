@@ -33,15 +33,14 @@ static int leader_user(const Enter *enter, User *ret) {
         int r = -ESRCH;
 
         if (state->user[0] && !is_number(state->user))
-                r = user_resolve(enter->root_fd, state->user, NULL, &user);
+                r = user_find(enter->root_fd, state->user, &user);
         if (r == -ESRCH || (r >= 0 && user.uid != state->uid)) { /* renamed since the start */
                 snprintf(number, sizeof(number), "%u", state->uid);
                 user_done(&user);
-                r = user_resolve(enter->root_fd, number, NULL, &user);
+                r = user_find(enter->root_fd, number, &user);
         }
         if (r < 0)
                 return log_error_errno(r, "user of container '%s': %s", state->name, user_strerror(r));
-        free(user.groups);
         user.gid = state->gid;
         user.n_groups = state->n_groups;
         user.groups = calloc(state->n_groups, sizeof(gid_t));
@@ -214,6 +213,9 @@ static int start_and_attend(Exec *exec) {
                 return fail(exec, "signals", r);
         if (task.count)
                 cgroup_count_children(exec->enter.unit_fd);
+        r = enter_read_limits(&exec->enter);
+        if (r < 0)
+                return fail(exec, "container", r);
         r = enter_make_cgroup(&exec->enter);
         if (r < 0)
                 return fail(exec, "cgroup", r);

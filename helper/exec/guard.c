@@ -223,7 +223,7 @@ static int make_pipe(int *ret_read, int *ret_write) {
 }
 
 int guard_start(const Spawn *spawn, const GuardTask *task, Guard *ret) {
-        _cleanup_close_ int order_fd = -EBADF, report_fd = -EBADF, error_fd = -EBADF, pidfd = -EBADF;
+        _cleanup_close_ int order_fd = -EBADF, report_fd = -EBADF, error_fd = -EBADF;
         _cleanup_guard_ Guard guard = GUARD_NONE;
         pid_t pid;
         int r;
@@ -235,7 +235,7 @@ int guard_start(const Spawn *spawn, const GuardTask *task, Guard *ret) {
                 r = make_pipe(&guard.error_fd, &error_fd);
         if (r < 0)
                 return r;
-        pid = enter_clone(spawn->enter->unit_fd, ENTER_GUARD, 0, &pidfd);
+        pid = enter_clone(spawn->enter->unit_fd, ENTER_GUARD, -EBADF, 0, NULL);
         if (pid == 0) {
                 guard_done(&guard); /* above all the client's end of the orders */
                 run(spawn, task, order_fd, report_fd, error_fd);
