@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The story of a launch. Everything is checked and opened first; then one clone makes the leader, which waits; its
- * ids are mapped and it is made known to systemd as the unit's main process before it takes its first step, so that
- * not even a leader that fails at once loses its exit status (tried); then it runs, and we leave. */
+/* The story of a launch. Everything that is there is checked and opened first; then one clone makes the leader, which makes
+ * its network and waits. Meanwhile we make what it will mount, map its ids and make it known to systemd as the unit's main
+ * process, before it takes its first step towards the command, so that not even a leader that fails at once loses its exit
+ * status (tried); then it runs, and we leave. */
 
 #include <fcntl.h>
 #include <poll.h>
@@ -22,11 +23,13 @@
 #include "helper/container/selfexec.h"
 #include "helper/container/state.h"
 #include "helper/launch/device.h"
+#include "helper/launch/hand-over.h"
 #include "helper/launch/idmap.h"
 #include "helper/launch/layer.h"
 #include "helper/launch/leader.h"
 #include "helper/launch/namespaces.h"
 #include "helper/launch/plan.h"
+#include "helper/launch/prepare-roots.h"
 #include "helper/launch/prepare.h"
 #include "helper/launch/setup.h"
 #include "helper/launch/sockets.h"
@@ -82,9 +85,9 @@ static int run_leader(Launch *launch) {
                 .image_fd = launch->plan.image ? launch->image_fd : launch->profile.fd,
                 .binds = launch->profile.binds,
                 .n_binds = launch->profile.n_binds,
-                .layer_fd = launch->layer_fd,
-                .device_fd = launch->device_fd,
-                .etc_fd = launch->etc_fd,
+                .layer_fd = -EBADF, /* these come by hand_over_send() */
+                .device_fd = -EBADF,
+                .etc_fd = -EBADF,
                 .sys_fd = launch->sys_fd,
                 .pids_fd = launch->pids_fd,
                 .run_fd = launch->run_fd,
@@ -162,6 +165,13 @@ static int fill_files(const Launch *launch) {
 
 static int say(const Launch *launch, char word) {
         return write_fd(launch->go_fd, &word, 1);
+}
+
+static int say_go(const Launch *launch) {
+        const int fds[LEADER_FDS] = { launch->device_fd, launch->etc_fd, launch->layer_fd, launch->lock_fd };
+        int r = hand_over_send(launch->go_fd, 'G', fds, LEADER_FDS);
+
+        return r < 0 ? log_error_errno(r, "Cannot speak to the leader: %m") : 0;
 }
 
 static int introduce(const Launch *launch, int *ret_barrier_fd) {
@@ -278,6 +288,9 @@ static int set_off(Launch *launch) {
         char status;
         int r;
 
+        r = prepare_own(launch);
+        if (r < 0)
+                return r;
         if (launch->plan.private_users != PRIVATE_USERS_NO) {
                 r = namespaces_map(launch->state.pid, launch->state.uid_base, launch->state.uid_count);
                 if (r < 0)
@@ -297,7 +310,7 @@ static int set_off(Launch *launch) {
         if (r >= 0)
                 r = introduce(launch, &barrier_fd);
         if (r >= 0)
-                r = say(launch, 'G');
+                r = say_go(launch);
         if (r >= 0)
                 r = receive_user(launch);
         if (r >= 0)

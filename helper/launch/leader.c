@@ -22,6 +22,7 @@
 #include "helper/container/command.h"
 #include "helper/container/confine.h"
 #include "helper/container/user.h"
+#include "helper/launch/hand-over.h"
 #include "helper/launch/init.h"
 #include "helper/launch/namespaces.h"
 
@@ -326,11 +327,25 @@ static int build(Leader *leader, User *ret_user) {
         return r;
 }
 
+/* To go on, with what has been made in the meantime. */
+static int wait_for_go(Leader *leader) {
+        int fds[LEADER_FDS], r;
+
+        r = hand_over_receive(leader->go_fd, 'G', fds, LEADER_FDS);
+        if (r < 0)
+                return r;
+        leader->root.device_fd = fds[0];
+        leader->root.etc_fd = fds[1];
+        leader->root.layer_fd = fds[2];
+        leader->lock_fd = fds[3];
+        return 0;
+}
+
 int leader_run(Leader *leader) {
         _cleanup_user_ User user = {};
         int r = begin(leader);
 
-        if (wait_for(leader, 'G') < 0)
+        if (wait_for_go(leader) < 0)
                 return EXIT_BERTH;
         /* What a container may ptrace it may look into: the init holds the host's files until it has let go of them. */
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

@@ -18,6 +18,8 @@ typedef struct LeaderReport {
         size_t n_groups;
 } LeaderReport;
 
+#define LEADER_FDS 4 /* that come with the word 'G': of /dev, of /etc, the layer's, and the layer's lock */
+
 typedef struct Leader { /* borrows */
         const Plan *plan;
         Root root;
@@ -37,6 +39,7 @@ typedef struct Leader { /* borrows */
         mode_t umask;                    /* of the command */
         char **argv;                     /* our own, which the init blanks */
         uint64_t soft_files, hard_files; /* RLIMIT_NOFILE of the command */
+        int lock_fd; /* of the layer, which nobody exchanges while we are at work; or negative */
         int go_fd; /* from the launcher: 'G' start, 'M' the mounts are mapped, 'R' ready; closed: it died */
         int report_fd; /* to the launcher; closed by the exec that succeeds, else a byte with the exit status */
 } Leader;

@@ -129,12 +129,6 @@ int prepare_roots(Launch *launch) {
                 r = open_shared(launch);
         if (r < 0)
                 return r;
-        launch->device_fd = device_tmpfs(launch->state.uid_base, launch->state.uid_base, plan->n_devices);
-        if (launch->device_fd < 0)
-                return launch->device_fd;
-        launch->etc_fd = etc_tmpfs(launch->state.uid_base, launch->state.uid_base);
-        if (launch->etc_fd < 0)
-                return launch->etc_fd;
         if (plan->network == NETWORK_HOST) {
                 launch->sys_fd = mount_clone(AT_FDCWD, "/sys");
                 r = launch->sys_fd < 0 ? launch->sys_fd
@@ -157,5 +151,15 @@ int prepare_roots(Launch *launch) {
                 if (launch->mount_fds[i] < 0)
                         return launch->mount_fds[i];
         }
-        return open_layer(launch);
+        return 0;
+}
+
+int prepare_own(Launch *launch) {
+        uid_t root = launch->state.uid_base;
+
+        launch->device_fd = device_tmpfs(root, root, launch->plan.n_devices);
+        if (launch->device_fd < 0)
+                return launch->device_fd;
+        launch->etc_fd = etc_tmpfs(root, root);
+        return launch->etc_fd < 0 ? launch->etc_fd : open_layer(launch);
 }

@@ -6,6 +6,7 @@
 #include <linux/mount.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "common/fs.h"
@@ -416,8 +417,8 @@ static int raise_files(Leader *leader) {
 static int open_pipes(Launch *launch) {
         int go[2], report[2];
 
-        if (pipe2(go, O_CLOEXEC) < 0)
-                return log_error_errno(errno, "Cannot make a pipe: %m");
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, go) < 0)
+                return log_error_errno(errno, "Cannot make a pair of sockets: %m");
         launch->theirs[0] = go[0];
         launch->go_fd = go[1];
         if (pipe2(report, O_CLOEXEC) < 0)

@@ -10,7 +10,7 @@
 #include "helper/launch/profile.h"
 #include "helper/launch/secrets.h"
 
-/* The first half of a launch: everything checked and opened, nothing done yet that a container could see. */
+/* The first half of a launch: everything checked and opened that is there, nothing done yet that a container could see. */
 
 /* What a launch holds between its steps. */
 typedef struct Launch {
