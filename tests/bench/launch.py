@@ -54,10 +54,10 @@ def note(text):
 # --- what is measured
 
 
-def compile_tools(directory):
+def compile_tools(directory, build):
     for name in ("floor", "turns"):
         subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-static",
-                        HERE / f"{name}.c", "-o", directory / name], check=True)
+                        f"-I{build}/helper", HERE / f"{name}.c", "-o", directory / name], check=True)
     for name, call in CALLS[os.uname().machine].items():
         subprocess.run(["cc", "-O2", "-nostdlib", "-static", "-x", "c", "-", "-o", directory / name], check=True,
                        input=PAYLOAD % call, text=True)
@@ -172,7 +172,7 @@ class Bench:
         times = {name: [] for name in commands}
         for block in range(self.arguments.blocks + 1):
             for name, command in commands.items():
-                if command[0] == f"{TOOLS}/floor":
+                if name == "floor":
                     words = [command[0], "-n", self.arguments.rounds, "-g", self.group(name), *command[1:]]
                 else:
                     words = [f"{TOOLS}/turns", self.group(name), self.arguments.rounds, *command]
@@ -193,6 +193,7 @@ class Bench:
         floor = [*(["-u"] if users else []), *(["-i"] if init else []), *([] if read_only else ["-l", layers])]
         commands = {
             "floor": [f"{TOOLS}/floor", *floor, ROOT, "/bin/true"],
+            "walls": [f"{TOOLS}/floor", "-w", "-g", self.group("walls"), *floor, ROOT, "/bin/true"],
             "berth": ["/usr/bin/berth", "launch", "--name=bench", f"--image={ROOT}", "--foreground", "--network=none",
                       f"--init={yes(init)}", f"--private-users={'pick' if users else 'no'}", f"--read-only={yes(read_only)}",
                       "--", "/bin/true"]}
@@ -344,7 +345,7 @@ def show(result):
         for name, row in rows.items():
             ratio = f"  berth is {rows['berth']['wall_min'] / row['wall_min']:.2f} {rows['berth']['wall_median'] / row['wall_median']:.2f}" \
                 f" of it, of its processor time {rows['berth']['cpu_min'] / row['cpu_min']:.2f}"
-            if name == "floor":
+            if name in ("floor", "walls"):
                 ratio = f"  berth is {rows['berth']['wall_min'] - row['wall_min']:+.2f} {rows['berth']['wall_median'] - row['wall_median']:+.2f}," \
                     f" of processor time {rows['berth']['cpu_min'] - row['cpu_min']:+.2f}"
             print(f"  {name:8} wall {row['wall_min']:7.2f} {row['wall_median']:7.2f}  cpu {row['cpu_min']:7.2f} {row['cpu_median']:7.2f}"
@@ -386,7 +387,7 @@ def main():
         subprocess.run(["meson", "install", "-C", arguments.build, "--no-rebuild", "--quiet", f"--destdir={stage}"], check=True)
         tools = stage / TOOLS.lstrip("/")
         tools.mkdir(parents=True)
-        compile_tools(tools)
+        compile_tools(tools, arguments.build)
         for peer in PEERS:
             copy_peer(peer, stage)
         with machine.Machine.boot(stage) as m:
