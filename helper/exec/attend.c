@@ -66,26 +66,18 @@ static void handle_signals(Attend *attend, Progress *progress) {
         }
 }
 
-static void read_error(Attend *attend, Progress *progress) {
-        progress->failure = spawn_result(attend->spawn, attend->guard->error_fd, &attend->failure);
-        attend->guard->error_fd = close_fd(attend->guard->error_fd);
-}
-
 /* One round; 1 when all has ended. */
 static int attend_once(Attend *attend, Progress *progress) {
-        enum { REPORT, SIGNALS, ERROR, STREAMS };
+        enum { REPORT, SIGNALS, STREAMS };
         struct pollfd set[STREAMS + 2 * RELAY_STREAMS + COLLECT_POLL] = {
                 [REPORT] = { .fd = attend->guard->report_fd, .events = POLLIN },
                 [SIGNALS] = { .fd = attend->signal_fd, .events = POLLIN },
-                [ERROR] = { .fd = attend->guard->error_fd, .events = POLLIN },
         };
         size_t n = relay_prepare(&attend->stdio->relay, set + STREAMS);
         size_t m = attend->collect ? collect_prepare(attend->collect, set + STREAMS + n) : 0;
 
         if (poll(set, STREAMS + n + m, -1) < 0)
                 return errno == EINTR ? 0 : log_error_errno(errno, "cannot wait for the command: %m");
-        if (set[ERROR].revents)
-                read_error(attend, progress);
         if (set[SIGNALS].revents)
                 handle_signals(attend, progress);
         relay_run(&attend->stdio->relay, set + STREAMS, n);
@@ -139,9 +131,10 @@ int attend_run(Attend *attend) {
         }
         if (!attend->report.started)
                 attend->failure = (Failure){ .stage = "start", .error = attend->report.error };
-        /* Nobody holds its other end any more: it tells now what it has to tell. */
-        if (attend->guard->error_fd >= 0 && attend->report.started && !attend->report.left)
-                read_error(attend, &progress);
+        /* Nobody holds its other end any more. Not earlier: a command that cannot be executed ends, and waiting here
+         * for those that can would mean to be woken by each. */
+        if (attend->report.started && !attend->report.left)
+                progress.failure = spawn_result(attend->spawn, attend->guard->error_fd, &attend->failure);
         relay_drain(&attend->stdio->relay, attend->signal_fd);
         if (attend->collect)
                 collect_drain(attend->collect, attend->signal_fd);
