@@ -34,9 +34,9 @@ def write(path, text="1"):
 
 
 def launch(berth: Path, image: Path, *argv: str, options: tuple[str, ...] = (), users: str = "pick",
-           timeout: float = 60, name: str = "") -> subprocess.CompletedProcess[str]:
+           timeout: float = 60, name: str = "", **more) -> subprocess.CompletedProcess[str]:
     name = name or f"e{uuid.uuid4().hex[:12]}"
     return subprocess.run([berth, "launch", "--foreground", f"--name={name}", f"--image={image}",
                            f"--private-users={users}", "--network=none", *options, "--", *argv],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          timeout=timeout)
+                          timeout=timeout, **more)

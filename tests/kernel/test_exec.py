@@ -79,7 +79,8 @@ def test_a_leader_that_ended_is_not_mistaken_for_another_process(make: Callable[
     # another living process that has that pid
     fields = dict(line.split("=", 1) for line in text.splitlines())
     (container.directory / "state").write_text(text.replace(f"Pid={fields['Pid']}", f"Pid={os.getpid()}"))
-    assert container.run("true").returncode == 125
+    done = container.run("true")
+    assert (done.returncode, done.stderr) == (125, f"container '{container.name}' is not running: its leader has ended\n")
     (container.directory / "state").write_text(text)
     assert container.run("true").returncode == 0
 
@@ -142,9 +143,24 @@ def test_closed_standard_descriptors_are_harmless(c: Container) -> None:
 
 @pytest.mark.parametrize("number", range(3, 21))
 def test_no_descriptor_of_ours_can_be_a_working_directory(c: Container, number: int) -> None:
-    for path in (f"/proc/self/fd/{number}", f"/proc/self/fd/{number}/../../.."):
-        done = c.run(f"--workdir={path}", "pwd")
-        assert (done.returncode, done.stdout) == (125, "")
+    """Neither of our own nor of the caller's, who has a directory of the host at that number."""
+    opened = os.open("/", os.O_RDONLY)
+    taken = fcntl.fcntl(opened, fcntl.F_DUPFD, 100)
+    os.close(opened)
+
+    def hand_over() -> None:
+        os.dup2(taken, number)  # inheritable
+
+    try:
+        for path in (f"/proc/self/fd/{number}", f"/proc/self/fd/{number}/../../.."):
+            for more in ({}, {"preexec_fn": hand_over, "close_fds": False}):
+                done = c.run(f"--workdir={path}", "pwd", **more)
+                assert (done.returncode, done.stdout) == (125, "")
+                # what is open until the last is the pipe that tells of this failure
+                assert done.stderr in [f"cannot change to directory '{path}' in container '{c.name}': {error}\n"
+                                       for error in ("No such file or directory", "Not a directory")]
+    finally:
+        os.close(taken)
 
 
 def test_a_directory_is_not_handed_in(c: Container) -> None:
@@ -152,7 +168,7 @@ def test_a_directory_is_not_handed_in(c: Container) -> None:
     try:
         done = c.run("sh", "-c", "cd /proc/self/fd/0 && ls", stdin=fd)
         assert (done.returncode, done.stdout) == (125, "")
-        assert "directory" in done.stderr
+        assert done.stderr == "standard input is a directory or an O_PATH descriptor: refusing to hand it in\n"
     finally:
         os.close(fd)
 
@@ -194,7 +210,8 @@ def test_the_umask_and_the_oom_score_are_not_the_callers(c: Container) -> None:
     ("app:extra", "1000 2000 2000 2001"), ("app:7", "1000 7 7 2000 2001"), ("4242:0", "4242 0 0"),
 ])
 def test_users_and_their_groups(c: Container, user: str, expected: str) -> None:
-    done = c.run(f"--user={user}", "--", "sh", "-c", "echo $(id -u) $(id -g) $(grep ^Groups /proc/self/status)")
+    done = c.run(f"--user={user}", "--", "sh", "-c", "echo $(id -u) $(id -g) $(grep ^Groups /proc/self/status)",
+                 extra_groups=[4, 27, 4321])  # the caller's, none of which gets in
     uid, gid, *groups = expected.split()
     assert done.returncode == 0, done.stderr
     words = done.stdout.replace("Groups:", "").split()
@@ -202,32 +219,43 @@ def test_users_and_their_groups(c: Container, user: str, expected: str) -> None:
     assert sorted(words[2:], key=int) == sorted(groups, key=int)
 
 
-@pytest.mark.parametrize("user", ["", "+1", "-1", " 1", "1 ", "4294967295", "99999999999", "nobody-here", "1:", ":1",
-                                  "app:nothing", "0x0", "1.0", "root ", "ROOT", "app:4294967295", ":", "1:1:1",
-                                  "nogroup", "far", "65536", "0:65536"])
-def test_what_is_no_user_is_refused_and_never_root(c: Container, user: str) -> None:
+NO_USER = "no such user in the container's /etc/passwd; give a name that stands there, or a number\n"
+NO_GROUP = "no such group in the container's /etc/group; give a name that stands there, or a number\n"
+NEITHER = "not a user or group: expected a name, or a number from 0 to 4294967294\n"
+
+
+@pytest.mark.parametrize("user, message", [
+    *((user, NO_USER) for user in ("+1", "-1", " 1", "1 ", "nobody-here", "0x0", "1.0", "root ", "ROOT")),
+    *((user, NEITHER) for user in ("", "4294967295", "99999999999", "1:", ":1", "app:4294967295", ":")),
+    ("app:nothing", NO_GROUP), ("1:1:1", NO_GROUP),
+    *((user, f"{what} does not exist in container '{{}}', which has 0 to 65535\n") for user, what in (
+        ("nogroup", "group 77777"), ("far", "user 70000"), ("65536", "user 65536"), ("0:65536", "group 65536")))])
+def test_what_is_no_user_is_refused_and_never_root(c: Container, user: str, message: str) -> None:
     done = c.run(f"--user={user}", "--", "id", "-u")
     assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr.endswith(message.format(c.name)), done.stderr
 
 
 POISON = {
-    "fifo": "mkfifo /etc/passwd",
-    "zero": "ln -s /dev/zero /etc/passwd",
-    "sparse": "dd if=/dev/null of=/etc/passwd bs=1M seek=5120",
-    "host": "ln -s /../../../../../proc/1/root/etc/passwd /etc/passwd",
-    "loop": "ln -s passwd /etc/passwd",
-    "directory": "mkdir /etc/passwd",
+    "fifo": ("mkfifo /etc/passwd", "no regular file"),
+    "zero": ("ln -s /dev/zero /etc/passwd", "no regular file"),
+    "sparse": ("dd if=/dev/null of=/etc/passwd bs=1M seek=5120", "over 1 MiB"),
+    "host": ("ln -s /../../../../../proc/1/root/etc/passwd /etc/passwd", "a link that leads nowhere safe"),
+    "loop": ("ln -s passwd /etc/passwd", "a link that leads nowhere safe"),
+    "directory": ("mkdir /etc/passwd", "no regular file"),
 }
 
 
 @pytest.mark.parametrize("which", POISON)
 def test_a_hostile_passwd_neither_hangs_nor_helps(make: Callable[..., Container], which: str) -> None:
     container = make()
-    assert container.sh(f"rm /etc/passwd && {POISON[which]}").returncode == 0
+    poison, message = POISON[which]
+    assert container.sh(f"rm /etc/passwd && {poison}").returncode == 0
     began = time.monotonic()
     done = container.run("--user=app", "--", "id", "-u")
     assert time.monotonic() - began < PROMPT
     assert (done.returncode, done.stdout) == (125, "")
+    assert message in done.stderr, done.stderr
 
 
 # -- environment and directory --
@@ -549,7 +577,8 @@ def test_a_hostile_ptmx_is_refused(make: Callable[..., Container], tty: Callable
             path.write_text("x")
         terminal = tty(container.argv("true"))
         assert terminal.wait() == 125
-        assert b"terminal" in terminal.text
+        assert terminal.text.decode() == ("cannot allocate a terminal from the container's /dev/pts (Inappropriate ioctl for "
+                                          "device); -T runs the command without one\r\n")
         path.unlink()
     assert container.run("-T", "true").returncode == 0
 
