@@ -341,7 +341,8 @@ static int wait_job(sd_bus *bus, Job *job) {
         return streq(job->result, "done") ? 0 : -EIO;
 }
 
-int bus_stop_unit(sd_bus *bus, const char *unit) {
+/* Calls what makes a job, and waits for that one's end. */
+static int call_job(sd_bus *bus, sd_bus_message *call) {
         _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_reply_ sd_bus_message *reply = NULL;
@@ -349,17 +350,16 @@ int bus_stop_unit(sd_bus *bus, const char *unit) {
         Job job = {};
         int r;
 
-        if (!bus)
-                return -ENOTCONN;
         /* Signals are queued by the library while it waits for the reply: none is lost that comes before the path. */
         r = sd_bus_match_signal(bus, &slot, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "JobRemoved",
                                 job_removed, &job);
+        if (r >= 0) /* an error if we are subscribed already */
+                (void) sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "Subscribe",
+                                          NULL, NULL, "");
         if (r >= 0)
-                r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "Subscribe",
-                                       &error, NULL, "");
-        if (r >= 0)
-                r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "StopUnit", &error,
-                                       &reply, "ss", unit, "replace");
+                r = sd_bus_call(bus, call, 0, &error, &reply);
+        if (r < 0 && sd_bus_error_has_name(&error, "org.freedesktop.systemd1.UnitExists"))
+                return -EEXIST;
         if (r >= 0)
                 r = sd_bus_message_read(reply, "o", &path);
         if (r < 0)
@@ -371,15 +371,55 @@ int bus_stop_unit(sd_bus *bus, const char *unit) {
         return r;
 }
 
-int bus_freeze_unit(sd_bus *bus, const char *unit, bool freeze) {
+int bus_stop_unit(sd_bus *bus, const char *unit, bool wait) {
+        _cleanup_reply_ sd_bus_message *call = NULL;
+        int r;
+
+        if (!bus)
+                return -ENOTCONN;
+        r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE,
+                                           "StopUnit");
+        if (r >= 0)
+                r = sd_bus_message_append(call, "ss", unit, "replace");
+        if (r < 0 || wait)
+                return r < 0 ? r : call_job(bus, call);
+        return sd_bus_call(bus, call, 0, NULL, NULL);
+}
+
+int bus_thaw_unit(sd_bus *bus, const char *unit) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
 
         if (!bus)
                 return -ENOTCONN;
-        r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE,
-                               freeze ? "FreezeUnit" : "ThawUnit", &error, NULL, "s", unit);
+        r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "ThawUnit", &error, NULL,
+                               "s", unit);
         return r < 0 ? map_error(&error, r) : 0;
+}
+
+int bus_thaw_at_stop(sd_bus *bus, const char *unit, const char *name, const char *thaw_unit) {
+        _cleanup_reply_ sd_bus_message *call = NULL;
+        _cleanup_free_ char *description = NULL;
+        int r;
+
+        if (!bus)
+                return -ENOTCONN;
+        if (asprintf(&description, "Thaws container %s before it stops", name) < 0)
+                return -ENOMEM;
+        r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE,
+                                           "StartTransientUnit");
+        /* ignore-dependencies: BindsTo= would start the container's unit again if that has ended meanwhile */
+        if (r >= 0)
+                r = sd_bus_message_append(call, "ssa(sv)a(sa(sv))", thaw_unit, "ignore-dependencies", 9,
+                                          "Description", "s", description, "Type", "s", "oneshot",
+                                          "RemainAfterExit", "b", 1, "BindsTo", "as", 1, unit, "After", "as",
+                                          1, unit, "CollectMode", "s", "inactive-or-failed",
+                                          "StandardOutput", "s", "null", "StandardError", "s", "null",
+                                          "ExecStop", "a(sasb)", 1, BERTH_BINDIR "/berth", 3, "berth",
+                                          "thaw", name, 1, 0);
+        if (r >= 0)
+                r = call_job(bus, call);
+        return r == -EEXIST ? 0 : r;
 }
 
 int bus_get_version(sd_bus *bus, char **ret) {

@@ -56,11 +56,15 @@ int bus_unregister_machine(sd_bus *bus, const char *machine);
  * waiting for its end. */
 int bus_call_unit(sd_bus *bus, const char *method, const char *unit);
 
-/* Stops a unit and waits until that is done. -EIO: it has failed. */
-int bus_stop_unit(sd_bus *bus, const char *unit);
+/* Stops a unit, whatever else is to be done to it; with wait returns when it has. -EIO: it has failed. */
+int bus_stop_unit(sd_bus *bus, const char *unit, bool wait);
 
-/* FreezeUnit, ThawUnit: waits until that is done. */
-int bus_freeze_unit(sd_bus *bus, const char *unit, bool freeze);
+/* Thaws a unit that systemd has frozen, and waits until that is done. */
+int bus_thaw_unit(sd_bus *bus, const char *unit);
+
+/* Makes a unit of that name, or leaves one that is there: it executes "berth thaw NAME" before unit is stopped, and ends
+ * with it. -EIO: it has failed. */
+int bus_thaw_at_stop(sd_bus *bus, const char *unit, const char *name, const char *thaw_unit);
 
 /* systemd's version, as it writes it, a string of the caller's. */
 int bus_get_version(sd_bus *bus, char **ret);

@@ -7,36 +7,115 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "helper/container/bus.h"
+#include "helper/container/cgroup.h"
 
-static int set_frozen(const Item *item, bool freeze) {
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-        _cleanup_close_ int fd = -EBADF;
+#define THAW_UNIT_PREFIX "berth-frozen@"
 
-        if (item->state.unit) {
-                bus = bus_open();
-                return bus_freeze_unit(bus, item->state.unit, freeze);
-        }
-        fd = item_open_unit_cgroup(item);
-        return fd < 0 ? fd : write_string_at(fd, "cgroup.freeze", freeze ? "1" : "0");
+static int freeze_group(int unit_fd, const char *name, bool freeze) {
+        _cleanup_close_ int fd = openat(unit_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int r = fd < 0 ? -errno : write_string_at(fd, "cgroup.freeze", freeze ? "1" : "0");
+
+        return r == -ENOENT || r == -ENODEV ? 0 : r; /* an exec that is over */
 }
 
-/* Without a unit there is nobody to tell when all of it stands still but the group itself. */
-static int wait_frozen(const Item *item) {
-        for (unsigned i = 0; i < 500; i++) {
-                _cleanup_item_ Item now = {};
-                const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
-                int r = item_open(item->state.name, &now);
+/* What the unit's children are asked for, payload first: an exec makes its group, and looks at payload then. Not in
+ * systemd's .control: it hangs for ever when it starts something in a frozen group (version 256 on), as ExecStopPost=
+ * of a frozen unit that dies. */
+static int freeze_groups(int unit_fd, bool freeze) {
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r;
 
-                if (r < 0 || now.condition == CONDITION_FROZEN)
+        r = freeze_group(unit_fd, CGROUP_PAYLOAD, freeze);
+        if (r >= 0)
+                r = directory_open(unit_fd, ".", 0, &dir);
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0)
+                if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+                        r = freeze_group(unit_fd, entry->d_name, freeze);
+        return r;
+}
+
+static bool group_has(int unit_fd, const char *name, const char *file, const char *line) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+
+        return asprintf(&path, "%s/%s", name, file) >= 0 &&
+               read_file_at(unit_fd, path, 4096, &text, NULL) >= 0 && strstr(text, line);
+}
+
+/* Do all of them stand still, or none? */
+static int groups_are(int unit_fd, bool frozen) {
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int r;
+
+        r = directory_open(unit_fd, ".", 0, &dir);
+        while (r >= 0 && (r = directory_next(dir, &entry)) > 0)
+                if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+                    group_has(unit_fd, entry->d_name, "cgroup.events", frozen ? "frozen 0" : "frozen 1"))
+                        return 0;
+        return r < 0 ? r : 1;
+}
+
+static int set_groups(int unit_fd, bool freeze) {
+        const struct timespec pause = { .tv_nsec = 2 * 1000 * 1000 };
+        int r = freeze_groups(unit_fd, freeze);
+
+        for (unsigned i = 0; r >= 0 && i < 5000; i++) {
+                r = groups_are(unit_fd, freeze);
+                if (r != 0)
                         return MIN(r, 0);
-                if (!item_runs(&now))
-                        return -ESRCH;
                 (void) clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
         }
-        return -ETIMEDOUT;
+        return r < 0 ? r : -ETIMEDOUT;
+}
+
+static int thaw(const Item *item, int unit_fd, const char *thaw_unit) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_free_ char *own = NULL;
+        bool above = group_has(unit_fd, ".", "cgroup.freeze", "1");
+        int r = 0;
+
+        if (item->state.unit)
+                bus = bus_open();
+        if (above)
+                r = item->state.unit ? bus_thaw_unit(bus, item->state.unit)
+                                     : write_string_at(unit_fd, "cgroup.freeze", "0");
+        if (r >= 0)
+                r = set_groups(unit_fd, false);
+        /* That unit is we, where its container is about to stop: who waited would wait for himself. It is not to start again
+         * where that restarts. */
+        if (thaw_unit)
+                (void) bus_stop_unit(bus, thaw_unit, cgroup_self(&own) < 0 || !strstr(own, thaw_unit));
+        return r;
+}
+
+int frozen_set(const Item *item, bool freeze) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_free_ char *thaw_unit = NULL;
+        _cleanup_close_ int unit_fd = -EBADF;
+        int r;
+
+        unit_fd = item_open_unit_cgroup(item);
+        if (unit_fd < 0)
+                return unit_fd;
+        if (item->state.unit && asprintf(&thaw_unit, THAW_UNIT_PREFIX "%s", item->state.unit) < 0)
+                return -ENOMEM;
+        if (!freeze)
+                return thaw(item, unit_fd, thaw_unit);
+        if (item->state.unit) {
+                bus = bus_open();
+                r = bus_thaw_at_stop(bus, item->state.unit, item->state.name, thaw_unit);
+                if (r < 0)
+                        return r;
+        }
+        r = set_groups(unit_fd, true);
+        if (r < 0)
+                (void) thaw(item, unit_fd, thaw_unit);
+        return r;
 }
 
 /* What the keeper does: not even a signal to all of our group keeps it from thawing. */
@@ -50,7 +129,7 @@ static int keep(const Item *item, int fd) {
         (void) setsid();
         while (read(fd, &byte, 1) < 0 && errno == EINTR)
                 ;
-        r = set_frozen(item, false);
+        r = frozen_set(item, false);
         if (r < 0 && r != -ENOENT && r != -ENODEV)
                 log_error_errno(r, "container '%s' could not be thawed: %m; berth thaw %s does",
                                 item->state.name, item->state.name);
@@ -89,9 +168,7 @@ int frozen_begin(const Item *item, Frozen *ret) {
         r = start_keeper(item, &frozen);
         if (r < 0)
                 return r;
-        r = set_frozen(item, true);
-        if (r >= 0)
-                r = wait_frozen(item);
+        r = frozen_set(item, true);
         if (r < 0)
                 return log_error_errno(r, "container '%s' cannot be frozen: %m", item->state.name);
         *ret = frozen;

@@ -17,7 +17,12 @@ typedef struct Frozen {
                 .pipe_fd = -EBADF \
         }
 
-/* Freezes it through systemd; one that no unit has, by its control group. One that is frozen already stays so. Logs. */
+/* Has all processes of a container that runs stand still, or go on, and waits until they do. While they stand still there
+ * is a unit that thaws them before theirs is stopped. Does not log. -ETIMEDOUT: one of them does not stand still; then
+ * all go on. */
+int frozen_set(const Item *item, bool freeze);
+
+/* Freezes it. One that is frozen already stays so. Logs. */
 int frozen_begin(const Item *item, Frozen *ret);
 
 /* Has it stood still all the time? -ESTALE, logged: it was thawed or has ended. */

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common/contract.h"
 #include "common/log.h"
-#include "helper/container/bus.h"
+#include "helper/container/frozen.h"
 #include "helper/manage/call.h"
 #include "helper/text/print.h"
 #include "helper/verbs/verbs.h"
 
-/* berth freeze and thaw: through systemd, which thaws by itself when the unit is stopped. Frozen behind its back, a
- * container would hold up its stop until the time is over. */
+/* berth freeze and thaw. */
 
 static int change(const char *verb, bool freeze, char *argv[]) {
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_json_ json_object *object = json_object_new_object();
         _cleanup_running_ Running running = RUNNING_NONE;
         _cleanup_call_ Call call = {};
@@ -27,8 +25,7 @@ static int change(const char *verb, bool freeze, char *argv[]) {
                 log_error("container '%s' is not of a unit, and only units can be frozen", call.operands[0]);
                 return EXIT_FAILED;
         }
-        bus = bus_open();
-        r = bus_freeze_unit(bus, running.item.state.unit, freeze);
+        r = frozen_set(&running.item, freeze);
         if (r < 0)
                 return log_error_errno(r, "cannot %s '%s': %m", verb, running.item.state.unit), EXIT_FAILED;
         if (call_has(&call, FREEZE_JSON)) {

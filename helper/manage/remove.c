@@ -46,7 +46,8 @@ static int stop(sd_bus *bus, const Item *item, const char *unit) {
                                        "first",
                                        item->state.name, item->state.pid);
         log_info("stopping %s", unit);
-        return bus_stop_unit(bus, unit) < 0 ? log_error_errno(EBUSY, "%s could not be stopped", unit) : 0;
+        return bus_stop_unit(bus, unit, true) < 0 ? log_error_errno(EBUSY, "%s could not be stopped", unit)
+                                                  : 0;
 }
 
 static int end_container(const Removal *removal) {

@@ -147,12 +147,12 @@ def test_a_snapshot_of_a_unit_freezes_it_for_as_long_as_it_is_copied(own: System
     own.start("web")
     told = own.run("berth", "snapshot", "create", "web", "one", "--json").json()
     assert (told["tag"], told["digest"], told["image"]) == ("one", digest(own), "own")
-    assert own.unit("web.service", "FreezerState") == "running"
+    assert own.run("berth", "status", "web", "--json").json()["state"] == "running"
     size = int(own.run("stat", "-c", "%s", "/var/lib/berth/layers/web/up/count").out)
     own.wait_for(lambda: int(own.run("stat", "-c", "%s", "/var/lib/berth/layers/web/up/count").out) > size, "it goes on")
     own.run("berth", "freeze", "web")
     own.run("berth", "snapshot", "create", "web", "two")
-    assert own.unit("web.service", "FreezerState") == "frozen"  # somebody else's doing stays
+    assert own.run("berth", "status", "web", "--json").json()["state"] == "frozen"  # somebody else's doing stays
     own.stop("web")
     own.run("berth", "snapshot", "restore", "web", "one")
     lines = own.run("cat", "/var/lib/berth/layers/web/up/count").lines
