@@ -216,7 +216,7 @@ static void release_memory(void) {
 
 static int loop(Init *init, int signal_fd) {
         for (;;) {
-                struct pollfd fds[6] = {
+                struct pollfd fds[INIT_FILES] = {
                         { .fd = signal_fd, .events = POLLIN },
                         { .fd = init->watch_fd, .events = POLLIN },
                         { .fd = notify_relay_ready(&init->notify) ? init->notify.from_fd : -EBADF,

@@ -8,6 +8,9 @@
 /* The built-in init, PID 1 of the container: reaps, forwards signals, copies the output of the command so that
  * /dev/stdout can be opened by any user, ends with the command's status. Allocates nothing once it runs. */
 
+/* How many files it waits for at most. */
+#define INIT_FILES 6
+
 typedef struct InitStreams {
         int from[2]; /* our ends of the pipes that are the command's stdout and stderr; negative: not piped */
         int to[2];   /* the command's ends, until it is started */

@@ -95,17 +95,23 @@ static int set_hostname(const Leader *leader) {
         return 0;
 }
 
+/* Undoes what the launcher needed for itself. */
+static int reset_files(const Leader *leader) {
+        struct rlimit files = { .rlim_cur = leader->soft_files, .rlim_max = leader->hard_files };
+
+        return setrlimit(RLIMIT_NOFILE, &files) < 0 ? -errno : 0;
+}
+
 /* What a service manager set for us and a program does not expect to inherit. */
 static int reset_process(const Leader *leader) {
-        struct rlimit files = { .rlim_cur = leader->soft_files, .rlim_max = leader->hard_files };
         sigset_t none;
 
         (void) signal(SIGPIPE, SIG_DFL); /* systemd ignores it, IgnoreSIGPIPE= in systemd.exec(5) */
         sigemptyset(&none);
-        if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0)
+        if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
                 return -errno;
         umask(leader->umask);
-        return 0;
+        return reset_files(leader);
 }
 
 /* Closes from first on all but those kept, now and not at exec: image, layer and mounts of the launcher would stay
@@ -268,6 +274,9 @@ static int become_init(Leader *leader, const User *user) {
                       (const int[]){ streams->from[0], streams->from[1], leader->go_fd, init.notify.from_fd,
                                      init.notify.to_fd },
                       5);
+        /* Commands of exec have the init's limits. Below that one poll(2) would refuse to wait for its files. */
+        if (r >= 0 && leader->soft_files >= INIT_FILES)
+                r = reset_files(leader);
         if (r >= 0)
                 r = confine_init(UINT64_C(1) << CAP_KILL);
         if (r < 0) {

@@ -443,6 +443,17 @@ def test_limits_of_each_process_are_those_of_systemd(m: Machine) -> None:
     assert lines == ["0", "2048", "4096", "77", "77"]
 
 
+@pytest.mark.parametrize("init", ["yes", "no"])
+def test_limits_of_exec_are_those_of_the_command_the_soft_ones_too(m: Machine, init: str) -> None:
+    script = "ulimit -Sn; ulimit -Hn; ulimit -Ss; ulimit -Hs"
+    unit = service(m, "sh", "-c", f"{script}; echo said; exec sleep 1000",
+                   container=f"Init={init}\nLimitNOFILE=100:200\nLimitSTACK=1M:2M")
+    m.start(unit)
+    wait_for_line(m, unit, "said")
+    assert inside(m, unit, "sh", "-c", script).out.split() == ["100", "200", "1024", "2048"]
+    assert job(m, script, "LimitNOFILE=100:200\nLimitSTACK=1M:2M") == ["100", "200", "1024", "2048"]
+
+
 # -- what is shared with the host --
 
 
