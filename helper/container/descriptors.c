@@ -92,8 +92,28 @@ static int give_pipe(const Stdio *stdio, int i, uid_t owner, gid_t group) {
         return 0;
 }
 
+/* Is descriptor i a file (a device, a FIFO) over which root of the container has rights? Pipes without a name and sockets
+ * are nobody else's. */
+static bool is_theirs(const StdioPlan *plan, int i, const struct stat *st) {
+        if (plan->uid_count > 0 && st->st_uid - plan->uid_base >= plan->uid_count &&
+            st->st_gid - plan->uid_base >= plan->uid_count)
+                return false;
+        return !S_ISSOCK(st->st_mode) && !(S_ISFIFO(st->st_mode) && mount_is(i, PIPEFS_MAGIC));
+}
+
+/* Where both are one file, what is written keeps its order. */
+static int share_output(Stdio *stdio, const struct stat *st) {
+        struct stat other;
+
+        if (stdio->inside[1] == 1 || fstat(1, &other) < 0 || other.st_dev != st->st_dev ||
+            other.st_ino != st->st_ino)
+                return 0;
+        stdio->inside[2] = fcntl(stdio->inside[1], F_DUPFD_CLOEXEC, 3);
+        return stdio->inside[2] < 0 ? log_error_errno(errno, "cannot copy %s: %m", names[2]) : 1;
+}
+
 /* Decides about descriptor i, one of 0, 1, 2. */
-static int add_plain(Stdio *stdio, int i, bool collect, uid_t owner, gid_t group) {
+static int add_plain(Stdio *stdio, const StdioPlan *plan, int i, bool collect, uid_t owner, gid_t group) {
         struct stat st;
         int r, flags;
 
@@ -110,8 +130,11 @@ static int add_plain(Stdio *stdio, int i, bool collect, uid_t owner, gid_t group
                                        "%s is a directory or an O_PATH descriptor: refusing to hand it in",
                                        names[i]);
         /* Nor could a socket be opened anew, and the journal's is one (ENXIO, unix(7)). */
-        if ((S_ISCHR(st.st_mode) && isatty(i)) || (S_ISSOCK(st.st_mode) && i > 0)) {
-                r = add_pipe(stdio, i, /* collect= */ false);
+        if ((S_ISCHR(st.st_mode) && isatty(i)) || (S_ISSOCK(st.st_mode) && i > 0) ||
+            is_theirs(plan, i, &st)) {
+                r = i == 2 && S_ISREG(st.st_mode) ? share_output(stdio, &st) : 0;
+                if (r == 0)
+                        r = add_pipe(stdio, i, /* collect= */ false);
                 if (r < 0)
                         return r;
         }
@@ -171,12 +194,12 @@ int stdio_open(Stdio *stdio, const StdioPlan *plan, int root_fd, uid_t owner, gi
                 if (r < 0)
                         return r;
                 if (!isatty(2)) /* as asked for: 2>errors.log */
-                        return add_plain(stdio, 2, /* collect= */ false, owner, group);
+                        return add_plain(stdio, plan, 2, /* collect= */ false, owner, group);
                 stdio->inside[2] = stdio->relay.slave_fd;
                 return 0;
         }
         for (int i = 0; i < 3; i++) {
-                r = add_plain(stdio, i, plan->collect && i > 0, owner, group);
+                r = add_plain(stdio, plan, i, plan->collect && i > 0, owner, group);
                 if (r < 0)
                         return r;
         }

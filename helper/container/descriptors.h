@@ -7,7 +7,8 @@
 
 /* What becomes descriptors 0, 1 and 2 of a command in a container, and that nothing of it is a way out: no terminal
  * of ours (it could read our keys and, on some kernels, type for us: CVE-2017-5226), no directory (CVE-2024-21626).
- * Pipes and files are handed over as they are. */
+ * Pipes are handed over as they are, and files as well, unless their owner is one of the container's users: who has it
+ * in hand could change its mode, or open it anew for writing. Then its content goes through a pipe. */
 
 typedef enum TtyMode {
         TTY_AUTO, /* exactly when stdin and stdout are terminals */
@@ -40,6 +41,8 @@ typedef struct StdioPlan {
         const struct winsize *size; /* NULL: our terminal's */
         const char *input; /* NULL or "-": our standard input; else a file's content, never the file itself */
         bool collect;      /* standard output and error by pipes, whose other ends are output */
+        uint32_t uid_base,
+                        uid_count; /* the container's ids as the host counts; a count of 0: they are the host's */
 } StdioPlan;
 
 void stdio_done(Stdio *stdio);

@@ -271,6 +271,8 @@ static int open_streams(Exec *exec, bool tty) {
                 .size = request->size_given ? &request->size : NULL,
                 .input = request->input,
                 .collect = request->json != JSON_NO,
+                .uid_base = state->uid_base,
+                .uid_count = state->uid_count,
         };
         int r = stdio_open(&exec->stdio, &plan, exec->enter.root_fd, host_id(state, exec->user.uid),
                            host_id(state, exec->user.gid));

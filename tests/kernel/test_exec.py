@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import signal
+import stat
 import struct
 import subprocess
 import termios
@@ -837,3 +838,60 @@ def test_a_root_that_is_the_hosts_cannot_overwrite_our_file(make: Callable[..., 
     assert done.stdout == "held\n"
     assert [line.endswith("Read-only file system") for line in done.stderr.splitlines()] == 6 * [True], done.stderr
     assert (berth.read_bytes(), berth.stat().st_mode) == before
+
+
+ATTACK = """
+    for fd in 0 1 2; do
+        chmod 777 /proc/self/fd/$fd; chown 1:1 /proc/self/fd/$fd; truncate -s 0 /proc/self/fd/$fd
+        (: >/proc/self/fd/$fd)
+    done 2>/dev/null >/dev/null
+    cat; echo out; echo err >&2; echo end
+"""
+
+
+@pytest.mark.parametrize("users", ["no", "identity", "0:1000"])
+def test_a_file_of_its_own_users_is_not_in_the_hands_of_a_container(make: Callable[..., Container], tmp_path: Path, users: str) -> None:
+    """Root inside owns it: with the descriptor it could open it anew, for anything."""
+    container = make(f"--private-users={users}")
+    source, target, other = (tmp_path / name for name in ("in", "out", "err"))
+    content = "line\n" * 20_000
+    source.write_text(content)
+    for path in (target, other):
+        path.write_text("before\n")
+    for path in (source, target, other):
+        path.chmod(0o640)
+    with source.open() as stdin, target.open("a") as stdout, other.open("a") as stderr:
+        assert container.sh(ATTACK, stdin=stdin, stdout=stdout, stderr=stderr).returncode == 0
+    assert source.read_text() == content
+    assert target.read_text() == f"before\n{content}out\nend\n" and other.read_text() == "before\nerr\n"
+    with source.open() as stdin, target.open("a") as stdout:
+        assert container.sh(ATTACK, stdin=stdin, stdout=stdout, stderr=subprocess.STDOUT).returncode == 0
+    assert target.read_text().endswith(f"{content}out\nerr\nend\n"), "what goes to one file keeps its order"
+    for path in (source, target, other):
+        st = path.stat()
+        assert (st.st_mode & 0o7777, st.st_uid, st.st_gid) == (0o640, 0, 0)
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFCHR, stat.S_IFIFO])
+def test_nor_is_a_device_or_fifo_of_the_host(make: Callable[..., Container], tmp_path: Path, kind: int) -> None:
+    container = make("--private-users=no")
+    node = tmp_path / "node"
+    os.mknod(node, kind | 0o600, os.makedev(1, 3) if kind == stat.S_IFCHR else 0)
+    fd = os.open(node, os.O_RDWR)  # of a FIFO: both ends
+    try:
+        done = container.sh("chmod 777 /proc/self/fd/0; chown 1:1 /proc/self/fd/0; echo out", stdin=fd)
+        assert (done.returncode, done.stdout) == (0, "out\n")
+        done = container.sh("chmod 777 /proc/self/fd/1; chown 1:1 /proc/self/fd/1; echo out", stdout=fd)
+        assert done.returncode == 0
+        st = node.stat()
+        assert (st.st_mode, st.st_uid, st.st_gid) == (kind | 0o600, 0, 0)
+    finally:
+        os.close(fd)
+
+
+def test_a_file_of_nobody_inside_is_handed_in_as_it_is(c: Container, tmp_path: Path) -> None:
+    """It costs nothing there, and its offset is the caller's."""
+    (tmp_path / "in").write_text("first\nsecond\n")
+    with (tmp_path / "in").open("rb", buffering=0) as stdin:
+        assert c.run("head", "-c6", stdin=stdin).stdout == "first\n"
+        assert stdin.read() == b"second\n"
