@@ -60,6 +60,11 @@ static void import_done(Import *import) {
         store_done(&import->store);
 }
 
+/* What messages call the source. What is made of a container is called so: where it is read is our own affair. */
+static const char *called(const Import *import) {
+        return import->base ? import->said : import->source.path;
+}
+
 static int add_name(Import *import, const char *id) {
         if (!store_id_valid(id))
                 return log_error_errno(
@@ -80,7 +85,7 @@ static int read_names(Import *import) {
 
         if (!id)
                 return log_error_errno(EINVAL, "%s: suggests no ID for the image; give it one: --name=ID",
-                                       shown(import->source.path).text);
+                                       shown(called(import)).text);
         r = add_name(import, id);
         for (size_t i = 0; r >= 0 && tags && tags[i]; i++)
                 r = add_name(import, tags[i]);
@@ -146,7 +151,7 @@ static int refuse_store(const Import *import, int fd) {
         struct stat source, st;
 
         if (at < 0 || fstat(fd, &source) < 0)
-                return log_error_errno(errno, "%s: %m", shown(import->source.path).text);
+                return log_error_errno(errno, "%s: %m", shown(called(import)).text);
         for (dev_t device = 0, inode = 0;;) {
                 int up;
 
@@ -154,7 +159,7 @@ static int refuse_store(const Import *import, int fd) {
                         return log_error_errno(errno, "cannot look at the store: %m");
                 if (st.st_dev == source.st_dev && st.st_ino == source.st_ino)
                         return log_error_errno(EINVAL, "%s: the image store is in it",
-                                               shown(import->source.path).text);
+                                               shown(called(import)).text);
                 if (st.st_dev == device && st.st_ino == inode)
                         return 0; /* "/" is its own parent */
                 device = st.st_dev;
@@ -175,13 +180,13 @@ static int check_disk_names(const Import *import) {
                                         EINVAL,
                                         "%s: is a disk image, whose ID has to end in .raw, .squashfs or "
                                         ".erofs: --name=%s.raw",
-                                        shown(import->source.path).text, *id);
+                                        shown(called(import)).text, *id);
                 if (!import->is_disk && image_is_disk(*id))
                         return log_error_errno(
                                         EINVAL,
                                         "%s: is no disk image, and '%s' is the ID of one; choose another: "
                                         "--name=ID",
-                                        shown(import->source.path).text, *id);
+                                        shown(called(import)).text, *id);
         }
         return 0;
 }
@@ -268,7 +273,7 @@ static int compare_ints(const void *a, const void *b) {
 
 /* The sandbox's side. */
 static int unpack_child(const Import *import, int result_fd) {
-        Shown what = shown(import->source.path);
+        Shown what = shown(called(import));
         Unpack unpack = {
                 .what = what.text,
                 .source = import->is_directory ? UNPACK_DIRECTORY : UNPACK_FILE,
@@ -300,14 +305,14 @@ static int read_result(const Import *import, int fd, int status, UnpackResult *r
         if (WIFSIGNALED(status))
                 return log_error_errno(EIO,
                                        "%s: the process that unpacked it was killed by signal %d (SIG%s)%s",
-                                       shown(import->source.path).text, WTERMSIG(status),
+                                       shown(called(import)).text, WTERMSIG(status),
                                        sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "?",
                                        WTERMSIG(status) == SIGKILL ? ": out of memory?" : "");
         if (WEXITSTATUS(status) != EXIT_DONE)
                 return -EIO; /* it has said why */
         if (read_fd(fd, sizeof(*ret), &data, &size) < 0 || size != sizeof(*ret))
                 return log_error_errno(EIO, "%s: the process that unpacked it told nothing",
-                                       shown(import->source.path).text);
+                                       shown(called(import)).text);
         memcpy(ret, data, sizeof(*ret));
         /* It may be another's by now, for all we know: nothing that it says is a way out of the store. */
         if (ret->root > 1)
@@ -348,7 +353,7 @@ static int write_digest(const Import *import) {
 /* A disk image: the file at the place of root.0, which is a directory of everything else. */
 static int copy_disk(Import *import) {
         _cleanup_close_ int fd = -EBADF;
-        Shown what = shown(import->source.path);
+        Shown what = shown(called(import));
         struct stat st;
         int r;
 
@@ -406,7 +411,7 @@ static int check_config(const Import *import) {
         r = metadata_read(import->work.fd, "config.json", "its configuration", &metadata);
         return r < 0 ? log_error_errno(r,
                                        "%s: no container could start from an image that says this of itself",
-                                       shown(import->source.path).text)
+                                       shown(called(import)).text)
                      : 0;
 }
 

@@ -352,6 +352,15 @@ def test_commit_keeps_file_capabilities_and_access_lists(place: Place) -> None:
     assert os.getxattr(root / "old/moved", ACCESS) == access
 
 
+def test_commit_says_what_it_leaves_out_by_the_containers_name(place: Place) -> None:
+    (place.top / "tree/data").mkdir(exist_ok=True)
+    os.mknod(place.top / "tree/data/zero", stat.S_IFCHR | 0o600, os.makedev(1, 5))
+    inside(place, "echo x >/x")
+    done = commit(place, "web", "new", "--json")
+    assert (done.returncode, done.stderr) == (0, "container web: 'data/zero': a device, left out, and all others with it\n")
+    assert json.loads(done.stdout)["skipped"]["devices"] == 1
+
+
 def test_commit_of_a_running_container_and_what_is_wrong(place: Place, running: subprocess.Popen[bytes]) -> None:
     count = place.lib / "berth/layers/web/up/count"
     done = commit(place, "web", "new")
