@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* berth-filter [PATH]: what helper/launch/filter-own.c runs. Reads what a filter is to be made from on its standard input,
- * and writes the program, struct sock_filter after struct sock_filter, to its standard output; nothing else. */
+ * and writes which files make it, and the program, struct sock_filter after struct sock_filter, to its standard output. */
 
+#include <link.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "common/parse.h"
 #include "helper/filter/filter-groups.h"
 #include "helper/filter/filter-source.h"
+#include "helper/launch/filter-makers.h"
 
 #define SOURCE_MAX (4 * 1024 * 1024)
 
@@ -42,10 +44,24 @@ static int make(const char *path, char *text, size_t size, Build *build) {
         return filter_from_profile(path, rest, size - (size_t) (rest - text), &host, build);
 }
 
+static int look_at_library(struct dl_phdr_info *info, size_t size _unused_, void *userdata) {
+        const char *slash = strrchr(info->dlpi_name, '/');
+
+        return slash && startswith(slash + 1, "libseccomp.so") ? filter_maker_look(info->dlpi_name, userdata)
+                                                               : 0;
+}
+
+static int look_at_makers(FilterMaker ret[static FILTER_MAKERS_MAX]) {
+        int r = filter_maker_look(FILTER_COMPILER, &ret[0]);
+
+        return r < 0 ? r : dl_iterate_phdr(look_at_library, &ret[1]);
+}
+
 int main(int argc, char *argv[]) {
         _cleanup_free_ char *text = NULL;
         _cleanup_free_ void *program = NULL;
         _cleanup_build_ Build build = {};
+        FilterMaker makers[FILTER_MAKERS_MAX] = {};
         size_t size;
         int r;
 
@@ -56,6 +72,11 @@ int main(int argc, char *argv[]) {
                 log_error_errno(r, "berth-filter: cannot read the source: %m");
                 return EXIT_BERTH;
         }
+        r = look_at_makers(makers);
+        if (r < 0) {
+                log_error_errno(r, "berth-filter: cannot look at its own files: %m");
+                return EXIT_BERTH;
+        }
         if (make(argc > 1 ? argv[1] : "", text, size, &build) < 0)
                 return EXIT_BERTH;
         r = build_export(&build, &program, &size);
@@ -63,6 +84,8 @@ int main(int argc, char *argv[]) {
                 log_error("the filter is longer than the kernel takes (4096 instructions); allow or refuse fewer calls");
         else if (r < 0)
                 log_error_errno(r, "berth-filter: cannot make the program: %m");
+        if (r >= 0)
+                r = write_fd(STDOUT_FILENO, makers, sizeof(makers));
         if (r >= 0)
                 r = write_fd(STDOUT_FILENO, program, size);
         return r < 0 ? EXIT_BERTH : 0;

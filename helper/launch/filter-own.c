@@ -13,11 +13,12 @@
 #include "common/fs.h"
 #include "common/log.h"
 
-#define COMPILER    BERTH_LIBEXECDIR "/berth-filter"
+#define COMPILER    FILTER_COMPILER
 #define PROFILE_MAX (1024 * 1024)
+#define MAKERS_SIZE (FILTER_MAKERS_MAX * sizeof(FilterMaker))
 #define PROGRAM_MAX (BPF_MAXINSNS * sizeof(struct sock_filter))
 
-static const char magic[8] = "berthf1";
+static const char magic[8] = "berthf2";
 
 static int read_profile(const char *path, char **ret, size_t *ret_size) {
         _cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -71,6 +72,21 @@ static int open_directory(void) {
         return TAKE_FD(own_fd);
 }
 
+static bool makers_are_there(const FilterMaker makers[static FILTER_MAKERS_MAX]) {
+        for (size_t i = 0; i < FILTER_MAKERS_MAX; i++) {
+                char path[FILTER_MAKER_PATH];
+                FilterMaker now;
+
+                if (i > 0 && makers[i].path[0] == '\0')
+                        continue; /* linked into the first */
+                memcpy(path, makers[i].path, sizeof(path));
+                path[sizeof(path) - 1] = '\0';
+                if (filter_maker_look(path, &now) < 0 || memcmp(&now, &makers[i], sizeof(now)) != 0)
+                        return false;
+        }
+        return true;
+}
+
 /* -ENOENT: there is none that may be loaded, whatever is in its place. */
 static int take(int dir_fd, const char *name, const uint8_t source[static SHA256_SIZE], State *state) {
         _cleanup_close_ int fd = -EBADF;
@@ -93,7 +109,8 @@ static int take(int dir_fd, const char *name, const uint8_t source[static SHA256
         sha256(data + sizeof(header), size, digest);
         if (memcmp(header.magic, magic, sizeof(magic)) != 0 ||
             memcmp(header.source, source, SHA256_SIZE) != 0 ||
-            memcmp(header.program, digest, SHA256_SIZE) != 0 || size % sizeof(struct sock_filter) != 0)
+            memcmp(header.program, digest, SHA256_SIZE) != 0 || size % sizeof(struct sock_filter) != 0 ||
+            !makers_are_there(header.makers))
                 return -ENOENT;
         memmove(data, data + sizeof(header), size);
         state->filter = TAKE_PTR(data);
@@ -123,7 +140,8 @@ static void run_compiler(const char *profile, int in_fd, int out_fd) {
         _exit(EXIT_BERTH);
 }
 
-/* The compiler reads the source from its standard input and writes the program; what is wrong it tells by itself. */
+/* The compiler reads the source from its standard input and writes who made it, and the program; what is wrong it tells
+ * by itself. */
 static int compile(const Plan *plan, const char *source, size_t size, char **ret, size_t *ret_size) {
         _cleanup_close_ int in_fd = open_memory(source, size), out_fd = open_memory("", 0);
         int status, r;
@@ -145,17 +163,23 @@ static int compile(const Plan *plan, const char *source, size_t size, char **ret
                 return -EINVAL;
         if (lseek(out_fd, 0, SEEK_SET) < 0)
                 return log_error_errno(errno, "Cannot read the filter: %m");
-        r = read_fd(out_fd, PROGRAM_MAX, ret, ret_size);
+        r = read_fd(out_fd, MAKERS_SIZE + PROGRAM_MAX, ret, ret_size);
+        if (r >= 0 && *ret_size <= MAKERS_SIZE)
+                return log_error_errno(EPROTO, "'%s' wrote no filter; is it of this version?", COMPILER);
         return r < 0 ? log_error_errno(r, "Cannot read the filter: %m") : 0;
 }
 
-static int keep(int dir_fd, const char *name, const uint8_t source[static SHA256_SIZE], const char *program,
+/* made: as the compiler has written it. */
+static int keep(int dir_fd, const char *name, const uint8_t source[static SHA256_SIZE], const char *made,
                 size_t size) {
-        _cleanup_free_ char *data = malloc(sizeof(FilterHeader) + size);
+        const char *program = made + MAKERS_SIZE;
+        _cleanup_free_ char *data = malloc(sizeof(FilterHeader) + size - MAKERS_SIZE);
         FilterHeader header;
 
         if (!data)
                 return -ENOMEM;
+        size -= MAKERS_SIZE;
+        memcpy(header.makers, made, MAKERS_SIZE);
         memcpy(header.magic, magic, sizeof(magic));
         memcpy(header.source, source, SHA256_SIZE);
         sha256(program, size, header.program);

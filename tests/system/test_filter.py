@@ -241,8 +241,9 @@ def alone(m: Machine) -> Machine:
 
 @pytest.fixture
 def no_compiler(m: Machine) -> None:
-    m.write("/run/fail", "#!/bin/sh\necho compiled >&2\nexit 1\n", mode=0o755)
-    m.run("mount", "--bind", "/run/fail", COMPILER)
+    """The same file, which cannot be executed."""
+    m.run("mount", "--bind", COMPILER, COMPILER)
+    m.run("mount", "-o", "remount,bind,noexec", COMPILER)
     yield
     m.run("umount", COMPILER)
 
@@ -258,6 +259,26 @@ def works(m: Machine) -> bool:
 def test_a_filter_is_compiled_once(alone: Machine, no_compiler: None) -> None:
     assert works(alone)
     assert alone.run("stat", "-c", "%a %u %g", CACHE, f"{CACHE}/{cached(alone)[0]}").lines == ["700 0 0", "600 0 0"]
+
+
+def test_another_build_or_library_of_the_same_version_makes_its_own(alone: Machine) -> None:
+    library = alone.sh(f"ldd {COMPILER} | sed -n 's/.*libseccomp.* => \\([^ ]*\\) .*/\\1/p'").out.strip()
+    mine = f"{CACHE}/{cached(alone)[0]}"
+
+    def made() -> str:
+        assert works(alone) and cached(alone) == [mine.rpartition("/")[2]]
+        return alone.run("stat", "-c", "%i %z", mine).out
+
+    first = made()
+    for path in (COMPILER, library):
+        alone.sh(f"cp -L {path} /run/copy && mount --bind /run/copy {path}")
+        try:
+            second = made()
+            assert second != first and made() == second, path
+        finally:
+            alone.sh(f"umount {path}; rm /run/copy")
+        first = made()
+        assert first != second, path
 
 
 DAMAGES = [
@@ -283,7 +304,7 @@ def test_and_where_it_cannot_be_made_again_nothing_starts(alone: Machine, no_com
     alone.sh(f"cp -a {mine} /run/good; sed s/berth/other/ {mine} > /run/other")
     for damage in DAMAGES:
         alone.sh(f"f={mine}; rm -f $f; cp -a /run/good $f; {damage}")
-        assert refused(alone, OPTION) == "compiled", damage
+        assert refused(alone, OPTION) == f"Cannot execute '{COMPILER}', which compiles filters: Permission denied", damage
 
 
 def test_a_directory_that_others_may_enter_is_refused(alone: Machine) -> None:
