@@ -10,6 +10,7 @@
 #define SYSTEMD_INTERFACE "org.freedesktop.systemd1.Manager"
 #define UNIT_INTERFACE    "org.freedesktop.systemd1.Unit"
 #define SERVICE_INTERFACE "org.freedesktop.systemd1.Service"
+#define SOCKET_INTERFACE  "org.freedesktop.systemd1.Socket"
 
 #define MACHINED_BUS       "org.freedesktop.machine1"
 #define MACHINED_PATH      "/org/freedesktop/machine1"
@@ -216,6 +217,27 @@ int bus_list_units(sd_bus *bus, char *const *patterns, char ***ret) {
                 return r;
         *ret = TAKE_PTR(units);
         return 0;
+}
+
+int bus_add_listens(sd_bus *bus, const char *unit, char ***listens) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_reply_ sd_bus_message *found = NULL, *reply = NULL;
+        const char *path, *address;
+        int r;
+
+        r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "GetUnit", &error, &found,
+                               "s", unit);
+        if (r >= 0)
+                r = sd_bus_message_read(found, "o", &path);
+        if (r >= 0)
+                r = sd_bus_get_property(bus, SYSTEMD_BUS, path, SOCKET_INTERFACE, "Listen", &error, &reply,
+                                        "a(ss)");
+        if (r < 0)
+                return map_error(&error, r);
+        r = sd_bus_message_enter_container(reply, 'a', "(ss)");
+        while (r >= 0 && (r = sd_bus_message_read(reply, "(ss)", NULL, &address)) > 0)
+                r = strv_append(listens, address);
+        return r < 0 ? r : 0;
 }
 
 int bus_get_unit_slice(sd_bus *bus, const char *unit, char **ret) {

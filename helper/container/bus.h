@@ -30,6 +30,9 @@ int bus_get_unit(sd_bus *bus, const char *unit, UnitStatus *ret);
 /* The loaded units whose names match one of the patterns. */
 int bus_list_units(sd_bus *bus, char *const *patterns, char ***ret);
 
+/* Appends to *listens what a socket unit listens on, as systemd writes it: "[::]:80", "/run/x". */
+int bus_add_listens(sd_bus *bus, const char *unit, char ***listens);
+
 /* The slice that a service is in. */
 int bus_get_unit_slice(sd_bus *bus, const char *unit, char **ret);
 

@@ -328,7 +328,8 @@ static void add_can_files(json_object *can, json_object *object) {
 
 static void add_can_reach(json_object *can, json_object *object) {
         json_object *reach = add_array(can, "reach"), *namespaces,
-                    *interfaces = details_get_array(object, "interfaces");
+                    *interfaces = details_get_array(object, "interfaces"),
+                    *sockets = details_get_array(object, "sockets");
 
         (void) json_object_object_get_ex(object, "namespaces", &namespaces);
         if (streq(details_get(namespaces, "net"), "host"))
@@ -342,6 +343,9 @@ static void add_can_reach(json_object *can, json_object *object) {
                 else
                         appendf(reach, "a network, through %s", name);
         }
+        for (size_t i = 0; sockets && i < json_object_array_length(sockets); i++)
+                appendf(reach, "whoever connects to %s",
+                        json_object_get_string(json_object_array_get_idx(sockets, i)));
         if (streq(details_get(namespaces, "pid"), "host"))
                 append(reach, "processes of the host");
         if (streq(details_get(namespaces, "ipc"), "host"))

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/signals.h"
+#include "common/strv.h"
 #include "helper/container/bus.h"
 #include "helper/manage/call.h"
 #include "helper/manage/health-state.h"
@@ -115,6 +116,51 @@ static void add_health(json_object *object, const Item *item, sd_bus *bus) {
                 add_string(object, "health_output", health.output);
         } else if (has_check(item, bus))
                 add_string(object, "health", health_status_to_string(HEALTH_STARTING));
+}
+
+/* "berth-proxy-web-80.socket" of "web", "berth-proxy-web-80@one.socket" of "web@one": a port of [Network] Publish=. */
+static bool is_proxy_of(const char *unit, const char *name) {
+        size_t n = strcspn(name, "@");
+        const char *rest = startswith(unit, "berth-proxy-"), *suffix;
+        size_t digits;
+
+        if (!rest || strncmp(rest, name, n) != 0 || rest[n] != '-')
+                return false;
+        rest += n + 1;
+        digits = strspn(rest, "0123456789");
+        suffix = startswith(rest + digits, name + n);
+        return digits > 0 && suffix && streq(suffix, ".socket");
+}
+
+static int by_text(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* What systemd listens on for it. */
+static void add_sockets(json_object *object, const char *name, sd_bus *bus) {
+        _cleanup_strv_ char **units = NULL, **listens = NULL;
+        char own[NAME_LENGTH_MAX + sizeof(".socket")];
+        char *const patterns[] = { own, (char[]){ "berth-proxy-*.socket" }, NULL };
+        json_object *array;
+
+        snprintf(own, sizeof(own), "%s.socket", name);
+        if (bus_list_units(bus, patterns, &units) < 0)
+                return;
+        for (char **unit = units; unit && *unit; unit++) {
+                _cleanup_unit_status_ UnitStatus status = {};
+
+                if ((streq(*unit, own) || is_proxy_of(*unit, name)) &&
+                    bus_get_unit(bus, *unit, &status) >= 0 && unit_status_is_ours(&status) &&
+                    unit_status_busy(&status))
+                        (void) bus_add_listens(bus, *unit, &listens);
+        }
+        if (!listens)
+                return;
+        qsort(listens, strv_length(listens), sizeof(char *), by_text);
+        array = json_object_new_array();
+        json_object_object_add(object, "sockets", array);
+        for (char **address = listens; *address; address++)
+                json_object_array_add(array, json_object_new_string(*address));
 }
 
 /* How what has ended did so. */
@@ -246,7 +292,7 @@ static void print_date(const char *utc) {
 static void print_network(const char *network) {
         printf("%s%s\n", network,
                streq(network, "host")   ? " (all addresses and ports of the host, no policy)"
-               : streq(network, "none") ? " (loopback only, no ports)"
+               : streq(network, "none") ? " (loopback only)"
                                         : "");
 }
 
@@ -315,6 +361,7 @@ void status_print(json_object *object) {
                 if (json_object_object_get_ex(object, text_rows[i].key, &value))
                         print_row(i, value);
         }
+        print_list(object, "sockets", "Sockets");
         print_pressure(object);
         print_list(object, "limits_hit", "Limits hit");
         print_labels(object);
@@ -375,6 +422,7 @@ int status_collect(const char *name, Item *item, json_object *object) {
                 add_unit(object, unit, &status);
                 add_end(object, &status);
         }
+        add_sockets(object, name, bus);
         add_limits_hit(object, &status);
         return -1;
 }

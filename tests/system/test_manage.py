@@ -40,7 +40,7 @@ def test_list_and_status(s: System) -> None:
     assert 0 < entry["uptime_usec"] <= status["uptime_usec"]
     text = s.run("berth", "status", "one").out
     assert "State: running\n" in text and "Unit: one.service\n" in text
-    assert "Network: none (loopback only, no ports)\n" in text
+    assert "Network: none (loopback only)\n" in text
 
 
 def test_a_stopped_container_and_an_unknown_one(s: System) -> None:

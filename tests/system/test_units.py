@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 
@@ -168,6 +169,34 @@ def test_a_port_of_loopback_leads_into_the_container(m: Machine) -> None:
     assert m.unit("berth-proxy-local-8123.service", "ActiveState") == "inactive"
     assert m.unit("berth-proxy-local-8123.socket", "ActiveState") == "inactive"
     m.assert_nothing_left(before, ignore=["layers", "run"])
+
+
+def test_what_is_listened_on_for_a_container_is_shown(m: Machine) -> None:
+    published(m, "seen", 8133)
+    published(m, "seen-2", 8134)
+    m.manifest("heard", "[Container]\nImage=base\nExec=sleep 1000\n"
+               "[Socket]\nListenStream=/run/heard\nListenDatagram=127.0.0.1:8135\n")
+    m.reload()
+    m.start("seen")
+    m.start("seen-2")
+    m.start("heard")
+
+    def sockets(name: str) -> list[str] | None:
+        return json.loads(m.run("berth", "status", "--json", name, check=False).out).get("sockets")
+
+    assert sockets("seen") == ["127.0.0.1:8133", "[::1]:8133"]
+    assert sockets("seen-2") == ["127.0.0.1:8134", "[::1]:8134"]
+    assert sockets("heard") == ["/run/heard", "127.0.0.1:8135"]
+    shown = m.run("berth", "inspect", "heard").out
+    assert "Sockets: /run/heard 127.0.0.1:8135\n" in shown
+    can = json.loads(m.run("berth", "inspect", "--json", "heard").out)["can"]
+    assert can["reach"] == ["itself, through lo", "whoever connects to /run/heard", "whoever connects to 127.0.0.1:8135"]
+    m.stop("seen")
+    m.run("systemctl", "stop", "heard.service")
+    assert sockets("seen") is None
+    assert sockets("heard") == ["/run/heard", "127.0.0.1:8135"]  # a connection starts it
+    m.stop("heard.socket")
+    assert sockets("heard") is None
 
 
 def test_a_proxy_never_leads_to_the_network_of_a_container_that_is_gone(m: Machine) -> None:
