@@ -16,6 +16,7 @@ from typing import Iterator
 import pytest
 
 from harness import roots
+from harness.container import cgroup2
 from harness.place import Place, make_tree
 from harness.timing import PATIENCE
 
@@ -340,21 +341,29 @@ def test_killed_while_its_disk_is_made_the_next_start_has_a_whole_one(limited: P
 
 def test_a_disk_that_somebody_has_mounted_is_not_mounted_again(limited: Place) -> None:
     """As the leader of a launch that was killed may have it for a moment: twice mounted it would be destroyed."""
-    options = ("--ephemeral=no", f"--image={limited.top / 'tree'}", f"--disk={8 << 20}")
-    first = subprocess.Popen([*limited.prefix(), limited.helper / "berth", "launch", "--foreground", "--name=web",
-                              "--network=none", *options, "--", "/bin/sh", "-c", "echo up; read line; echo x >/x"],
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    groups = [cgroup2() / f"berth-test-disks-{os.getpid()}-{i}" for i in range(2)]
+
+    def start(group: Path, words: str) -> subprocess.Popen[bytes]:
+        """In a group of its own: in the same one it would end what the other has left."""
+        group.mkdir()
+        return subprocess.Popen(["/bin/sh", "-c", 'echo 0 >"$0" && exec "$@"', group / "cgroup.procs", *limited.prefix(),
+                                 limited.helper / "berth", "launch", "--foreground", "--name=web", "--network=none",
+                                 "--ephemeral=no", f"--image={limited.top / 'tree'}", f"--disk={8 << 20}", "--",
+                                 "/bin/sh", "-c", words],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    first = start(groups[0], "echo up; read line; echo x >/x")
     assert first.stdout.readline() == b"up\n"
     state = limited.runtime / "containers/web"
     state.rename(limited.runtime / "hidden")  # what was killed before it told of itself
-    second = subprocess.Popen([*limited.prefix(), limited.helper / "berth", "launch", "--foreground", "--name=web",
-                               "--network=none", *options, "--", "/bin/sh", "-c", "cat /x"],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    second = start(groups[1], "cat /x")
     with pytest.raises(subprocess.TimeoutExpired):
         second.communicate(timeout=0.5)
     first.communicate(b"\n", timeout=PATIENCE)
     out, err = second.communicate(timeout=30)
     assert (second.returncode, out) == (0, b"x\n"), err
+    for group in groups:
+        group.rmdir()
 
 
 def test_snapshots_images_and_files_of_a_layer_that_is_a_file_system(limited: Place) -> None:
