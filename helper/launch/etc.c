@@ -111,11 +111,9 @@ int etc_fill(int tmpfs_fd, uid_t uid, gid_t gid, const EtcFile *files, size_t n_
         return 0;
 }
 
-static int place_file(int etc_fd, int tmpfs_fd, const char *name) {
-        _cleanup_close_ int source_fd = -EBADF, tree_fd = -EBADF, place_fd = -EBADF;
+static int place_file(int etc_fd, int source_fd, const char *name) {
+        _cleanup_close_ int tree_fd = mount_clone(source_fd, name), place_fd = -EBADF;
 
-        source_fd = open_beneath(tmpfs_fd, "etc", O_PATH | O_DIRECTORY);
-        tree_fd = source_fd < 0 ? source_fd : mount_clone(source_fd, name);
         if (tree_fd < 0)
                 return tree_fd;
         place_fd = open_place(etc_fd, name);
@@ -123,14 +121,15 @@ static int place_file(int etc_fd, int tmpfs_fd, const char *name) {
 }
 
 int etc_place(int root_fd, int tmpfs_fd, const EtcFile *files, size_t n_files) {
-        _cleanup_close_ int etc_fd = -EBADF;
+        _cleanup_close_ int etc_fd = -EBADF, source_fd = -EBADF;
         int r;
 
-        etc_fd = make_path(root_fd, "etc", 0755);
+        source_fd = open_beneath(tmpfs_fd, "etc", O_PATH | O_DIRECTORY);
+        etc_fd = source_fd < 0 ? source_fd : make_path(root_fd, "etc", 0755);
         if (etc_fd < 0)
                 return log_error_errno(etc_fd, "Cannot open /etc of the container: %m");
         for (size_t i = 0; i < n_files; i++) {
-                r = place_file(etc_fd, tmpfs_fd, files[i].name);
+                r = place_file(etc_fd, source_fd, files[i].name);
                 if (r < 0)
                         return log_error_errno(r, "Cannot mount /etc/%s of the container: %m",
                                                files[i].name);

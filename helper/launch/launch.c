@@ -29,7 +29,6 @@
 #include "helper/launch/leader.h"
 #include "helper/launch/namespaces.h"
 #include "helper/launch/plan.h"
-#include "helper/launch/prepare-roots.h"
 #include "helper/launch/prepare.h"
 #include "helper/launch/setup.h"
 #include "helper/launch/sockets.h"
@@ -101,7 +100,7 @@ static int run_leader(Launch *launch) {
                 .notify_fd = launch->notify_fd,
                 .secrets_fd = launch->secrets.fd,
                 .host_root = sees_host_root(&launch->plan),
-                .small = leader->own_users && launch->state.uid_count < 6,
+                .small = launch->plan.private_users == PRIVATE_USERS_RANGE && launch->plan.uid_count < 6,
                 .fd = -EBADF,
                 .proc_fd = -EBADF,
         };
@@ -288,7 +287,7 @@ static int set_off(Launch *launch) {
         char status;
         int r;
 
-        r = prepare_own(launch);
+        r = prepare_rest(launch);
         if (r < 0)
                 return r;
         if (launch->plan.private_users != PRIVATE_USERS_NO) {
@@ -387,7 +386,8 @@ static void release(Launch *launch) {
 
         if (launch->plan.host_pids && enter_kill(launch->cgroup_fd) < 0)
                 return; /* what still uses it is not taken away: berth clean */
-        (void) layer_remove_ephemeral(launch->plan.name);
+        if (launch->layered)
+                (void) layer_remove_ephemeral(launch->plan.name);
         (void) range_release(launch->plan.name, launch->state.uid_base);
         (void) state_remove(launch->plan.name);
         if (slash) {

@@ -63,6 +63,7 @@ static int note_mounts(const Launch *launch) {
 static int open_layer(Launch *launch) {
         if (!launch->plan.image || !needs_layer(launch))
                 return 0;
+        launch->layered = true;
         launch->lock_fd = layer_open(&launch->plan, &launch->state, launch->image.fd, &launch->layer_fd);
         return launch->lock_fd < 0 ? launch->lock_fd : launch->plan.ephemeral ? 0 : note_mounts(launch);
 }

@@ -538,8 +538,8 @@ int prepare_launch(Launch *launch) {
                 r = prepare_etc(launch);
         if (r >= 0)
                 r = raise_files(&launch->leader);
-        if (r >= 0)
-                r = prepare_users(launch);
+        if (r >= 0 && !launch->plan.image)
+                r = prepare_users(launch); /* the root of a profile is made for its owner */
         if (r >= 0)
                 r = prepare_roots(launch);
         if (r >= 0)
@@ -551,4 +551,10 @@ int prepare_launch(Launch *launch) {
         if (r >= 0)
                 r = open_pipes(launch);
         return r;
+}
+
+int prepare_rest(Launch *launch) {
+        int r = launch->plan.image ? prepare_users(launch) : 0;
+
+        return r < 0 ? r : prepare_own(launch);
 }

@@ -39,6 +39,7 @@ typedef struct Launch {
         int report_fd; /* our end: reading */
         int theirs[2]; /* the leader's ends of the two */
         bool owner;    /* the name is ours: no other leader lives under it */
+        bool layered;  /* a layer may have been made */
         char **argv;
 } Launch;
 
@@ -48,8 +49,12 @@ Launch prepare_empty(void);
 /* Closes and frees all of it; what was made on disk stays (see cleanup). */
 void prepare_done(Launch *launch);
 
-/* Fills launch after launch->plan: environment, command, ids, roots, control group, pipes. Logs. */
+/* Fills launch after launch->plan: environment, command, roots, control group, pipes. Logs. */
 int prepare_launch(Launch *launch);
+
+/* What the leader, which is there already and at work on its network, waits for: the ids, and what prepare_own() makes.
+ * Logs. */
+int prepare_rest(Launch *launch);
 
 /* May it be launched at all: by root, for systemd, and under a name that nobody has? prepare_launch() looks again. Logs. */
 int prepare_check(const Launch *launch);
