@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/gate/frames.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "common/strv.h"
 
@@ -191,4 +193,36 @@ int frame_reader_next(FrameReader *reader, Frame *ret) {
                 return (int) n;
         reader->used = (size_t) n;
         return 1;
+}
+
+static int64_t now_ms(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int frame_reader_request(FrameReader *reader, int socket_fd, int timeout_ms, char ***ret_words) {
+        const int64_t until = now_ms() + timeout_ms;
+        int64_t left;
+        Frame frame;
+        int r;
+
+        while ((left = until - now_ms()) > 0) {
+                struct pollfd pollfd = { .fd = socket_fd, .events = POLLIN };
+
+                r = poll(&pollfd, 1, (int) left);
+                if (r < 0 && errno != EINTR)
+                        return -errno;
+                if (r <= 0)
+                        continue;
+                r = frame_reader_receive(reader, socket_fd);
+                if (r >= 0)
+                        r = frame_reader_next(reader, &frame);
+                if (r < 0)
+                        return r;
+                if (r > 0)
+                        return frame.type == FRAME_REQUEST ? frame_words(&frame, ret_words) : -EBADMSG;
+        }
+        return -ETIME;
 }

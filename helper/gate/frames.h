@@ -56,5 +56,9 @@ void frame_reader_done(FrameReader *reader);
  * frame can be, or more descriptors than there may be. */
 int frame_reader_receive(FrameReader *reader, int socket_fd);
 
+/* The words of the request, which has to be the first frame, and whole within so many milliseconds, however it comes.
+ * 0; -ETIME: it was not; -EPIPE, -EBADMSG: as above, or it is none. */
+int frame_reader_request(FrameReader *reader, int socket_fd, int timeout_ms, char ***ret_words);
+
 /* The next whole frame, which is valid until the next call of either. 1; 0: there is none yet; -EBADMSG. */
 int frame_reader_next(FrameReader *reader, Frame *ret);

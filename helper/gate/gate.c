@@ -96,36 +96,10 @@ static int64_t now_ms(void) {
         return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* The request, which has to come soon. */
-static int receive_request(Gate *gate) {
-        int64_t until = now_ms() + REQUEST_MS, left;
-        Frame frame;
-        int r;
-
-        while ((left = until - now_ms()) > 0) {
-                struct pollfd pollfd = { .fd = gate->socket_fd, .events = POLLIN };
-
-                r = poll(&pollfd, 1, (int) left);
-                if (r < 0 && errno != EINTR)
-                        return -errno;
-                if (r <= 0)
-                        continue;
-                r = frame_reader_receive(&gate->reader, gate->socket_fd);
-                if (r >= 0)
-                        r = frame_reader_next(&gate->reader, &frame);
-                if (r < 0)
-                        return r;
-                if (r > 0)
-                        return frame.type == FRAME_REQUEST ? frame_words(&frame, &gate->words_sent)
-                                                           : -EBADMSG;
-        }
-        return -ETIME;
-}
-
 static int understand_request(Gate *gate) {
         int r;
 
-        r = receive_request(gate);
+        r = frame_reader_request(&gate->reader, gate->socket_fd, REQUEST_MS, &gate->words_sent);
         if (r == -ETIME)
                 return refuse(gate, "no request came in time");
         if (r == -EPIPE) /* it only wanted to see whether somebody is there */

@@ -4,6 +4,7 @@
  * understood the same when it is read again, and speaks of no path of the client's choice. */
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include "common/base.h"
 #include "common/names.h"
@@ -32,6 +33,41 @@ static void check_words(char **words) {
         assert(!first.volume == !again.volume && (!first.volume || streq(first.volume, again.volume)));
 }
 
+#define READER_MAX 4096 /* fits into a socket */
+
+/* What the reader makes of the bytes, in pieces as their first one says, is what is in them. */
+static void check_reader(const char *data, size_t size) {
+        _cleanup_frame_reader_ FrameReader reader = {};
+        const size_t piece = size > 0 ? 1 + (uint8_t) data[0] : 1;
+        size_t sent = 0, at = 0;
+        int pair[2];
+
+        assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+        while (sent < size) {
+                size_t n = MIN(piece, size - sent);
+                Frame expected, frame;
+                int r;
+
+                assert(send(pair[0], data + sent, n, MSG_DONTWAIT) == (ssize_t) n);
+                sent += n;
+                if (frame_reader_receive(&reader, pair[1]) < 0)
+                        break;
+                while ((r = frame_reader_next(&reader, &frame)) > 0) {
+                        ssize_t k = frame_parse(data + at, sent - at, &expected);
+
+                        assert(k > 0 && expected.type == frame.type && expected.size == frame.size &&
+                               memcmp(expected.payload, frame.payload, frame.size) == 0);
+                        at += (size_t) k;
+                }
+                assert(r < 0 ? frame_parse(data + at, sent - at, &expected) < 0
+                             : frame_parse(data + at, sent - at, &expected) == 0);
+                if (r < 0)
+                        break;
+        }
+        close(pair[0]);
+        close(pair[1]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_free_ char *copy = malloc(size + 1); /* not a byte more than there is */
         static bool quiet;
@@ -43,6 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
         assert(copy);
         memcpy(copy, data, size);
+        if (size <= READER_MAX)
+                check_reader(copy, size);
         for (;;) {
                 _cleanup_strv_ char **words = NULL;
                 uint32_t number;

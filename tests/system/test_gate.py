@@ -588,6 +588,77 @@ def test_nothing_is_done_for_a_client_that_has_gone_meanwhile(s: System) -> None
     s.run("rm", "-r", "/run/berth-test")
 
 
+#: The gate looks at who has connected when it starts, and that is held up until a file is there.
+HELD_UP = "/run/systemd/system/berth@.service.d/held-up.conf"
+
+
+@pytest.fixture
+def held_up(s: System) -> Iterator[None]:
+    s.run("install", "-d", "-m", "1777", "/run/berth-test")
+    s.write(HELD_UP, "[Service]\nExecStartPre=/bin/sh -c 'until [ -e /run/berth-test/go ]; do sleep 0.05; done'\n")
+    s.reload()
+    yield
+    s.run("rm", "-rf", "/run/berth-test", HELD_UP)
+    s.reload()
+
+
+#: One that connects and has gone when the gate looks; its child has the socket still, and asks.
+GONE = CLIENT + textwrap.dedent("""
+    s = connect()
+    if os.fork():
+        Path("/run/berth-test/pid").write_text(str(os.getpid()) + "\\n")
+        os._exit(0)
+    os.setsid()  # a number that is a session's or group's is not free
+    while not Path("/run/berth-test/go").exists(): time.sleep(0.05)
+    try:
+        request(s, "exec", "web", "--", "touch", "/done"); print(answer(s))
+    except (BrokenPipeError, ConnectionResetError):
+        print(None)
+""")
+
+#: A process of ann's with that number.
+TAKE_NUMBER = textwrap.dedent("""
+    import os, pwd, sys
+    ann, number = pwd.getpwnam("ann"), int(sys.argv[1])
+    for _ in range(10000):
+        open("/proc/sys/kernel/ns_last_pid", "w").write(str(number - 1))
+        child = os.fork()
+        if child == 0:
+            if os.getpid() == number:
+                os.setgid(ann.pw_gid); os.setuid(ann.pw_uid)
+                os.closerange(0, 3)
+                os.execvp("sleep", ["sleep", "1000"])
+            os._exit(0)
+        if child == number: sys.exit()
+        os.waitpid(child, 0)
+    sys.exit("the number was never free")
+""")
+
+
+@pytest.mark.parametrize("user, reused", [("ann", False), ("bob", True)], ids=["gone", "reused"])
+def test_who_has_gone_before_the_gate_looks_is_nobody(s: System, held_up: None, user: str, reused: bool) -> None:
+    """Though ann, who may do all, connected; nor is it ann who has bob's number by then."""
+    rules(s, ALL_FOR_ANN)
+    if reused and not s.exists("/proc/sys/kernel/ns_last_pid"):
+        pytest.skip("needs CONFIG_CHECKPOINT_RESTORE")
+    s.write("/run/berth-client.py", GONE, mode=0o644)
+    s.run("systemd-run", "--unit=gone", f"--uid={user}", "--property=ExitType=cgroup", "--property=StandardOutput=file:/run/berth-out",
+          "python3", "-u", "/run/berth-client.py")
+    pid = s.wait_for(lambda: s.exists("/run/berth-test/pid") and s.read("/run/berth-test/pid").strip(), "its number")
+    s.wait_for(lambda: not s.exists(f"/proc/{pid}"), "its end")
+    if reused:
+        s.run("python3", "-c", TAKE_NUMBER, pid)
+        assert s.sh(f"ps -o user= -p {pid}").out.strip() == "ann"
+    s.run("touch", "/run/berth-test/go")
+    answer = s.wait_for(lambda: s.read("/run/berth-out"), "the answer")
+    if reused:
+        s.run("kill", pid)
+    s.run("rm", "/run/berth-client.py", "/run/berth-out")
+    # there is nobody to say anything to; before Linux 6.5 it is polkit that finds out
+    assert answer == "None\n" or (reused and answer.startswith("(125, ")), answer
+    assert s.run("berth", "file", "list", "web", "/done", check=False).rc == 1
+
+
 def test_sixteen_connections_are_one_users_share(s: System) -> None:
     rules(s, ALL_FOR_ANN)
     script = """

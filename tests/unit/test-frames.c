@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "common/contract.h"
 #include "common/strv.h"
@@ -99,5 +100,64 @@ static void more_descriptors_than_there_may_be(void **state) {
         close(pair[1]);
 }
 
+static void a_request_has_to_come_in_time(void **state) {
+        _cleanup_frame_reader_ FrameReader none = {}, half = {}, whole = {};
+        _cleanup_strv_ char **words = NULL;
+        int pair[2];
+
+        (void) state;
+        make_pair(pair);
+        assert_int_equal(frame_reader_request(&none, pair[1], 0, &words), -ETIME);
+        assert_int_equal(frame_reader_request(&none, pair[1], 1, &words), -ETIME);
+        assert_int_equal(send(pair[0], "\4\0\0\0\1\0\0\0ab", 10, 0), 10);
+        assert_int_equal(frame_reader_request(&half, pair[1], 1, &words), -ETIME);
+        assert_null(words);
+        assert_int_equal(frame_send(pair[0], FRAME_REQUEST, "1\0exec", 7, NULL, 0), 0);
+        assert_int_equal(frame_reader_request(&whole, pair[1], 60000, &words), 0);
+        assert_int_equal(strv_length(words), 2);
+        close(pair[0]);
+        assert_int_equal(frame_reader_request(&none, pair[1], 60000, &words), -EPIPE);
+        close(pair[1]);
+}
+
+/* Each byte would be in time, and there are enough of them for minutes. */
+static void a_request_that_drips_is_late(void **state) {
+        _cleanup_frame_reader_ FrameReader reader = {};
+        _cleanup_strv_ char **words = NULL;
+        int pair[2], status;
+        pid_t pid;
+
+        (void) state;
+        make_pair(pair);
+        assert_int_equal(send(pair[0], "\0\0\4\0\1\0\0\0", 8, 0), 8); /* 256 KiB follow */
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                close(pair[1]);
+                for (int i = 0; i < 200000 && send(pair[0], "x", 1, MSG_NOSIGNAL) == 1; i++)
+                        usleep(1000);
+                _exit(0);
+        }
+        close(pair[0]);
+        assert_int_equal(frame_reader_request(&reader, pair[1], 50, &words), -ETIME);
+        close(pair[1]);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
+static void a_signal_is_no_request(void **state) {
+        _cleanup_frame_reader_ FrameReader reader = {};
+        _cleanup_strv_ char **words = NULL;
+        int pair[2];
+
+        (void) state;
+        make_pair(pair);
+        assert_int_equal(frame_send_number(pair[0], FRAME_SIGNAL, 15, ""), 0);
+        assert_int_equal(frame_reader_request(&reader, pair[1], 60000, &words), -EBADMSG);
+        assert_null(words);
+        close(pair[0]);
+        close(pair[1]);
+}
+
 RUN(TEST(what_is_sent_arrives), TEST(frames_may_come_byte_by_byte), TEST(what_is_no_frame),
-    TEST(what_are_no_words), TEST(more_descriptors_than_there_may_be))
+    TEST(what_are_no_words), TEST(more_descriptors_than_there_may_be), TEST(a_request_has_to_come_in_time),
+    TEST(a_request_that_drips_is_late), TEST(a_signal_is_no_request))
