@@ -14,7 +14,6 @@ given. Names of test files must differ, whatever directory they are in.
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -26,6 +25,7 @@ sys.dont_write_bytecode = True
 
 from harness import machine as machines  # noqa: E402
 from harness import qemu, roots  # noqa: E402
+from harness.stage import InstallFailed, install  # noqa: E402
 from harness.system import System  # noqa: E402
 
 MARKERS = {
@@ -71,11 +71,10 @@ def stage(pytestconfig: pytest.Config) -> Iterator[Path | None]:
         return
     directory = Path(tempfile.mkdtemp(prefix="berth-stage."))
     try:
-        done = subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet",
-                               f"--destdir={directory}"], text=True, check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if done.returncode != 0:
-            pytest.fail(f"meson install -C {build} failed:\n{done.stdout}", pytrace=False)
+        try:
+            install(build, directory, pytestconfig.getoption("--debian"))
+        except InstallFailed as error:
+            pytest.fail(str(error), pytrace=False)
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)

@@ -155,6 +155,7 @@ class Machine(System):
     def _wait_up(self, timeout: float) -> None:
         """Reads what the keeper says until a boot is done."""
         deadline = time.monotonic() + timeout
+        began = False
         assert self._keeper.stdout
         while True:
             left = deadline - time.monotonic()
@@ -166,9 +167,10 @@ class Machine(System):
                 raise BootFailed(f"{self.name} ended: {said['ended']}\n{self.console()[-8000:]}")
             if "pid" in said:
                 self.pid = said["pid"]
+                began = bool(self.pid)
                 self._cgroup = Path(said["cgroup"])
                 self.pid_namespace = os.readlink(f"/proc/{self.pid}/ns/pid") if self.pid else ""
-            if "ready" in said:
+            if "ready" in said and began:  # since systemd 254 each reload says so as well
                 break
         state = self.run("systemctl", "is-system-running", "--wait", check=False).out.strip()
         if state != "running":

@@ -16,8 +16,9 @@ pytestmark = [pytest.mark.system, pytest.mark.images("nginx", "postgresql", "red
 
 @pytest.fixture
 def s(m: System) -> System:
+    version = m.sh("cd /var/lib/berth/images/postgresql/usr/lib/postgresql && ls").out.strip()  # each Debian has another
     for file in sorted(EXAMPLES.glob("*.berth")):
-        m.manifest(file.stem, file.read_text())
+        m.manifest(file.stem, file.read_text().replace("/postgresql/15/", f"/postgresql/{version}/"))
     m.reload()
     return m
 
