@@ -23,6 +23,10 @@ static uint64_t sum(int cgroup_fd, const char *file, const char *key) {
         return all;
 }
 
+uint64_t figures_pids_refused(int cgroup_fd) {
+        return sum(cgroup_fd, "pids.events", "max");
+}
+
 void figures_read(int cgroup_fd, Figures *ret) {
         *ret = (Figures){
                 .cpu_usec = sum(cgroup_fd, "cpu.stat", "usage_usec"),
@@ -30,6 +34,6 @@ void figures_read(int cgroup_fd, Figures *ret) {
                 .io_read = sum(cgroup_fd, "io.stat", "rbytes"),
                 .io_write = sum(cgroup_fd, "io.stat", "wbytes"),
                 .oom_kills = sum(cgroup_fd, "memory.events", "oom_kill"),
-                .pids_refused = sum(cgroup_fd, "pids.events", "max"),
+                .pids_refused = figures_pids_refused(cgroup_fd),
         };
 }

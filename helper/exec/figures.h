@@ -21,3 +21,6 @@ typedef struct Figures {
         }
 
 void figures_read(int cgroup_fd, Figures *ret);
+
+/* The last of them alone. */
+uint64_t figures_pids_refused(int cgroup_fd);

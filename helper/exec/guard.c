@@ -161,17 +161,10 @@ static int begin(const Spawn *spawn, int error_fd, Process *process) {
 
 /* Until Linux 6.10 a task that was refused counts where it was, since then where the limit is (pids.events): at the
  * unit, and whoever else is in it may have been refused too. */
-static uint64_t unit_pids_refused(int unit_fd) {
-        Figures figures;
-
-        figures_read(unit_fd, &figures);
-        return figures.pids_refused;
-}
-
 static void count(Watch *watch, uint64_t refused_before) {
         Figures *figures = &watch->report.figures;
         _cleanup_close_ int fd = openat(UNIT_FD, watch->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        uint64_t refused = unit_pids_refused(UNIT_FD);
+        uint64_t refused = figures_pids_refused(UNIT_FD);
 
         if (fd < 0)
                 return;
@@ -186,7 +179,7 @@ static void run(const Spawn *spawn, const GuardTask *task, int order_fd, int rep
         Watch watch = { .cgroup = spawn->enter->cgroup, .deadline_ms = UINT64_MAX };
         int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC), r;
         int fds[_FDS] = { order_fd, report_fd, spawn->enter->unit_fd, proc_fd };
-        uint64_t refused = task->count ? unit_pids_refused(spawn->enter->unit_fd) : FIGURE_NONE;
+        uint64_t refused = task->count ? figures_pids_refused(spawn->enter->unit_fd) : FIGURE_NONE;
 
         watch.report.figures = FIGURES_NONE;
         r = proc_fd < 0 ? log_error_errno(errno, "cannot open /proc: %m") : begin(spawn, error_fd, &process);
