@@ -30,12 +30,12 @@ int cgroup_open_mount(void) {
         return -EMEDIUMTYPE;
 }
 
-int cgroup_self(char **ret) {
+static int read_path(const char *file, char **ret) {
         _cleanup_free_ char *text = NULL;
         char *rest, *line;
         int r;
 
-        r = read_file_at(AT_FDCWD, "/proc/self/cgroup", 65536, &text, NULL);
+        r = read_file_at(AT_FDCWD, file, 65536, &text, NULL);
         if (r < 0)
                 return r;
         for (rest = text; (line = strsep(&rest, "\n"));) {
@@ -45,6 +45,17 @@ int cgroup_self(char **ret) {
                         return (*ret = strdup(path)) ? 0 : -ENOMEM;
         }
         return -EMEDIUMTYPE;
+}
+
+int cgroup_self(char **ret) {
+        return read_path("/proc/self/cgroup", ret);
+}
+
+int cgroup_of(pid_t pid, char **ret) {
+        char file[32];
+
+        snprintf(file, sizeof(file), "/proc/%d/cgroup", pid);
+        return read_path(file, ret);
 }
 
 int cgroup_open(const char *path) {

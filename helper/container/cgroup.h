@@ -14,6 +14,9 @@ int cgroup_open_mount(void);
 /* Our own cgroup2 path, "/machine.slice/web.service". */
 int cgroup_self(char **ret);
 
+/* The same of another process. -ENOENT: it has ended. */
+int cgroup_of(pid_t pid, char **ret);
+
 /* Opens a cgroup by its path. */
 int cgroup_open(const char *path);
 

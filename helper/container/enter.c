@@ -107,7 +107,7 @@ int enter_open(const char *name, Enter *ret) {
         r = open_leader(&enter);
         if (r < 0)
                 return r;
-        enter.unit_fd = r = open_unit(&enter.state);
+        enter.unit_fd = enter.group_fd = r = open_unit(&enter.state);
         if (r < 0)
                 return r;
         *ret = enter;
@@ -135,13 +135,15 @@ static int file_has_line(int dir_fd, const char *path, const char *line) {
 }
 
 /* A new cgroup below a frozen one is born frozen, so its own events tell of all above it, the freezing that is still
- * under way included. Only payload's own request must be asked for. */
+ * under way included. Only payload's own request must be asked for, and from a scope, which is not below it, the unit's. */
 static int check_frozen(const Enter *enter) {
         char path[NAME_MAX + sizeof("/cgroup.freeze")];
         int r;
 
         snprintf(path, sizeof(path), "%s/cgroup.freeze", strrchr(enter->state.cgroup, '/') + 1);
         r = file_has_line(enter->unit_fd, path, "1");
+        if (r == 0 && enter->group_fd != enter->unit_fd)
+                r = file_has_line(enter->unit_fd, "cgroup.freeze", "1");
         if (r == 0)
                 r = file_has_line(enter->cgroup_fd, "cgroup.events", "frozen 1");
         if (r == -ENOENT || r == -ENODEV) /* of payload; our own may have been swept: nothing is in it */
@@ -164,13 +166,13 @@ int enter_make_cgroup(Enter *enter) {
         if (getrandom(&number, sizeof(number), 0) != sizeof(number))
                 return log_error_errno(errno, "cannot get random bytes: %m");
         snprintf(enter->cgroup, sizeof(enter->cgroup), ENTER_PREFIX "%d-%08x", getpid(), number);
-        enter->cgroup_fd = r = cgroup_make(enter->unit_fd, enter->cgroup);
+        enter->cgroup_fd = r = cgroup_make(enter->group_fd, enter->cgroup);
         if (r < 0)
                 return log_error_errno(r, "cannot make control group '%s' in the unit of container '%s': %m",
                                        enter->cgroup, enter->state.name);
         r = check_frozen(enter);
         if (r < 0)
-                (void) unlinkat(enter->unit_fd, enter->cgroup, AT_REMOVEDIR);
+                (void) unlinkat(enter->group_fd, enter->cgroup, AT_REMOVEDIR);
         return r;
 }
 

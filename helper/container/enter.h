@@ -15,13 +15,14 @@
 
 typedef struct Enter {
         State state;
-        int leader_fd;                  /* pidfd */
-        int root_fd;                    /* the container's root, O_PATH */
-        int proc_fd;                    /* the host's /proc, if there is an AppArmor profile to name there */
-        int cgroup_ns_fd;               /* the leader's cgroup namespace */
-        int unit_fd;                    /* the cgroup that holds payload, guard and exec-* */
-        int cgroup_fd;                  /* our own, once made */
-        char cgroup[ENTER_CGROUP_SIZE]; /* its name below unit_fd */
+        int leader_fd;    /* pidfd */
+        int root_fd;      /* the container's root, O_PATH */
+        int proc_fd;      /* the host's /proc, if there is an AppArmor profile to name there */
+        int cgroup_ns_fd; /* the leader's cgroup namespace */
+        int unit_fd;      /* the cgroup that holds payload, guard and exec-* */
+        int group_fd;     /* the one that our own is made in: unit_fd, or a scope's; borrowed */
+        int cgroup_fd;    /* our own, once made */
+        char cgroup[ENTER_CGROUP_SIZE];     /* its name below group_fd */
         struct rlimit limits[RLIM_NLIMITS]; /* the leader's, once read */
         char oom_score[16];                 /* likewise; empty where it is our own */
 } Enter;
@@ -29,7 +30,7 @@ typedef struct Enter {
 #define ENTER_NONE                                                                                 \
         (Enter) {                                                                                  \
                 .leader_fd = -EBADF, .root_fd = -EBADF, .proc_fd = -EBADF, .cgroup_ns_fd = -EBADF, \
-                .unit_fd = -EBADF, .cgroup_fd = -EBADF                                             \
+                .unit_fd = -EBADF, .group_fd = -EBADF, .cgroup_fd = -EBADF                         \
         }
 
 void enter_done(Enter *enter);
@@ -38,7 +39,7 @@ void enter_done(Enter *enter);
 /* Finds container name. -ENOENT: no container of that name runs, -ESRCH: it has ended. */
 int enter_open(const char *name, Enter *ret);
 
-/* Makes the cgroup exec-<our pid>-<random>; -EBUSY while the container is frozen. */
+/* Makes the cgroup exec-<our pid>-<random> in group_fd; -EBUSY while the container is frozen. */
 int enter_make_cgroup(Enter *enter);
 
 /* Forks into the cgroup name below unit_fd, which is made where missing; cgroup_fd is of it, or -EBADF. pid, pidfd

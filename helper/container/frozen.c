@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "helper/container/bus.h"
 #include "helper/container/cgroup.h"
+#include "helper/container/scopes.h"
 
 #define THAW_UNIT_PREFIX "berth-frozen@"
 
@@ -73,6 +74,19 @@ static int set_groups(int unit_fd, bool freeze) {
         return r < 0 ? r : -ETIMEDOUT;
 }
 
+static int set_scope(int cgroup_fd, const char *unit _unused_, void *userdata) {
+        int r = set_groups(cgroup_fd, *(const bool *) userdata);
+
+        return r == -ENOENT || r == -ENODEV ? 0 : r; /* it has just ended */
+}
+
+/* The unit first: an exec that makes its group in a scope looks at payload then as well, or is found here. */
+static int set_all(const Item *item, int unit_fd, bool freeze) {
+        int r = set_groups(unit_fd, freeze);
+
+        return r < 0 ? r : scopes_for_each(&item->state, set_scope, &freeze);
+}
+
 static int thaw(const Item *item, int unit_fd, const char *thaw_unit) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_free_ char *own = NULL;
@@ -85,7 +99,7 @@ static int thaw(const Item *item, int unit_fd, const char *thaw_unit) {
                 r = item->state.unit ? bus_thaw_unit(bus, item->state.unit)
                                      : write_string_at(unit_fd, "cgroup.freeze", "0");
         if (r >= 0)
-                r = set_groups(unit_fd, false);
+                r = set_all(item, unit_fd, false);
         /* That unit is we, where its container is about to stop: who waited would wait for himself. It is not to start again
          * where that restarts. */
         if (thaw_unit)
@@ -112,7 +126,7 @@ int frozen_set(const Item *item, bool freeze) {
                 if (r < 0)
                         return r;
         }
-        r = set_groups(unit_fd, true);
+        r = set_all(item, unit_fd, true);
         if (r < 0)
                 (void) thaw(item, unit_fd, thaw_unit);
         return r;

@@ -99,8 +99,8 @@ static void replace_guard(const Attend *attend) {
 
         log_error("the guard of the command in container '%s' was killed; ending the command",
                   enter->state.name);
-        (void) ending_run(enter->unit_fd, proc_fd, enter->cgroup);
-        (void) unlinkat(enter->unit_fd, enter->cgroup, AT_REMOVEDIR);
+        (void) ending_run(enter->group_fd, proc_fd, enter->cgroup);
+        (void) unlinkat(enter->group_fd, enter->cgroup, AT_REMOVEDIR);
 }
 
 static int exit_status(const Attend *attend, const Progress *progress) {

@@ -67,6 +67,10 @@ static int add_words(const Request *request, char ***words) {
                 r = strv_appendf(words, "--timeout=%" PRIu64 "us", request->timeout_usec);
         if (r >= 0 && request->input && !streq(request->input, "-"))
                 r = add_absolute(words, "--input", request->input);
+        if (r >= 0 && request->scope)
+                r = strv_append(words, "--scope");
+        for (char **property = request->properties; r >= 0 && property && *property; property++)
+                r = strv_appendf(words, "--property=%s", *property);
         for (unsigned n = 0; r >= 0 && n < 64; n++)
                 if (request->capabilities & (UINT64_C(1) << n))
                         r = strv_appendf(words, "--cap-add=%s", capability_name(n));

@@ -16,6 +16,7 @@
 #include "helper/exec/messages.h"
 #include "helper/exec/request.h"
 #include "helper/exec/result.h"
+#include "helper/exec/scope.h"
 #include "helper/exec/session.h"
 #include "helper/verbs/verbs.h"
 
@@ -145,6 +146,7 @@ typedef struct Exec {
         Collect collect;
         char **login; /* words of a login shell */
         Session session;
+        Scope scope;
         Spawn spawn;
         uint64_t duration_usec;
         GuardReport report;
@@ -158,6 +160,7 @@ static void exec_done(Exec *exec) {
         user_done(&exec->user);
         enter_done(&exec->enter);
         session_done(&exec->session);
+        scope_done(&exec->scope);
         exec->login = strv_free(exec->login);
 }
 
@@ -180,6 +183,23 @@ static void keep_session(const Exec *exec, const GuardReport *report) {
                 log_warning("session '%s' stays as it was before this call", exec->request->session);
 }
 
+/* --scope: beside the container's unit, in which it would be otherwise. */
+static int make_scope(Exec *exec, int signal_fd) {
+        const Request *request = exec->request;
+        ScopePlan plan = { .enter = &exec->enter,
+                           .properties = request->properties,
+                           .command = request->command,
+                           .signal_fd = signal_fd };
+        int r;
+
+        if (!request->scope)
+                return 0;
+        r = scope_start(&plan, &exec->scope);
+        if (r >= 0)
+                exec->enter.group_fd = exec->scope.group_fd;
+        return r;
+}
+
 /* From here on something exists that must be ended, and a guard that sees to it. */
 static int start_and_attend(Exec *exec) {
         const Request *request = exec->request;
@@ -198,7 +218,9 @@ static int start_and_attend(Exec *exec) {
                             .program = state->filter,
                             .size = state->filter_size },
         };
-        GuardTask task = { .timeout_usec = request->timeout_usec, .count = request->json != JSON_NO };
+        GuardTask task = { .timeout_usec = request->timeout_usec,
+                           .count = request->json != JSON_NO || request->scope,
+                           .scope = request->scope ? &exec->scope : NULL };
         Attend attend = {
                 .spawn = &exec->spawn,
                 .stdio = &exec->stdio,
@@ -211,7 +233,10 @@ static int start_and_attend(Exec *exec) {
         attend.signal_fd = signal_fd = r = attend_open_signals();
         if (r < 0)
                 return fail(exec, "signals", r);
-        if (task.count)
+        r = make_scope(exec, signal_fd);
+        if (r < 0)
+                return fail(exec, "scope", r);
+        if (task.count && !task.scope)
                 cgroup_count_children(exec->enter.unit_fd);
         r = enter_read_limits(&exec->enter);
         if (r < 0)
@@ -223,7 +248,7 @@ static int start_and_attend(Exec *exec) {
         began = now_usec();
         r = guard_start(&exec->spawn, &task, &guard);
         if (r < 0) {
-                (void) unlinkat(exec->enter.unit_fd, exec->enter.cgroup, AT_REMOVEDIR);
+                (void) unlinkat(exec->enter.group_fd, exec->enter.cgroup, AT_REMOVEDIR);
                 return fail(exec, "start", r);
         }
         stdio_close_inside(&exec->stdio);
@@ -237,6 +262,8 @@ static int start_and_attend(Exec *exec) {
                 keep_session(exec, &attend.report);
         exec->report = attend.report;
         exec->failure = attend.failure;
+        if (task.scope)
+                scope_tell(&exec->report.figures, state->name);
         return r;
 }
 
@@ -376,6 +403,7 @@ static int verb(char *argv[], bool shell) {
                 .stdio = STDIO_NONE,
                 .collect = COLLECT_NONE,
                 .session = SESSION_NONE,
+                .scope = SCOPE_NONE,
                 .report = { .figures = FIGURES_NONE },
                 .messages = MESSAGES_NONE,
         };

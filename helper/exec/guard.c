@@ -29,7 +29,7 @@ typedef struct Order {
 
 /* The guard's own descriptors, by fixed numbers: all others are closed. Nothing of the client's is among them, as a
  * pipe kept open here would never end for its reader. */
-enum { ORDER_FD, REPORT_FD, UNIT_FD, PROC_FD, COMMAND_FD, _FDS };
+enum { ORDER_FD, REPORT_FD, GROUP_FD, PROC_FD, COMMAND_FD, HOLD_FD, _FDS };
 
 typedef struct Watch {
         const char *cgroup;
@@ -67,7 +67,7 @@ static void pass_on(const Watch *watch, int signal) {
 }
 
 static void end_all(Watch *watch) {
-        watch->report.left = ending_run(UNIT_FD, PROC_FD, watch->cgroup) < 0;
+        watch->report.left = ending_run(GROUP_FD, PROC_FD, watch->cgroup) < 0;
         reap(watch, WNOHANG);
 }
 
@@ -78,7 +78,7 @@ static bool obey(Watch *watch, const Order *order) {
         case GUARD_PASS_ON:
                 return true;
         case GUARD_INTERRUPT:
-                (void) ending_wait(UNIT_FD, watch->cgroup, ENDING_GRACE_MS);
+                (void) ending_wait(GROUP_FD, watch->cgroup, ENDING_GRACE_MS);
                 break;
         case GUARD_HANG_UP:
                 break;
@@ -125,19 +125,21 @@ static void watch_command(Watch *watch) {
         }
 }
 
-/* Moves fds[i] to number i, and closes all else. */
+/* Moves fds[i] to number i, and closes all else. The last of them is there only with a scope. */
 static int arrange_descriptors(int fds[static _FDS]) {
-        for (int i = 0; i < _FDS; i++) {
+        int n = fds[HOLD_FD] < 0 ? HOLD_FD : _FDS;
+
+        for (int i = 0; i < n; i++) {
                 /* Out of the way first: a number below _FDS may be needed for another. */
                 if (fds[i] < _FDS)
                         fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, _FDS);
                 if (fds[i] < 0)
                         return -errno;
         }
-        for (int i = 0; i < _FDS; i++)
+        for (int i = 0; i < n; i++)
                 if (dup3(fds[i], i, O_CLOEXEC) < 0)
                         return -errno;
-        return syscall(SYS_close_range, _FDS, ~0U, 0) < 0 ? -errno : 0;
+        return syscall(SYS_close_range, n, ~0U, 0) < 0 ? -errno : 0;
 }
 
 /* Joins the container and starts the command in it. What fails here is told to the user at once: standard error is
@@ -160,11 +162,12 @@ static int begin(const Spawn *spawn, int error_fd, Process *process) {
 }
 
 /* Until Linux 6.10 a task that was refused counts where it was, since then where the limit is (pids.events): at the
- * unit, and whoever else is in it may have been refused too. */
-static void count(Watch *watch, uint64_t refused_before) {
+ * unit, and whoever else is in it may have been refused too. A scope is the command's alone, and counted as a whole. */
+static void count(Watch *watch, const GuardTask *task, uint64_t refused_before) {
         Figures *figures = &watch->report.figures;
-        _cleanup_close_ int fd = openat(UNIT_FD, watch->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        uint64_t refused = figures_pids_refused(UNIT_FD);
+        _cleanup_close_ int fd = openat(GROUP_FD, task->scope ? "." : watch->cgroup,
+                                        O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        uint64_t refused = figures_pids_refused(GROUP_FD);
 
         if (fd < 0)
                 return;
@@ -178,18 +181,19 @@ static void run(const Spawn *spawn, const GuardTask *task, int order_fd, int rep
         _cleanup_process_ Process process = PROCESS_NONE;
         Watch watch = { .cgroup = spawn->enter->cgroup, .deadline_ms = UINT64_MAX };
         int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC), r;
-        int fds[_FDS] = { order_fd, report_fd, spawn->enter->unit_fd, proc_fd };
-        uint64_t refused = task->count ? figures_pids_refused(spawn->enter->unit_fd) : FIGURE_NONE;
+        int fds[_FDS] = { order_fd, report_fd, spawn->enter->group_fd, proc_fd };
+        uint64_t refused = task->count ? figures_pids_refused(spawn->enter->group_fd) : FIGURE_NONE;
 
         watch.report.figures = FIGURES_NONE;
         r = proc_fd < 0 ? log_error_errno(errno, "cannot open /proc: %m") : begin(spawn, error_fd, &process);
         if (r < 0) {
                 watch.report.error = r;
                 (void) write_fd(report_fd, &watch.report, sizeof(watch.report));
-                (void) unlinkat(spawn->enter->unit_fd, watch.cgroup, AT_REMOVEDIR);
+                (void) unlinkat(spawn->enter->group_fd, watch.cgroup, AT_REMOVEDIR);
                 return;
         }
         fds[COMMAND_FD] = TAKE_FD(process.pidfd);
+        fds[HOLD_FD] = task->scope ? task->scope->hold_fd : -EBADF;
         watch.pid = process.pid;
         watch.report.started = true;
         if (task->timeout_usec > 0)
@@ -198,11 +202,13 @@ static void run(const Spawn *spawn, const GuardTask *task, int order_fd, int rep
                 return; /* and the client ends it all */
         watch_command(&watch);
         if (task->count)
-                count(&watch, refused);
+                count(&watch, task, refused);
         (void) write_fd(REPORT_FD, &watch.report, sizeof(watch.report));
         /* With somebody left in it it stays, for a later sweep or the end of the unit. */
-        (void) unlinkat(UNIT_FD, watch.cgroup, AT_REMOVEDIR);
-        enter_sweep(UNIT_FD);
+        (void) unlinkat(GROUP_FD, watch.cgroup, AT_REMOVEDIR);
+        enter_sweep(GROUP_FD);
+        if (task->scope)
+                scope_release(HOLD_FD);
 }
 
 static int make_pipe(int *ret_read, int *ret_write) {

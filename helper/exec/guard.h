@@ -3,6 +3,7 @@
 
 #include "common/base.h"
 #include "helper/exec/figures.h"
+#include "helper/exec/scope.h"
 #include "helper/exec/spawn.h"
 
 /* The command's parent: a small process outside of the container and of the client's own control group. It starts the
@@ -43,6 +44,7 @@ typedef struct GuardReport {
 typedef struct GuardTask {
         uint64_t timeout_usec; /* 0: none */
         bool count;            /* figures */
+        const Scope *scope;    /* that the command is in, or NULL */
 } GuardTask;
 
 /* Starts the guard in a cgroup of its own beside the exec's, and by it the command. */

@@ -15,6 +15,7 @@
 void request_done(Request *request) {
         request->env = strv_free(request->env);
         request->env_files = strv_free(request->env_files);
+        request->properties = strv_free(request->properties);
 }
 
 static int add_env(Request *request, const char *value) {
@@ -107,6 +108,14 @@ static int parse_option(Request *request, int option, const char *value) {
                                                value);
                 request->session = value;
                 break;
+        case EXEC_SCOPE:
+                request->scope = true;
+                break;
+        case EXEC_PROPERTY:
+                if (*value == '=' || !strchr(value, '='))
+                        return log_error_errno(EINVAL, "-p %s: expected PROPERTY=VALUE, like MemoryMax=512M",
+                                               value);
+                return strv_append(&request->properties, value) < 0 ? log_oom() : 0;
         case EXEC_DETACH:
                 request->detach = true;
                 break;
@@ -141,6 +150,9 @@ static int check(const Request *request, bool shell) {
         if (request->detach && request->input && streq(request->input, "-"))
                 return log_error_errno(EINVAL, "--detach: a job has no standard input of the caller's; "
                                                "--input=FILE gives it a file");
+        if (request->properties && !request->scope)
+                return log_error_errno(EINVAL, "-p %s: only a scope has properties, see --scope",
+                                       request->properties[0]);
         if (request->json == JSON_NO && request->max_output_given)
                 return log_error_errno(EINVAL,
                                        "--max-output: only --json keeps output, without it all passes");

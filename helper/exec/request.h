@@ -26,6 +26,8 @@ typedef struct Request { /* strings borrow from argv, vectors are its own */
         uint64_t capabilities; /* more of them, a bit each */
         bool detach;
         const char *session; /* NULL: none */
+        bool scope;
+        char **properties; /* of the scope, "NAME=VALUE" */
         JsonMode json;
         bool max_output_given;
         uint64_t max_output; /* bytes of each stream */

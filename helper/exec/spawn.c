@@ -139,7 +139,7 @@ int spawn_start(const Spawn *spawn, int error_fd, Process *ret) {
         int pidfd;
         pid_t pid;
 
-        pid = enter_clone(spawn->enter->unit_fd, spawn->enter->cgroup, spawn->enter->cgroup_fd, SIGCHLD,
+        pid = enter_clone(spawn->enter->group_fd, spawn->enter->cgroup, spawn->enter->cgroup_fd, SIGCHLD,
                           &pidfd);
         if (pid == 0) {
                 Report report = become(spawn, error_fd);

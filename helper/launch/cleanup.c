@@ -12,6 +12,7 @@
 #include "helper/container/cgroup.h"
 #include "helper/container/enter.h"
 #include "helper/container/range.h"
+#include "helper/container/scopes.h"
 #include "helper/container/state.h"
 #include "helper/launch/hook.h"
 #include "helper/launch/layer.h"
@@ -85,8 +86,11 @@ static int open_unit(const State *state) {
 /* With a pid namespace of its own all of it has ended with the leader. What lives on keeps what it uses. */
 static int end_processes(const State *state) {
         _cleanup_close_ int unit_fd = open_unit(state);
-        int r = unit_fd < 0 ? 0 : enter_kill(unit_fd);
+        int r = unit_fd < 0 ? 0 : enter_kill(unit_fd), k;
 
+        k = scopes_kill(state); /* of a unit that restarts systemd leaves them to us */
+        if (r >= 0)
+                r = k;
         return r < 0 ? log_error_errno(r,
                                        "Cannot end the processes of '%s', which keeps its files and user ids: %m",
                                        state->name)

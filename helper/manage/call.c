@@ -9,6 +9,7 @@
 #include "common/names.h"
 #include "common/strv.h"
 #include "helper/container/bus.h"
+#include "helper/container/scopes.h"
 #include "helper/manage/process.h"
 #include "helper/manage/roster.h"
 #include "helper/verbs/verbs.h"
@@ -128,4 +129,38 @@ int running_open(const char *name, Running *ret) {
         *ret = running;
         running = RUNNING_NONE;
         return -1;
+}
+
+typedef struct Pass {
+        const Running *running;
+        char *path; /* of the unit or scope that is looked through */
+        int (*function)(int proc_fd, pid_t pid, void *userdata);
+        void *userdata;
+} Pass;
+
+/* The number may have been another process's when it was read. */
+static int check_member(int proc_fd, pid_t pid, void *userdata) {
+        const Pass *pass = userdata;
+        int r = process_in_container(proc_fd, pass->path);
+
+        return r <= 0 ? r : pass->function(proc_fd, pid, pass->userdata);
+}
+
+static int for_each_in_scope(int cgroup_fd, const char *unit, void *userdata) {
+        _cleanup_free_ char *path = NULL;
+        Pass pass = *(const Pass *) userdata;
+        const char *own = pass.running->unit;
+
+        if (asprintf(&path, "%.*s/%s", (int) (strrchr(own, '/') - own), own, unit) < 0)
+                return -ENOMEM;
+        pass.path = path;
+        return process_for_each(cgroup_fd, check_member, &pass);
+}
+
+int running_for_each(const Running *running, int (*function)(int proc_fd, pid_t pid, void *userdata),
+                     void *userdata) {
+        Pass pass = { running, running->unit, function, userdata };
+        int r = process_for_each(running->unit_fd, check_member, &pass);
+
+        return r != 0 ? r : scopes_for_each(&running->item.state, for_each_in_scope, &pass);
 }

@@ -45,6 +45,10 @@ void running_done(Running *running);
 /* Opens container name. -1: go on; else the exit status, logged: no such container, it does not run, not root. */
 int running_open(const char *name, Running *ret);
 
+/* Calls function for each process in its unit and in the scopes beside that, as process_for_each() does. */
+int running_for_each(const Running *running, int (*function)(int proc_fd, pid_t pid, void *userdata),
+                     void *userdata);
+
 /* Says why there is no running container of that name, and returns what to exit with: is it stopped, or is there
  * none? */
 int call_not_running(const char *name);

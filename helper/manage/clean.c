@@ -15,6 +15,7 @@
 #include "helper/container/enter.h"
 #include "helper/container/inventory.h"
 #include "helper/container/range.h"
+#include "helper/container/scopes.h"
 #include "helper/launch/layer.h"
 #include "helper/launch/run-remove.h"
 #include "helper/manage/clean-filters.h"
@@ -232,6 +233,26 @@ static void clean_machines(Cleaning *cleaning) {
         }
 }
 
+/* The scopes of containers that have ended without a cleanup. */
+static void clean_scopes(Cleaning *cleaning) {
+        char *patterns[] = { (char[]){ "berth-exec-*.scope" }, NULL };
+        _cleanup_strv_ char **units = NULL;
+
+        if (bus_list_units(cleaning->bus, patterns, &units) < 0)
+                return; /* no systemd */
+        for (char **unit = units; unit && *unit; unit++) {
+                char name[NAME_LENGTH_MAX + 1];
+                _cleanup_item_ Item item = {};
+                int r;
+
+                if (scope_container(*unit, name) < 0 || item_open(name, &item) < 0 || item_runs(&item) ||
+                    is_busy(cleaning, name))
+                        continue;
+                r = bus_stop_unit(cleaning->bus, *unit, /* wait= */ true);
+                report(cleaning, r < 0 ? r : 1, REMNANT_SCOPE, name);
+        }
+}
+
 static json_object *names_to_array(char *const *names) {
         json_object *array = json_object_new_array();
 
@@ -267,6 +288,7 @@ static int clean(Cleaning *cleaning) {
         cleaning->bus = bus;
         jobs_clean(bus, &jobs);
         clean_machines(cleaning);
+        clean_scopes(cleaning);
         clean_directory(cleaning, BERTH_CONTAINER_DIR, clean_processes); /* first: what uses the others */
         clean_directory(cleaning, BERTH_DATA_DIR "/layers", clean_layer);
         sweep(cleaning, "layers");

@@ -8,7 +8,9 @@
 #include "helper/container/bus.h"
 #include "helper/container/state.h"
 #include "helper/exec/detach.h"
+#include "helper/manage/describe.h"
 #include "helper/manage/job.h"
+#include "helper/manage/scope-properties.h"
 #include "helper/manage/transient.h"
 #include "helper/verbs/verbs.h"
 
@@ -17,31 +19,8 @@
  * writes into the journal as lines of JSON, so that the streams stay apart and every byte is there. Its result stays in
  * the manager until "berth job remove". */
 
-#define DESCRIPTION_MAX 200
-
 /* Of one container, those that have ended included: who may start jobs need not be one who may fill the manager. */
 #define JOBS_MAX 256
-
-/* "berth job web-00c0ffee: apt-get update", without what a terminal would obey. */
-static int describe(const char *job, char *const *command, char **ret) {
-        _cleanup_free_ char *text = NULL;
-        size_t size = 0;
-        FILE *f = open_memstream(&text, &size);
-
-        if (!f)
-                return -ENOMEM;
-        fprintf(f, "berth job %s:", job);
-        for (; *command; command++)
-                fprintf(f, " %s", *command);
-        if (fclose(f) != 0)
-                return -ENOMEM;
-        for (size_t i = 0; i < size; i++)
-                if (text[i] < ' ' || text[i] > '~')
-                        text[i] = '?';
-        text[MIN(size, (size_t) DESCRIPTION_MAX)] = '\0';
-        *ret = TAKE_PTR(text);
-        return 0;
-}
 
 /* The words behind "--" of the exec's. */
 static char *const *find_command(char *const *words) {
@@ -79,7 +58,7 @@ static int add_properties(sd_bus *bus, Transient *transient, const State *state,
         for (char *const *word = words; r >= 0 && *word; word++)
                 r = strv_append(&argv, *word);
         if (r >= 0)
-                r = describe(job, find_command(words), &description);
+                r = describe("job", job, find_command(words), &description);
         if (r >= 0)
                 r = transient_add(transient, "Description", "s", description);
         if (r >= 0)
@@ -121,6 +100,16 @@ static int check_number(sd_bus *bus, const char *container) {
         return 0;
 }
 
+/* Those of --scope -p: what is wrong with them is better said now than in the job's journal. */
+static int check_properties(char *const *words) {
+        int r = 0;
+
+        for (; r >= 0 && *words && !streq(*words, "--"); words++)
+                if (startswith(*words, "--property="))
+                        r = scope_property_check(*words + strlen("--property="));
+        return r;
+}
+
 static int start(const char *name, const char *id, char *const *words) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
         char job[NAME_LENGTH_MAX + JOB_ID_LENGTH + 2],
@@ -132,6 +121,9 @@ static int start(const char *name, const char *id, char *const *words) {
 
         if (!bus)
                 return log_error_errno(ENOTCONN, "--detach needs systemd, and there is no system bus");
+        r = check_properties(words);
+        if (r < 0)
+                return r;
         r = state_read(name, &state);
         if (r < 0)
                 return log_error_errno(r, "cannot read the state of container '%s': %m", name);
@@ -140,7 +132,7 @@ static int start(const char *name, const char *id, char *const *words) {
                 return r;
         snprintf(job, sizeof(job), "%s-%s", name, id);
         snprintf(unit, sizeof(unit), JOB_UNIT_PREFIX "%s.service", job);
-        r = transient_begin(bus, unit, &transient);
+        r = transient_begin(bus, unit, "fail", &transient);
         if (r >= 0)
                 r = add_properties(bus, &transient, &state, job, words);
         if (r >= 0)

@@ -33,9 +33,6 @@ static int look(int proc_fd, pid_t pid, void *userdata) {
         pidfd = pidfd_open(pid, 0);
         if (pidfd < 0)
                 return errno == ESRCH ? 0 : -errno;
-        r = process_in_container(proc_fd, target->running->unit);
-        if (r <= 0)
-                return r;
         r = process_read_ids(proc_fd, &ids);
         if (r < 0)
                 return r;
@@ -56,7 +53,7 @@ static int find_process(Target *target, const char *pid) {
                 return EXIT_USAGE;
         }
         target->wanted = (pid_t) number;
-        r = process_for_each(target->running->unit_fd, look, target);
+        r = running_for_each(target->running, look, target);
         if (r < 0)
                 return log_error_errno(r, "cannot list the processes of container '%s': %m", name),
                        EXIT_FAILED;

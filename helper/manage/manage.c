@@ -24,6 +24,7 @@ static const ProgramVerb functions[] = {
         { "job",                verb_job },
         { "run",                verb_run },
         { "job-start",          verb_job_start },
+        { "scope-start",        verb_scope_start },
         { "health",             verb_health },
         { "dns",                verb_dns },
         { "proxy",              verb_proxy },

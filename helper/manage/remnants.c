@@ -9,6 +9,7 @@ void remnants_add(Remnants *remnants, int r, Remnant remnant, const char *contai
                 const char *word, *text;
         } rows[_REMNANT_MAX] = {
                 [REMNANT_PROCESSES] = { "processes", "the processes" },
+                [REMNANT_SCOPE] = { "scope", "a scope" },
                 [REMNANT_EPHEMERAL_LAYER] = { "ephemeral-layer", "the ephemeral layer" },
                 [REMNANT_LAYER] = { "layer", "the kept layer" },
                 [REMNANT_SNAPSHOTS] = { "snapshots", "the snapshots" },

@@ -9,6 +9,7 @@
 
 typedef enum Remnant {
         REMNANT_PROCESSES,
+        REMNANT_SCOPE,
         REMNANT_EPHEMERAL_LAYER,
         REMNANT_LAYER,
         REMNANT_SNAPSHOTS,

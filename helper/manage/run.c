@@ -68,7 +68,7 @@ static int enter_scope(Way *way) {
         _cleanup_free_ char *error = NULL;
         int r;
 
-        r = transient_begin(way->bus, way->client, &transient);
+        r = transient_begin(way->bus, way->client, "fail", &transient);
         if (r >= 0)
                 r = transient_add(&transient, "Description", "s", "Client of berth run");
         if (r >= 0)

@@ -95,9 +95,6 @@ static int add_process(int proc_fd, pid_t pid _unused_, void *userdata) {
         uid_t uid;
         int r;
 
-        r = process_in_container(proc_fd, top->running->unit);
-        if (r <= 0) /* the number was another's before */
-                return r;
         r = process_read_ids(proc_fd, &ids);
         if (r >= 0 && ids.n_pids <= top->running->level) /* of an exec, on its way in */
                 return 0;
@@ -135,7 +132,7 @@ int verb_top(int argc _unused_, char *argv[]) {
         for (size_t i = 0; !call_has(&call, TOP_NO_LEGEND) && i < COLUMNS; i++)
                 if (strv_append(&top.cells, headings[i]) < 0)
                         return log_oom(), EXIT_FAILED;
-        r = process_for_each(running.unit_fd, add_process, &top);
+        r = running_for_each(&running, add_process, &top);
         if (r < 0)
                 return log_error_errno(r, "cannot list the processes of container '%s': %m",
                                        call.operands[0]),

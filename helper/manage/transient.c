@@ -13,7 +13,7 @@ void transient_done(Transient *transient) {
         *transient = (Transient){};
 }
 
-int transient_begin(sd_bus *bus, const char *unit, Transient *ret) {
+int transient_begin(sd_bus *bus, const char *unit, const char *mode, Transient *ret) {
         _cleanup_transient_ Transient transient = { .unit = strdup(unit) };
         int r;
 
@@ -22,7 +22,7 @@ int transient_begin(sd_bus *bus, const char *unit, Transient *ret) {
         r = sd_bus_message_new_method_call(bus, &transient.message, SYSTEMD_BUS, SYSTEMD_PATH,
                                            SYSTEMD_INTERFACE, "StartTransientUnit");
         if (r >= 0)
-                r = sd_bus_message_append(transient.message, "ss", unit, "fail");
+                r = sd_bus_message_append(transient.message, "ss", unit, mode);
         if (r >= 0)
                 r = sd_bus_message_open_container(transient.message, 'a', "(sv)");
         if (r < 0)
@@ -71,6 +71,49 @@ int transient_add_strv(Transient *transient, const char *property, char *const *
         if (r >= 0)
                 r = sd_bus_message_append_strv(m, (char **) (uintptr_t) values);
         return r < 0 ? r : close_containers(m, 2);
+}
+
+int transient_add_bytes(Transient *transient, const char *property, const uint8_t *bytes, size_t n) {
+        sd_bus_message *m = transient->message;
+        int r;
+
+        r = open_property(m, property, "ay");
+        if (r >= 0)
+                r = sd_bus_message_append_array(m, 'y', bytes, n);
+        return r < 0 ? r : close_containers(m, 2);
+}
+
+int transient_add_prefix(Transient *transient, const char *property, const NetPrefix *prefix) {
+        sd_bus_message *m = transient->message;
+        bool in4 = prefix->address.family == AF_INET;
+        int r;
+
+        r = open_property(m, property, "a(iayu)");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(iayu)");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'r', "iayu");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "i", prefix->address.family);
+        if (r >= 0)
+                r = sd_bus_message_append_array(m, 'y', &prefix->address.in4,
+                                                in4 ? sizeof(prefix->address.in4)
+                                                    : sizeof(prefix->address.in6));
+        if (r >= 0)
+                r = sd_bus_message_append(m, "u", (uint32_t) prefix->length);
+        return r < 0 ? r : close_containers(m, 4);
+}
+
+int transient_add_copy(Transient *transient, const char *property, sd_bus_message *from) {
+        sd_bus_message *m = transient->message;
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", property);
+        if (r >= 0)
+                r = sd_bus_message_copy(m, from, /* all= */ 0);
+        return r < 0 ? r : close_containers(m, 1);
 }
 
 int transient_add_command(Transient *transient, const char *property, char *const *argv) {

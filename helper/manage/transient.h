@@ -4,6 +4,7 @@
 #include <systemd/sd-bus.h>
 
 #include "common/base.h"
+#include "common/network.h"
 
 /* Units that are nobody's file: the manager makes them on a call and forgets them when they are over (StartTransientUnit,
  * org.freedesktop.systemd1(5)). A property is named and typed as there. Nothing here logs. */
@@ -16,12 +17,19 @@ typedef struct Transient {
 void transient_done(Transient *transient);
 #define _cleanup_transient_ _cleanup_(transient_done)
 
-/* Begins a unit of that name; properties follow. */
-int transient_begin(sd_bus *bus, const char *unit, Transient *ret);
+/* Begins a unit of that name; properties follow. mode: of its start job, "fail" or another. */
+int transient_begin(sd_bus *bus, const char *unit, const char *mode, Transient *ret);
 
 /* type: a basic one, and the value as sd_bus_message_append(3) takes it. */
 int transient_add(Transient *transient, const char *property, const char *type, ...);
 int transient_add_strv(Transient *transient, const char *property, char *const *values);
+int transient_add_bytes(Transient *transient, const char *property, const uint8_t *bytes, size_t n);
+
+/* One more of a list of addresses, a(iayu). */
+int transient_add_prefix(Transient *transient, const char *property, const NetPrefix *prefix);
+
+/* The value is the variant that is next to be read of from. */
+int transient_add_copy(Transient *transient, const char *property, sd_bus_message *from);
 
 /* "ExecStartEx" or another of a service, whose words are taken as they are; argv[0] is the path as well. */
 int transient_add_command(Transient *transient, const char *property, char *const *argv);

@@ -136,6 +136,8 @@ const Option exec_options[] = {
         [EXEC_MAX_OUTPUT] = { "max-output", 0, "BYTES", "With --json, what is kept of each stream; default: 256K" },
         [EXEC_DETACH]     = { "detach", 0, NULL, "Do not wait for it; prints the name of a job, see berth job" },
         [EXEC_SESSION]    = { "session", 0, "ID", "Go on, in a shell, where the last call with that ID ended" },
+        [EXEC_SCOPE]      = { "scope", 0, NULL, "In a scope of systemd, beside the container's unit" },
+        [EXEC_PROPERTY]   = { "property", 'p', "PROPERTY=VALUE", "With --scope, a limit as systemd names it, repeatable" },
         [_EXEC_MAX]       = {},
 };
 
@@ -172,6 +174,14 @@ const Option run_options[] = {
         [RUN_JSON]       = { "json", 0, "[=stream]", "Tell how it went as a JSON object; with =stream its output before" },
         [RUN_MAX_OUTPUT] = { "max-output", 0, "BYTES", "With --json, what is kept of each stream; default: 256K" },
         [_RUN_MAX]       = {},
+};
+
+const Option scope_start_options[] = {
+        [SCOPE_START_NAME]     = { "name", 0, "NAME", "The container's name" },
+        [SCOPE_START_UNIT]     = { "unit", 0, "UNIT", "What the scope is called" },
+        [SCOPE_START_PID]      = { "pid", 0, "PID", "The process that it begins with" },
+        [SCOPE_START_PROPERTY] = { "property", 'p', "PROPERTY=VALUE", "A limit as systemd names it, repeatable" },
+        [_SCOPE_START_MAX]     = {},
 };
 
 const Option job_start_options[] = {
@@ -347,6 +357,9 @@ const Verb verbs[] = {
           VERB_BERTH, .internal = true, .options = cleanup_options },
         { "job-start", "--name=NAME --id=ID -- COMMAND [WORD...]", "Start a job: what exec --detach executes",
           VERB_MANAGE, .internal = true, .container = true, .options = job_start_options },
+        { "scope-start", "--name=NAME --unit=UNIT --pid=PID [OPTION...] -- COMMAND [WORD...]",
+          "Start a scope: what exec --scope executes",
+          VERB_MANAGE, .internal = true, .container = true, .options = scope_start_options },
         { "health", "--name=NAME [OPTION...] -- COMMAND [WORD...]", "Check the health of a container once",
           VERB_MANAGE, .internal = true, .options = health_options },
         { "dns", "--name=NAME [OPTION...]", "Answer a container's questions for allowed domains",

@@ -76,6 +76,7 @@ int verb_env(int argc, char *argv[]);
 int verb_session(int argc, char *argv[]);
 int verb_job(int argc, char *argv[]);
 int verb_job_start(int argc, char *argv[]);
+int verb_scope_start(int argc, char *argv[]);
 int verb_dns(int argc, char *argv[]);
 int verb_proxy(int argc, char *argv[]);
 int verb_health(int argc, char *argv[]);
@@ -185,6 +186,8 @@ typedef enum ExecOption {
         EXEC_MAX_OUTPUT,
         EXEC_DETACH,
         EXEC_SESSION,
+        EXEC_SCOPE,
+        EXEC_PROPERTY,
         _EXEC_MAX,
 } ExecOption;
 extern const Option exec_options[], shell_options[];
@@ -222,6 +225,15 @@ extern const Option run_options[];
 
 typedef enum JobStartOption { JOB_START_NAME, JOB_START_ID, _JOB_START_MAX } JobStartOption;
 extern const Option job_start_options[];
+
+typedef enum ScopeStartOption {
+        SCOPE_START_NAME,
+        SCOPE_START_UNIT,
+        SCOPE_START_PID,
+        SCOPE_START_PROPERTY,
+        _SCOPE_START_MAX,
+} ScopeStartOption;
+extern const Option scope_start_options[];
 
 typedef enum SessionOption { SESSION_JSON, SESSION_NO_LEGEND, _SESSION_MAX } SessionOption;
 extern const Option session_options[];

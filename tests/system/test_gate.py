@@ -171,6 +171,8 @@ def test_what_is_for_root_alone_says_why(s: System) -> None:
             (("remove", "web"), 1, "'remove': it ends containers, and what they keep"),
             (("clean",), 1, "'clean': it is about all containers"),
             (("exec", "--cap-add=CAP_KILL", "web", "id"), 125, "--cap-add"),
+            (("exec", "--scope", "web", "id"), 125, "--scope"),
+            (("exec", "-p", "MemoryMax=infinity", "--scope", "web", "id"), 125, "--property"),
             (("exec", "--detach", "--input=/dev/null", "web", "id"), 125, "--input together with --detach"),
             (("volume", "remove", "--force", "web:x"), 1, "--force"),
             (("volume", "backup", "--freeze", "web:x", "-"), 1, "--freeze")):

@@ -118,6 +118,9 @@ static void what_a_client_may_not_send(void **state) {
                 "cleanup --name=web",
                 "image list",
                 "exec --cap-add=CAP_KILL web id",
+                "exec --scope web id",
+                "exec --scope -p MemoryMax=infinity web id",
+                "exec --detach --scope web id",
                 "exec --detach --cap-add=CAP_KILL web id",
                 "exec --detach --input=- web id",
                 "shell --cap-add=CAP_KILL web",
@@ -203,6 +206,8 @@ static void what_is_told_to_a_user_at_once(void **state) {
         } rows[] = {
                 { "exec --cap-add=CAP_KILL web id", -EPERM },
                 { "exec --detach --cap-add=CAP_KILL web id", -EPERM },
+                { "exec --scope web id", -EPERM },
+                { "exec --property=MemoryMax=1 web id", -EPERM },
                 { "exec --detach --input=x web id", -EPERM },
                 { "run --image=x id", -EPERM },
                 { "run --help", 1 },
