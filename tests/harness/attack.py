@@ -33,10 +33,14 @@ def write(path, text="1"):
 """
 
 
+#: What hands down CAP_NET_ADMIN and CAP_SYS_ADMIN to whatever it executes.
+HANDING_DOWN = ("setpriv", "--inh-caps=+net_admin,+sys_admin", "--ambient-caps=+net_admin,+sys_admin", "--")
+
+
 def launch(berth: Path, image: Path, *argv: str, options: tuple[str, ...] = (), users: str = "pick",
-           timeout: float = 60, name: str = "", **more) -> subprocess.CompletedProcess[str]:
+           timeout: float = 60, name: str = "", before: tuple[str, ...] = (), **more) -> subprocess.CompletedProcess[str]:
     name = name or f"e{uuid.uuid4().hex[:12]}"
-    return subprocess.run([berth, "launch", "--foreground", f"--name={name}", f"--image={image}",
+    return subprocess.run([*before, berth, "launch", "--foreground", f"--name={name}", f"--image={image}",
                            f"--private-users={users}", "--network=none", *options, "--", *argv],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           timeout=timeout, **more)

@@ -21,7 +21,7 @@ from typing import Callable, Iterator
 import pytest
 
 from harness import roots
-from harness.attack import PRELUDE, launch
+from harness.attack import HANDING_DOWN, PRELUDE, launch
 from harness.machine import missing
 from harness.timing import PATIENCE, PROMPT
 
@@ -434,6 +434,17 @@ def test_groups_of_the_caller_stay_outside(berth: Path, image: Path, users: str,
         assert (done.returncode, done.stdout) == (0, f"{groups}\n"), done.stderr
 
 
+@pytest.mark.parametrize("init", ["yes", "no"])
+@pytest.mark.parametrize("users", USERS)
+def test_capabilities_that_the_caller_would_hand_down_stay_outside(berth: Path, image: Path, users: str, init: str) -> None:
+    for user in ("0", "1000"):
+        done = launch(berth, image, "cat", "/proc/self/status", users=users, options=(f"--user={user}", f"--init={init}"),
+                      before=HANDING_DOWN)
+        assert done.returncode == 0, done.stderr
+        status = dict(line.split(":\t", 1) for line in done.stdout.splitlines())
+        assert (status["CapInh"], status["CapAmb"]) == ("0" * 16, "0" * 16)
+
+
 def test_nothing_of_the_image_is_read_for_the_host(berth: Path, image: Path, ground: Path) -> None:
     """No loader, name service or locale of the image runs with the helper's rights."""
     for path in ("etc/ld.so.preload", "etc/nsswitch.conf", "lib/libnss_files.so.2", "usr/bin/getent", "etc/localtime"):
@@ -629,6 +640,7 @@ while True:
     finally:
         hostile.terminate()
         hostile.wait(PATIENCE)
+        subprocess.run([berth, "cleanup", f"--name={name}"], check=True)  # of a launcher that was killed
     assert sorted((str(path), path.lstat().st_ctime_ns) for path in canary.rglob("*")) == was, "the host was reached"
     assert sorted(path.name for path in canary.iterdir()) == ["target"]
 

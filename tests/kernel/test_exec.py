@@ -18,6 +18,7 @@ from typing import Callable, Iterator
 
 import pytest
 
+from harness.attack import HANDING_DOWN
 from harness.container import Container, cgroup2, wait_for
 from harness.timing import PATIENCE, PROMPT
 
@@ -109,6 +110,16 @@ def test_another_user_has_no_capabilities(c: Container) -> None:
     assert [status[f"Cap{kind}"] for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")] == ["0" * 16, "0" * 16, "0" * 16,
                                                                                         mask, "0" * 16]
     assert status["NoNewPrivs"] == "1"
+
+
+@pytest.mark.parametrize("user", ["root", "app"])
+def test_capabilities_that_the_caller_would_hand_down_stay_outside(c: Container, user: str) -> None:
+    for argv, mask in ((["cat", "/proc/self/status"], f"{1 << 12 | 1 << 21:016x}"),  # so it has them
+                       (c.argv(f"--user={user}", "--", "cat", "/proc/self/status"), "0" * 16)):
+        done = subprocess.run([*HANDING_DOWN, *argv], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        assert done.returncode == 0
+        status = dict(line.split(":\t", 1) for line in done.stdout.splitlines())
+        assert (status["CapInh"], status["CapAmb"]) == (mask, mask)
 
 
 def test_confinement_is_as_tight_as_the_leaders(c: Container) -> None:
