@@ -264,13 +264,14 @@ static int prepare_environment(Launch *launch) {
 }
 
 /* The command is Entrypoint and Cmd of the image; Exec= replaces Cmd, Entrypoint= replaces both unless Exec= is set
- * too. Nothing at all is meant only where Exec= says so. */
+ * too. Nothing at all is meant only where Exec= says so, and then whatever the image has. */
 static int prepare_command(Launch *launch) {
         const Plan *plan = &launch->plan;
         const Metadata *image = &launch->image.metadata;
+        bool idle = plan->command_set && !(plan->command && *plan->command);
         int r;
 
-        r = add_words(&launch->command, plan->entrypoint_set ? plan->entrypoint : image->entrypoint);
+        r = add_words(&launch->command, plan->entrypoint_set || idle ? plan->entrypoint : image->entrypoint);
         if (r >= 0 && plan->command_set)
                 r = add_words(&launch->command, plan->command);
         else if (r >= 0 && !plan->entrypoint_set)

@@ -87,6 +87,21 @@ def test_a_manifest_that_only_names_the_image_starts_what_the_image_says(s: Mach
     assert s.run("berth", "image", "verify", "site", timeout=120).out == ""
 
 
+def test_an_exec_set_empty_idles_whatever_the_entry_point_of_the_image(s: Machine) -> None:
+    s.sh("ln -sfn /srv/images/base /var/lib/berth/images/site0")
+    s.write("/var/lib/berth/images/site0.json", '{"config": {"Entrypoint": ["sh", "-c", "exit 7"], "Cmd": ["x"]}}')
+    s.manifest("web", "[Container]\nImage=site0\nExec=\n")
+    s.reload()
+    s.start("web")
+    assert [process["command"] for process in s.run("berth", "top", "--json", "web").json()] == ["berth-init"]
+    # what is said for this container holds: an entry point of its own, with no words behind it
+    s.manifest("web", "[Container]\nImage=site0\nEntrypoint=sleep 1000\nExec=\n")
+    s.reload()
+    s.run("systemctl", "restart", "web")
+    s.wait_for(lambda: [process["command"] for process in s.run("berth", "top", "--json", "web").json()]
+               == ["berth-init", "sleep 1000"], "the command")
+
+
 def test_an_update_reaches_a_container_with_its_next_start(s: Machine) -> None:
     make_layout(s, "first page")
     s.run("berth", "image", "import", "/srv/layout", "--name=site", timeout=180)
