@@ -363,7 +363,7 @@ static int diff_manifests(Diff *d, char **arguments) {
                 const Source *source = find_source(d, *arguments);
 
                 if (!source) {
-                        (void) log_error_errno(ENOENT, "No manifest '%s'", *arguments);
+                        (void) log_error_errno(ENOENT, "No manifest '%s'; see berth check", *arguments);
                         d->missing = true;
                         continue;
                 }

@@ -12,11 +12,13 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "common/contract.h"
 #include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
 #include "helper/container/cgroup.h"
+#include "helper/container/known.h"
 
 #define CGROUP_RETRIES 64
 
@@ -37,14 +39,14 @@ static int log_ended(const State *state) {
 static int open_state(const char *name, State *ret) {
         int r;
 
-        if (!name_valid(name, false))
-                return log_error_errno(ENOENT, "'%s' is not a container's name, see berth list --all", name);
-        r = state_read(name, ret);
+        r = name_valid(name, false) ? state_read(name, ret) : -ENOENT;
         switch (r) {
         case 0:
                 return 0;
         case -ENOENT:
-                return log_error_errno(r, "container '%s' is not running, see berth list --all", name);
+                if (known_check(name) == EXIT_DONE)
+                        log_error("container '%s' is not running; systemctl start %s starts it", name, name);
+                return r;
         case -EACCES:
         case -EPERM:
                 return log_error_errno(r, "only root may enter container '%s'", name);

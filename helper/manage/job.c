@@ -15,14 +15,18 @@
 
 /* berth job: what the manager knows of the units of "exec --detach". */
 
+static int no_bus(void) {
+        log_error("jobs are units of systemd, and there is no system bus");
+        return EXIT_FAILED;
+}
+
 /* Looks a job up by the name that somebody gave. Returns the exit status, 0 for found; logs. */
 static int look(sd_bus *bus, const char *name, Job *ret, char **ret_unit) {
         _cleanup_free_ char *unit = NULL;
         int r;
 
         if (!bus)
-                return log_error_errno(ENOTCONN, "jobs are units of systemd, and there is no system bus"),
-                       EXIT_FAILED;
+                return no_bus();
         r = job_unit(name, &unit);
         if (r >= 0)
                 r = job_get(bus, unit, ret);
@@ -103,6 +107,8 @@ static int list_jobs(const SubverbCall *call) {
         bool json = subverb_has(call, JOB_JSON), found = false;
         int r;
 
+        if (!bus)
+                return no_bus();
         r = array ? job_list_units(bus, &units) : -ENOMEM;
         for (size_t i = 0; r >= 0 && !subverb_has(call, JOB_NO_LEGEND) && i < _COLUMNS; i++)
                 r = strv_append(&cells, headings[i]);

@@ -11,6 +11,7 @@
 #include "helper/container/bus.h"
 #include "helper/container/data.h"
 #include "helper/container/inventory.h"
+#include "helper/container/known.h"
 #include "helper/container/range.h"
 #include "helper/launch/layer-quota.h"
 #include "helper/launch/layer.h"
@@ -193,10 +194,8 @@ int verb_remove(int argc _unused_, char *argv[]) {
                 log_error("--all removes the layer as well; say one of --layer and --all");
                 return EXIT_USAGE;
         }
-        if (!name_valid(removal.name, false)) {
-                log_error("'%s' is no name of a container", removal.name);
-                return EXIT_NO_SUCH;
-        }
+        if (!name_valid(removal.name, false))
+                return known_check(removal.name);
         removal.remnants.array = array = json ? json_object_new_array() : NULL;
         if (json && !array)
                 return log_oom(), EXIT_FAILED;

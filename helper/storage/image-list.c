@@ -223,7 +223,7 @@ static int inspect(const SubverbCall *call) {
         if (r < 0)
                 return EXIT_FAILED;
         if (d.image.kind == STORE_ABSENT) {
-                log_error("image '%s': there is none", shown(call->operands[0]).text);
+                log_error("image '%s': there is none, see berth image list", shown(call->operands[0]).text);
                 return EXIT_NO_SUCH;
         }
         if (!subverb_has(call, IMAGE_JSON)) {

@@ -40,7 +40,7 @@ static int remove_image(const SubverbCall *call, Store *store, const ImageUses *
         if (store_look(store, id, &image) < 0)
                 return EXIT_FAILED;
         if (image.kind == STORE_ABSENT) {
-                log_error("image '%s': there is none", shown(id).text);
+                log_error("image '%s': there is none, see berth image list", shown(id).text);
                 return EXIT_NO_SUCH;
         }
         if (image_uses_of_id(uses, id, &containers) < 0)

@@ -147,7 +147,7 @@ static int verify(const SubverbCall *call) {
         if (r < 0)
                 return EXIT_FAILED;
         if (image.kind == STORE_ABSENT) {
-                log_error("image '%s': there is none", shown(id).text);
+                log_error("image '%s': there is none, see berth image list", shown(id).text);
                 return EXIT_NO_SUCH;
         }
         if (image.kind != STORE_IMPORTED) {

@@ -39,6 +39,8 @@ void snapshot_done(Snapshot *s) {
 }
 
 static int no_layer(const Snapshot *s) {
+        if (known_check(s->name) != EXIT_DONE)
+                return -ENOENT;
         return log_error_errno(
                         ENOENT,
                         "container '%s' keeps no layer; with Ephemeral=no it does, from its next start on",
@@ -51,7 +53,7 @@ int snapshot_hold(Snapshot *s, const char *name, bool needs_layer, bool may_run)
         umask(0077);
         s->name = name;
         if (!name_valid(s->name, false))
-                return log_error_errno(ENOENT, "'%s' is no name of a container", s->name);
+                return known_check(s->name), -ENOENT;
         s->layers_fd = data_open("layers");
         if (s->layers_fd < 0)
                 return log_error_errno(s->layers_fd, "cannot open '%s/layers': %m", BERTH_DATA_DIR);
@@ -290,6 +292,13 @@ int snapshot_verb_create(const SubverbCall *call) {
 }
 
 static int no_snapshot(const char *name, const char *tag) {
+        _cleanup_close_ int dir_fd = name_valid(name, false) ? snapshot_open(name) : -ENOENT;
+        _cleanup_strv_ char **tags = NULL;
+
+        if (dir_fd >= 0)
+                (void) snapshot_list(dir_fd, &tags);
+        if (!tags && known_check(name) != EXIT_DONE)
+                return -ENOENT;
         return tag ? log_error_errno(ENOENT,
                                      "container '%s' has no snapshot '%s', see berth snapshot list %s", name,
                                      tag, name)
@@ -362,10 +371,13 @@ static int exchange(Snapshot *s, const char *unfinished) {
 static int restore(Snapshot *s, const SubverbCall *call) {
         const char *wanted = call->operands[1];
         char unfinished[sizeof(SNAPSHOT_NEW) + NAME_LENGTH_MAX];
-        _cleanup_close_ int from_fd = -EBADF, fd = -EBADF;
+        _cleanup_close_ int from_fd = -EBADF, fd = -EBADF, there_fd = -EBADF;
         _cleanup_free_ char *tag = NULL;
         int r;
 
+        there_fd = name_valid(call->operands[0], false) ? snapshot_open(call->operands[0]) : -ENOENT;
+        if (there_fd == -ENOENT) /* and none is made, for the lock alone */
+                return no_snapshot(call->operands[0], wanted);
         r = snapshot_hold(s, call->operands[0], /* needs_layer= */ false, /* may_run= */ false);
         if (r >= 0)
                 r = find_tag(s, wanted, &tag);

@@ -118,7 +118,7 @@ def test_a_container_that_does_not_run(berth: Path) -> None:
     done = subprocess.run([berth, "exec", "--json", "not-there", "true"], text=True, capture_output=True, check=False)
     assert done.returncode == 125
     assert told(done)["error"] == {"stage": "container", "errno": "ENOENT",
-                                   "message": "container 'not-there' is not running, see berth list --all"}
+                                   "message": "no container 'not-there', see berth list --all"}
 
 
 def test_a_guard_that_was_killed(c: Container) -> None:

@@ -1018,7 +1018,7 @@ def test_no_such_image(box: Box):
         for name in ("nothing", "../../etc", "a\nb", ".store"):
             done = box.call(verb, name)
             assert done.returncode == 3
-            assert done.err == "image '%s': there is none\n" % name.replace("\n", "\\x0a")
+            assert done.err == "image '%s': there is none, see berth image list\n" % name.replace("\n", "\\x0a")
     assert box.ok("list").out.split() == ["ID", "KIND", "DIGEST", "IMPORTED", "SIZE", "CONTAINERS"]
     assert box.ok("list", "--no-legend").out == "" and json.loads(box.ok("list", "--json").out) == []
     done = box.call("import", "/nowhere/it.tar")

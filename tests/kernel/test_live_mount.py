@@ -232,7 +232,8 @@ def test_the_next_start_knows_of_none(make: Callable[..., Files], ground: Path) 
     ((), 2, "needs the name of a container"), (("x", "a", "b", "c"), 2, "is one more"), (("x", "a", "b"), 2, "must be an absolute path"),
     (("x", "/a", "/b/../c"), 2, "must be an absolute path"), (("x", "a b", "/b"), 2, "source= must be"), (("x", "/a", "/b", "--typ=bind"), 2, "did you mean"),
     (("x", "/a", "/b", "--type=bnd"), 2, "wrong field 'type=bnd'"), (("x", "/b", "--type=bind"), 2, "needs a source and a target"),
-    (("no-such-container", "/b"), 3, "is not running"), (("no-such-container",), 3, "is not running")])
+    (("no-such-container", "/b"), 3, "no container 'no-such-container', see"),
+    (("no-such-container",), 3, "no container 'no-such-container', see")])
 def test_wrong_words(build: Path, words: tuple, status: int, message: str) -> None:
     done = run_files(build, "mount", *words)
     assert (done.returncode, message in done.stderr.decode()) == (status, True), done.stderr

@@ -143,13 +143,13 @@ def test_list_remove_and_what_is_wrong(place: Place) -> None:
     for words, status, message in ((["restore", "web", "b"], 3, "container 'web' has no snapshot 'b', see berth snapshot "
                                                                 "list web\n"),
                                    (["remove", "web", "b"], 3, "has no snapshot 'b'"),
-                                   (["remove", "other", "b"], 3, "container 'other' has no snapshot 'b'"),
-                                   (["restore", "other"], 3, "container 'other' has no snapshots\n"),
+                                   (["remove", "other", "b"], 3, "no container 'other', see berth list --all"),
+                                   (["restore", "other"], 3, "no container 'other', see berth list --all\n"),
                                    (["remove", "web"], 2, "either a tag or --all"),
                                    (["remove", "web", "a", "--all"], 2, "either a tag or --all"),
                                    (["create", "web", "../x"], 2, "'../x' cannot be a tag"),
                                    (["create", "web", ".new-x"], 2, "'.new-x' cannot be a tag"),
-                                   (["create", "../x", "a"], 3, "is no name of a container"),
+                                   (["create", "../x", "a"], 3, "'../x' is not a container's name, see berth list --all"),
                                    (["create"], 2, "needs NAME")):
         done = snapshot(place, *words)
         assert done.returncode == status and message in done.stderr, (words, done)
@@ -366,7 +366,7 @@ def test_commit_of_a_running_container_and_what_is_wrong(place: Place, running: 
     done = commit(place, "web", "new")
     assert done.returncode == 0, done.stderr
     assert grows(count) and running.poll() is None and left(place) == []
-    for words, status, message in ((("nobody", "new"), 3, "container 'nobody' keeps no layer"),
+    for words, status, message in ((("nobody", "new"), 3, "no container 'nobody', see berth list --all\n"),
                                    (("web", "NEW"), 2, "'NEW' cannot be an image's ID"),
                                    (("web",), 2, "commit needs the name of a container and the ID of an image"),
                                    (("web", "a", "b"), 2, "commit takes the name of a container and an ID: b")):

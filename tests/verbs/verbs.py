@@ -247,7 +247,7 @@ class Diff(Verbs):
         self.tool("diff", status=0, stdout="", stderr="")
 
     def test_a_name_without_a_manifest(self):
-        self.tool("diff", "nope", status=3, stdout="", stderr="No manifest 'nope'\n")
+        self.tool("diff", "nope", status=3, stdout="", stderr="No manifest 'nope'; see berth check\n")
 
 
 class Enable(Verbs):
