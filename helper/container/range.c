@@ -67,16 +67,27 @@ static bool used_by_machine(int dir_fd, const char *machine, uint32_t base) {
         return false;
 }
 
-/* Our own containers are registered as machines too: their reservation has been looked at already. */
-static bool is_own(const char *machine) {
-        char path[PATH_MAX];
+/* Our own containers are registered as machines too: their reservation has been looked at already. Of an instance the '@'
+ * is a '-' there (name_to_machine()). */
+static bool is_own(int containers_fd, const char *machine) {
+        char name[NAME_MAX + 1];
 
-        snprintf(path, sizeof(path), BERTH_CONTAINER_DIR "/%s", machine);
-        return access(path, F_OK) == 0;
+        if (faccessat(containers_fd, machine, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return true;
+        snprintf(name, sizeof(name), "%s", machine);
+        for (size_t i = strlen(name); i-- > 0;)
+                if (name[i] == '-') {
+                        name[i] = '@';
+                        if (faccessat(containers_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                                return true;
+                        name[i] = '-';
+                }
+        return false;
 }
 
 /* 1 or 0, or negative errno. */
 static int used_by_machines(uint32_t base) {
+        _cleanup_close_ int containers_fd = open(BERTH_CONTAINER_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
         _cleanup_directory_ DIR *dir = NULL;
         const struct dirent *entry;
         int r;
@@ -85,7 +96,7 @@ static int used_by_machines(uint32_t base) {
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
         while ((r = directory_next(dir, &entry)) > 0)
-                if (entry->d_type == DT_REG && !is_own(entry->d_name) &&
+                if (entry->d_type == DT_REG && !is_own(containers_fd, entry->d_name) &&
                     used_by_machine(dirfd(dir), entry->d_name, base))
                         return 1;
         return r;
