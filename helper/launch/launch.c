@@ -32,6 +32,7 @@
 #include "helper/launch/prepare.h"
 #include "helper/launch/setup.h"
 #include "helper/launch/sockets.h"
+#include "helper/launch/successor.h"
 #include "helper/launch/sysctls.h"
 #include "helper/launch/unsupported.h"
 #include "helper/verbs/verbs.h"
@@ -310,6 +311,8 @@ static int set_off(Launch *launch) {
                 r = introduce(launch, &barrier_fd);
         if (r >= 0)
                 r = say_go(launch);
+        if (r >= 0 && !launch->plan.init && !launch->plan.foreground)
+                r = successor_begin(launch, &launch->successor_fd);
         if (r >= 0)
                 r = receive_user(launch);
         if (r >= 0)
@@ -327,6 +330,8 @@ static int set_off(Launch *launch) {
                 r = save_state(launch);
         if (r >= 0)
                 r = await_introduction(barrier_fd);
+        if (r >= 0 && launch->successor_fd >= 0)
+                r = successor_say(launch->successor_fd, 'M');
         if (r >= 0)
                 r = say(launch, 'M');
         if (r < 0)
@@ -339,35 +344,20 @@ static int set_off(Launch *launch) {
         return -ECANCELED;
 }
 
-/* By a process of its own, after the start has succeeded: the start waits for no bus. Beside the execs' guards, as
- * long as it is in the unit's own control group that one's children cannot be given controllers (cgroups(7), no
- * internal processes). */
-static void register_machine(const Launch *launch) {
-        const char *argv[] = { "berth-manage", "machine-register", launch->plan.name, NULL };
-        int guard_fd;
-
-        if (fork() != 0)
-                return;
-        guard_fd = cgroup_make(launch->cgroup_fd, ENTER_GUARD);
-        if (guard_fd >= 0)
-                (void) write_string_at(guard_fd, "cgroup.procs", "0");
-        execv(BERTH_LIBEXECDIR "/berth-manage", (char *const *) (uintptr_t) argv);
-        _exit(EXIT_BERTH);
-}
-
-static int finish_service(const Launch *launch) {
+static int finish_service(Launch *launch) {
         int r;
 
         r = launch->plan.notify == NOTIFY_NO ? notify_send(launch->state.pid, "READY=1") : 0;
         if (r >= 0)
-                r = say(launch, 'R');
+                r = launch->plan.init ? say(launch, 'R') : successor_say(launch->successor_fd, 'R');
         if (r == -EPIPE || r == -ESRCH)
                 return 0; /* it has ended already, and systemd has its status */
         if (r < 0) {
                 log_error_errno(r, "Cannot tell systemd that the container is ready: %m");
                 return EXIT_BERTH;
         }
-        register_machine(launch);
+        if (launch->plan.init)
+                successor_register(launch);
         return EXIT_DONE;
 }
 

@@ -48,6 +48,7 @@ Launch prepare_empty(void) {
                 .payload_fd = -EBADF,
                 .pidfd = -EBADF,
                 .go_fd = -EBADF,
+                .successor_fd = -EBADF,
                 .report_fd = -EBADF,
                 .theirs = { -EBADF, -EBADF },
         };
@@ -76,6 +77,7 @@ void prepare_done(Launch *launch) {
         close_fd(launch->payload_fd);
         close_fd(launch->pidfd);
         close_fd(launch->go_fd);
+        close_fd(launch->successor_fd);
         close_fd(launch->report_fd);
         close_fd(launch->theirs[0]);
         close_fd(launch->theirs[1]);

@@ -35,11 +35,12 @@ typedef struct Launch {
         ProfileRoot profile; /* in the place of an image */
         int notify_fd;       /* Init=no and Notify=yes: detached clone of systemd's socket */
         int pidfd;
-        int go_fd;     /* our end: writing */
-        int report_fd; /* our end: reading */
-        int theirs[2]; /* the leader's ends of the two */
-        bool owner;    /* the name is ours: no other leader lives under it */
-        bool layered;  /* a layer may have been made */
+        int go_fd;        /* our end: writing */
+        int report_fd;    /* our end: reading */
+        int successor_fd; /* to whom is left behind, with Init=no */
+        int theirs[2];    /* the leader's ends of the two */
+        bool owner;       /* the name is ours: no other leader lives under it */
+        bool layered;     /* a layer may have been made */
         char **argv;
 } Launch;
 

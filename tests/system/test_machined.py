@@ -29,9 +29,10 @@ def version(m: Machine) -> str:
     return m.sh(". /var/lib/berth/images/base/etc/os-release && echo $VERSION_ID").out.strip()
 
 
-def test_a_container_is_listed_while_it_runs(m: Machine) -> None:
+@pytest.mark.parametrize("container", ["", "Init=no"])
+def test_a_container_is_listed_while_it_runs(m: Machine, container: str) -> None:
     before = m.leaks_snapshot()
-    up(m)
+    up(m, container=f"{container}\nStopTimeout=1")
     line = m.run("machinectl", "list", "--no-legend", "--no-pager").out.split()
     assert line[:5] == ["web", "container", "berth", "debian", version(m)]
     shown = dict(line.split("=", 1) for line in m.run("machinectl", "show", "web").lines)
