@@ -15,6 +15,7 @@
 #include "helper/container/mount.h"
 #include "helper/launch/layer-disk.h"
 #include "helper/launch/layer-quota.h"
+#include "helper/launch/patience.h"
 
 #define LAYERS          BERTH_DATA_DIR "/layers"
 #define EPHEMERAL       ".ephemeral"
@@ -210,7 +211,12 @@ static int open_disk(int layers_fd, int layer_fd, const char *layer, const Plan 
                 return log_error_errno(r, "%s: cannot be made a project of its file system: %m", shown);
         if (r > 0)
                 return limit_project(layer_fd, shown, plan);
-        return plan->disk > 0 ? layer_disk_open(layer_fd, shown, plan->disk, plan->ephemeral) : 0;
+        if (plan->disk > 0) {
+                _cleanup_patience_ Patience patience = patience_begin("Preparing the layer of Disk=");
+
+                return layer_disk_open(layer_fd, shown, plan->disk, plan->ephemeral);
+        }
+        return 0;
 }
 
 /* The record of a limit would outlive the layer. */
@@ -233,7 +239,10 @@ int layer_open(const Plan *plan, const State *state, int image_fd, int *ret_moun
         layers_fd = data_open("layers");
         if (layers_fd < 0)
                 return log_error_errno(layers_fd, "Cannot make '%s': %m", LAYERS);
-        if (ephemeral) {
+        if (ephemeral && holds(layers_fd, layer)) {
+                _cleanup_patience_ Patience patience =
+                                patience_begin("Removing what an earlier start has left");
+
                 r = layer_remove(layers_fd, layer);
                 if (r < 0)
                         return log_error_errno(r, "Cannot remove what an earlier start left in '%s/%s': %m",

@@ -2,12 +2,9 @@
 #include "helper/launch/setup.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "common/contract.h"
 #include "common/fs.h"
@@ -17,13 +14,9 @@
 #include "helper/container/data.h"
 #include "helper/container/notify.h"
 #include "helper/launch/layer.h"
+#include "helper/launch/patience.h"
 #include "helper/verbs/options.h"
 #include "helper/verbs/verbs.h"
-
-/* While a setup is at work the start's time limit is put off, again and again, up to an hour. */
-#define EXTEND_AT_MOST   3600
-#define EXTEND_SECONDS   60
-#define INTERVAL_SECONDS 5
 
 #define MARK "setup" /* in the layer's directory, as long as they are at work */
 
@@ -85,30 +78,8 @@ static int make_line(const Plan *plan, char *argv[], char ***ret) {
         return 0;
 }
 
-static uint64_t now_seconds(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t) now.tv_sec;
-}
-
-/* Waits for the end of a command. The start may take as long as it does: sd_notify(3), EXTEND_TIMEOUT_USEC. */
-static int await(pid_t pid, const char *first, uint64_t until, int *ret_status) {
-        _cleanup_close_ int pidfd = pidfd_open(pid, 0);
-        struct pollfd wait = { .fd = pidfd, .events = POLLIN };
-        _cleanup_free_ char *text = NULL;
-        int r;
-
-        if (asprintf(&text, "STATUS=Setting up: %.*s\nEXTEND_TIMEOUT_USEC=%llu", (int) strcspn(first, "\n"),
-                     first, EXTEND_SECONDS * 1000000ULL) < 0) {
-                text = NULL;
-                return log_oom();
-        }
-        do {
-                if (now_seconds() < until)
-                        (void) notify_send(0, text); /* nobody there: nobody waits */
-                r = poll(&wait, 1, INTERVAL_SECONDS * 1000);
-        } while (pidfd >= 0 && (r == 0 || (r < 0 && errno == EINTR)));
+/* Waits for the end of a command. */
+static int await(pid_t pid, int *ret_status) {
         while (waitpid(pid, ret_status, 0) < 0)
                 if (errno != EINTR)
                         return log_error_errno(errno, "Cannot wait for a process: %m");
@@ -116,11 +87,17 @@ static int await(pid_t pid, const char *first, uint64_t until, int *ret_status) 
 }
 
 /* One command, in a launch of its own. Nothing of systemd's is for it. */
-static int run_command(char *const line[], const char *first, uint64_t until) {
+static int run_command(char *const line[], const char *first) {
+        _cleanup_free_ char *text = NULL;
         pid_t pid;
         int r, status;
 
-        pid = command_fork(); /* one that outlived us would work on the layer of the next start */
+        if (asprintf(&text, "STATUS=Setting up: %.*s", (int) strcspn(first, "\n"), first) < 0) {
+                text = NULL;
+                return log_oom();
+        }
+        (void) notify_send(0, text); /* nobody there: nobody reads */
+        pid = command_fork();        /* one that outlived us would work on the layer of the next start */
         if (pid < 0)
                 return log_error_errno(pid, "Cannot make a process: %m");
         if (pid == 0) {
@@ -131,7 +108,7 @@ static int run_command(char *const line[], const char *first, uint64_t until) {
                 execv("/proc/self/exe", line);
                 _exit(EXIT_BERTH);
         }
-        r = await(pid, first, until, &status);
+        r = await(pid, &status);
         if (r < 0 || status == 0)
                 return r;
         return log_error_errno(ECANCELED,
@@ -142,8 +119,6 @@ static int run_command(char *const line[], const char *first, uint64_t until) {
 
 /* plan->setup is "!WORD" for the first word of a command and " WORD" for its further ones. */
 static int run_commands(const Plan *plan, char *const line[]) {
-        uint64_t until = now_seconds() + EXTEND_AT_MOST;
-
         for (char **word = plan->setup; *word;) {
                 _cleanup_strv_ char **command = NULL;
                 const char *first = *word + 1;
@@ -155,11 +130,10 @@ static int run_commands(const Plan *plan, char *const line[]) {
                 if (r < 0)
                         return log_oom();
                 log_info("setting up: %s", first);
-                r = run_command(command, first, until);
+                r = run_command(command, first);
                 if (r < 0)
                         return r;
         }
-        (void) notify_send(0, "STATUS=");
         return 0;
 }
 
@@ -203,6 +177,7 @@ static int finish(int layers_fd, const char *name) {
 
 int setup_run(const Plan *plan, char *argv[]) {
         _cleanup_close_ int layers_fd = -EBADF, layer_fd = -EBADF;
+        _cleanup_patience_ Patience patience = {};
         _cleanup_strv_ char **line = NULL;
         int r;
 
@@ -210,6 +185,7 @@ int setup_run(const Plan *plan, char *argv[]) {
         r = layers_fd < 0 ? layers_fd : has_layer(layers_fd, plan->name);
         if (r > 0)
                 return 0;
+        patience = patience_begin(NULL);
         if (r == 0)
                 layer_fd = r = make_marked(layers_fd, plan->name);
         if (r == -EBUSY)

@@ -14,6 +14,7 @@
 #include "helper/container/copy.h"
 #include "helper/container/data.h"
 #include "helper/container/mount.h"
+#include "helper/launch/patience.h"
 #include "helper/launch/target.h"
 
 /* Makes the volume beside its place and renames it in, so that a kill leaves either none or a whole one. */
@@ -81,6 +82,8 @@ static int open_kept(const char *name, MountSpec *mount, int image_fd) {
                 return errno == EWOULDBLOCK ? -EBUSY : -errno;
         /* A pointer's is the other container's to make. */
         if (mount->type != MOUNT_POINTER && faccessat(dir_fd, source, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+                _cleanup_patience_ Patience patience = patience_begin("Filling a new volume");
+
                 r = make_volume(dir_fd, source, mount, image_fd);
                 if (r < 0)
                         return r;
