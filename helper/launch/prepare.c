@@ -201,8 +201,8 @@ static int prepare_cgroup(Launch *launch) {
                 return r;
         if (asprintf(&launch->state.cgroup, "%s/%s", path, CGROUP_PAYLOAD) < 0)
                 return log_oom();
-        /* empty, unless it was one of the host's pid namespace and died without a word */
-        if (faccessat(launch->cgroup_fd, CGROUP_PAYLOAD, F_OK, 0) == 0 &&
+        /* Of one that was killed before it had a state. Others have ended with their PID 1. */
+        if (launch->plan.host_pids && faccessat(launch->cgroup_fd, CGROUP_PAYLOAD, F_OK, 0) == 0 &&
             end_former(launch->plan.name, launch->cgroup_fd) < 0)
                 return -EBUSY;
         launch->payload_fd = cgroup_make(launch->cgroup_fd, CGROUP_PAYLOAD);
