@@ -66,13 +66,14 @@ static int runs(const char *name, State *ret) {
         return 1;
 }
 
-/* The control group of the unit: by its state, or where a kill came before that, as the one that systemd calls us in. */
+/* The control group of a unit whose processes need an end: by its state, or where a kill came before that, as the one that
+ * systemd calls us in. */
 static int open_unit(const State *state) {
         _cleanup_free_ char *self = NULL;
         const char *control;
 
-        if (state->cgroup)
-                return cgroup_open_parent(state->cgroup);
+        if (state->cgroup) /* with a pid namespace of its own all of it has ended with the leader */
+                return state->host_pids ? cgroup_open_parent(state->cgroup) : -ENOENT;
         if (!getenv("SERVICE_RESULT"))
                 return -ENOENT;
         if (cgroup_self(&self) < 0)
@@ -83,7 +84,7 @@ static int open_unit(const State *state) {
         return cgroup_open(self);
 }
 
-/* With a pid namespace of its own all of it has ended with the leader. What lives on keeps what it uses. */
+/* What lives on keeps what it uses. */
 static int end_processes(const State *state) {
         _cleanup_close_ int unit_fd = open_unit(state);
         int r = unit_fd < 0 ? 0 : enter_kill(unit_fd), k;
