@@ -16,7 +16,7 @@ static struct {
         int fd;
         const char *tag;
 } kmsg = { .fd = -EBADF };
-static bool muted;
+static bool muted, leads_to_journal;
 
 void log_to_kmsg(const char *tag) {
         kmsg.tag = tag;
@@ -53,6 +53,10 @@ static bool stderr_is_journal(void) {
         return strcmp(own, stream) == 0;
 }
 
+void log_keep_levels(void) {
+        leads_to_journal = stderr_is_journal();
+}
+
 static void write_record(int fd, const char *prefix, const char *text, size_t max) {
         char record[8192];
         int n = snprintf(record, sizeof(record), "%s%s\n", prefix, text);
@@ -82,7 +86,7 @@ int log_full(int level, int error, const char *format, ...) {
                 if ((unsigned char) *p < ' ' || *p == 0x7f)
                         *p = '?';
 
-        if (stderr_is_journal())
+        if (leads_to_journal || stderr_is_journal())
                 snprintf(prefix, sizeof(prefix), "<%d>", level);
         write_record(STDERR_FILENO, prefix, text, SIZE_MAX);
         if (kmsg.fd >= 0) {

@@ -15,6 +15,10 @@ void log_to_kmsg(const char *tag);
 /* From here on nothing is written: for a process whose parent finds and tells the same. */
 void log_mute(void);
 
+/* Standard error is about to become a pipe that leads to where it leads now: records keep the level that the journal
+ * reads there. */
+void log_keep_levels(void);
+
 /* Writes one line. Returns -abs(error), so that one line both reports and returns; %m prints error. */
 int log_full(int level, int error, const char *format, ...) _printf_(3, 4);
 

@@ -209,6 +209,7 @@ static int fail(const Leader *leader, int status) {
 }
 
 static int take_streams(const InitStreams *streams) {
+        log_keep_levels();
         for (int i = 0; i < 2; i++)
                 if (streams->to[i] >= 0 && dup2(streams->to[i], STDOUT_FILENO + i) < 0)
                         return -errno;

@@ -8,20 +8,22 @@
 
 /* Why a unit did not start stands in the journal, and whoever ran it wants to read it here. */
 
-void run_log_errors(const char *unit) {
+/* The container's own lines are in the journal of its user ids, not in the system's. Others of this name have said
+ * something before. */
+void run_log_errors(const char *unit, uint64_t since_usec) {
         sd_journal *journal = NULL;
         char match[256];
         int r;
 
         journal_synchronize();
-        r = sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
+        r = sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY);
         snprintf(match, sizeof(match), "_SYSTEMD_UNIT=%s", unit);
         if (r >= 0)
                 r = sd_journal_add_match(journal, match, 0);
         if (r >= 0)
                 r = sd_journal_add_match(journal, "PRIORITY=3", 0);
         if (r >= 0)
-                r = sd_journal_seek_head(journal);
+                r = sd_journal_seek_realtime_usec(journal, since_usec);
         while (r >= 0 && sd_journal_next(journal) > 0) {
                 const void *data;
                 size_t size, n = strlen("MESSAGE=");

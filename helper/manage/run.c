@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "common/contract.h"
 #include "common/log.h"
@@ -84,10 +85,13 @@ static int enter_scope(Way *way) {
 
 static int start_unit(Way *way) {
         _cleanup_free_ char *error = NULL;
-        int r = transient_start_unit(way->bus, way->unit, &error);
+        struct timespec now = {};
+        int r;
 
+        (void) clock_gettime(CLOCK_REALTIME, &now);
+        r = transient_start_unit(way->bus, way->unit, &error);
         if (r == -ECANCELED) { /* the unit has said why */
-                run_log_errors(way->unit);
+                run_log_errors(way->unit, (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000);
                 return log_error_errno(r, "container of '%s' did not start", way->unit);
         }
         return r < 0 ? log_manager(r, "start", way->unit, error) : 0;

@@ -26,8 +26,8 @@ void run_done(Run *run);
 /* Reads the words. 0, 1 after --help, or -EINVAL, logged; json is read whatever else is wrong. */
 int run_parse(char *argv[], Run *ret);
 
-/* Logs again, to standard error, the errors that the journal has of a unit that did not start. */
-void run_log_errors(const char *unit);
+/* Logs again, to standard error, the errors that the journal has, from a time on, of a unit that did not start. */
+void run_log_errors(const char *unit, uint64_t since_usec);
 
 /* Writes manifest and drop-in, and the unit that they become. client: the unit that it is bound to, or NULL. Logs. */
 int run_write(const Run *run, const char *client);

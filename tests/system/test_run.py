@@ -243,6 +243,14 @@ def test_detached_without_a_command_it_idles(s: System) -> None:
     assert left(s) == [] or "berth-run-job.scope" in left(s)[0]
 
 
+def test_why_a_detached_command_did_not_start_is_told(s: System) -> None:
+    for word in "nosuch", "neither":  # of the second what was wrong with the first is not told again
+        result = run(s, "--detach", "--name=job", "--", word)
+        assert (result.rc, result.out) == (125, "")
+        assert result.err.splitlines() == [f"Cannot execute '{word}': No such file or directory",
+                                           "container of 'job.service' did not start"]
+
+
 def test_a_detached_command_that_ends_leaves_nothing(s: System) -> None:
     run(s, "--detach", "--name=job", "--", "false")
     s.wait_for(lambda: not left(s), "its end")
