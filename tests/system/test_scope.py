@@ -269,6 +269,32 @@ def test_whoever_of_ours_is_killed_the_command_does_not_stay(s: Machine) -> None
     s.assert_nothing_left(before)
 
 
+SILENT = "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('/run/silent'); s.listen(); time.sleep(1000)"
+
+
+def test_a_systemd_that_does_not_answer(s: Machine) -> None:
+    """Whoever gives up meanwhile leaves nothing, and takes nothing along: not the caller, in whose group all of it still is."""
+    STARTED.append(s.popen("python3", "-c", SILENT))
+    s.wait_for(lambda: s.exists("/run/silent"), "the socket")
+    for sent in ("TERM", "KILL"):
+        caller = s.popen("sh", "-c", "berth exec --scope one -- touch /ran; echo $?; exec sleep 4395", env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/run/silent"})
+        STARTED.append(caller)
+        s.wait_for(lambda: s.run("pgrep", "-x", "berth-scope", check=False).rc == 0 and s.run("pgrep", "-f", "^berth-manage scope-start", check=False).rc == 0,
+                   "its waiting")
+        s.run("pkill", f"-{sent}", "-x", "berth")
+        assert caller.stdout is not None and caller.stderr is not None
+        assert caller.stdout.readline() == (b"125\n" if sent == "TERM" else b"137\n")
+        s.wait_for(lambda: s.run("pgrep", "-f", "berth-scope|scope-start|[t]ouch /ran", check=False).rc == 1, "the end of all of it")
+        s.wait_for(lambda: runs(s, "sleep 4395"), "the caller, unharmed")
+        caller.kill()
+        caller.wait(30)
+        if sent == "TERM":
+            assert caller.stderr.read() == b"asked to end before systemd had started the scope\n"
+    assert s.run("berth", "exec", "one", "--", "test", "-e", "/ran", check=False).rc == 1
+    s.run("rm", "/run/silent")
+    no_scope(s)
+
+
 def test_freezing_freezes_it_too(s: Machine) -> None:
     process = start(s, "sleep 4350")
     scope = one_scope(s)
