@@ -109,6 +109,24 @@ int parse_id(const char *s, uint32_t *ret) {
         return 0;
 }
 
+int parse_owner(const char *s, uint32_t *ret_uid, uint32_t *ret_gid) {
+        _cleanup_free_ char *user = strndup(s, strcspn(s, ":"));
+        const char *colon = strchr(s, ':');
+        uint32_t uid, gid;
+        int r;
+
+        if (!user)
+                return -ENOMEM;
+        r = parse_id(user, &uid);
+        if (r >= 0)
+                r = parse_id(colon ? colon + 1 : user, &gid);
+        if (r < 0)
+                return r;
+        *ret_uid = uid;
+        *ret_gid = gid;
+        return 0;
+}
+
 typedef struct Unit {
         char suffix; /* 0 ends the list */
         uint64_t scale;

@@ -16,6 +16,9 @@ int parse_uint32(const char *s, uint32_t *ret);
 /* A numeric user or group id: 0..4294967294 (4294967295 means "no change" to the kernel, see setresuid(2)). */
 int parse_id(const char *s, uint32_t *ret);
 
+/* UID[:GID], numbers; without GID it is the same. -EINVAL, -ERANGE or -ENOMEM. */
+int parse_owner(const char *s, uint32_t *ret_uid, uint32_t *ret_gid);
+
 /* Bytes: digits with an optional K, M, G or T of 1024, a fraction allowed before a suffix ("1.5G"). */
 int parse_size(const char *s, uint64_t *ret);
 

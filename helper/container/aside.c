@@ -5,11 +5,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "common/directory.h"
 #include "common/fs.h"
 
-#define DEAD ".dead-"
+#define DEAD          ".dead-"
+#define YOUNG_SECONDS 60
 
 int aside_remove(int dir_fd, const char *name) {
         uint64_t number;
@@ -37,4 +40,14 @@ int aside_sweep(int dir_fd) {
                         n++;
                 }
         return r < 0 ? r : n;
+}
+
+bool aside_is_young(int dir_fd, const char *name) {
+        struct timespec now;
+        struct stat st;
+
+        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return false;
+        clock_gettime(CLOCK_REALTIME, &now);
+        return st.st_ctim.tv_sec > now.tv_sec - YOUNG_SECONDS;
 }

@@ -11,3 +11,7 @@ int aside_remove(int dir_fd, const char *name);
 
 /* Removes what killed removals have left in dir_fd. Returns how many. */
 int aside_sweep(int dir_fd);
+
+/* Was it made or changed less than a minute ago? A container that is starting has its layer and its range, and holds its
+ * image, before there is a state that says so: what is young is nobody's to judge. */
+bool aside_is_young(int dir_fd, const char *name);

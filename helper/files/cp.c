@@ -102,16 +102,12 @@ static int find_leaf(Copy *copy) {
         return streq(copy->leaf, "..") ? log_error_errno(EINVAL, "'%s' ends with '..'", path) : 0;
 }
 
-static int parse_owner(const char *value, Copy *copy) {
-        _cleanup_free_ char *user = strndup(value, strcspn(value, ":"));
-        const char *colon = strchr(value, ':');
-
-        if (!user)
-                return log_oom();
+static int take_owner(const char *value, Copy *copy) {
         copy->owned = true;
-        if (parse_id(user, &copy->uid) < 0 || parse_id(colon ? colon + 1 : user, &copy->gid) < 0)
-                return log_error_errno(EINVAL, "--owner=%s: expected UID or UID:GID, numbers", value);
-        return 0;
+        return parse_owner(value, &copy->uid, &copy->gid) < 0
+                               ? log_error_errno(EINVAL, "--owner=%s: expected UID or UID:GID, numbers",
+                                                 value)
+                               : 0;
 }
 
 static int parse_top(const char *value, Copy *copy) {
@@ -136,7 +132,7 @@ static int parse_words(char *argv[], Copy *copy) {
                         return 1;
                 }
                 if (r == CP_OWNER)
-                        r = parse_owner(value, copy);
+                        r = take_owner(value, copy);
                 else if (r == CP_MAX_SIZE)
                         r = parse_size(value, &copy->limits.bytes) < 0 || copy->limits.bytes > INT64_MAX
                                             ? log_error_errno(EINVAL, "--max-size=%s: expected bytes", value)

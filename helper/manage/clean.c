@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "common/contract.h"
 #include "common/directory.h"
@@ -31,9 +30,6 @@
 /* berth clean: removes what no running container owns. Every kind of remnant is found by its own name, so that one
  * kind's loss (a lost /run, a deleted manifest) hides no other. */
 
-/* A start has made its layer and range before there is a state: younger remnants are nobody's to judge. */
-#define YOUNG_SECONDS 60
-
 #define LAYER_SUFFIX ".ephemeral"
 
 typedef struct Cleaning {
@@ -42,16 +38,6 @@ typedef struct Cleaning {
         bool failed;
         Remnants remnants;
 } Cleaning;
-
-static bool is_young(int dir_fd, const char *name) {
-        struct timespec now;
-        struct stat st;
-
-        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return false;
-        clock_gettime(CLOCK_REALTIME, &now);
-        return st.st_ctim.tv_sec > now.tv_sec - YOUNG_SECONDS;
-}
 
 /* Is there something without its leader that even KILL has not ended? */
 static bool lives_on(const Item *item) {
@@ -83,7 +69,7 @@ static void report(Cleaning *cleaning, int r, Remnant remnant, const char *name)
 static bool is_remnant(const Cleaning *cleaning, int dir_fd, const char *entry, const char *name) {
         _cleanup_item_ Item item = {};
 
-        if (!name_valid(name, false) || (!cleaning->all && is_young(dir_fd, entry)))
+        if (!name_valid(name, false) || (!cleaning->all && aside_is_young(dir_fd, entry)))
                 return false;
         return item_open(name, &item) >= 0 && !is_owned(cleaning, name, &item);
 }
@@ -166,7 +152,7 @@ static void clean_run(Cleaning *cleaning, int dir_fd, const char *entry) {
 static bool is_kept_filter(const void *userdata, int dir_fd, const char *file) {
         const Cleaning *cleaning = userdata;
 
-        return !cleaning->all && is_young(dir_fd, file);
+        return !cleaning->all && aside_is_young(dir_fd, file);
 }
 
 static void clean_state(Cleaning *cleaning, int dir_fd, const char *entry) {

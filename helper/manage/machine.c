@@ -27,6 +27,20 @@ int machine_remove_stale(sd_bus *bus, const char *machine, pid_t running) {
         return r == -ENOENT ? 0 : r;
 }
 
+/* What both verbs are about. */
+typedef struct Subject {
+        const char *name;
+        char machine[NAME_LENGTH_MAX + 1];
+        Item item;
+        sd_bus *bus; /* NULL: none */
+} Subject;
+
+static void subject_done(Subject *subject) {
+        item_done(&subject->item);
+        sd_bus_flush_close_unref(subject->bus);
+}
+#define _cleanup_subject_ _cleanup_(subject_done)
+
 static int parse_name(const char *verb, char *argv[], const char **ret) {
         OptionParser parser = { .argv = argv };
         const char *value;
@@ -44,51 +58,53 @@ static int parse_name(const char *verb, char *argv[], const char **ret) {
         return 0;
 }
 
-int verb_machine_register(int argc _unused_, char *argv[]) {
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-        _cleanup_item_ Item item = {};
-        char machine[NAME_LENGTH_MAX + 1];
-        const char *name = NULL;
-        int r;
+/* -1: go on; else what to exit with. */
+static int open_subject(const char *verb, char *argv[], Subject *ret) {
+        int r = parse_name(verb, argv, &ret->name);
 
-        r = parse_name("machine-register", argv, &name);
         if (r != 0)
                 return r < 0 ? EXIT_USAGE : EXIT_DONE;
-        r = item_open(name, &item);
-        if (r < 0 || !item_runs(&item))
+        if (item_open(ret->name, &ret->item) < 0)
+                return EXIT_FAILED;
+        name_to_machine(ret->name, ret->machine);
+        ret->bus = bus_open();
+        return -1;
+}
+
+int verb_machine_register(int argc _unused_, char *argv[]) {
+        _cleanup_subject_ Subject subject = {};
+        int r = open_subject("machine-register", argv, &subject);
+        const pid_t leader = subject.item.state.pid;
+
+        if (r >= 0)
+                return r;
+        if (!item_runs(&subject.item))
                 return EXIT_NOT_RUNNING; /* a short job: no word about it, its journal is the command's */
-        name_to_machine(name, machine);
-        bus = bus_open();
-        r = machine_remove_stale(bus, machine, item.state.pid);
+        r = machine_remove_stale(subject.bus, subject.machine, leader);
         if (r == 0)
-                r = bus_register_machine(bus, machine, item.state.pid);
+                r = bus_register_machine(subject.bus, subject.machine, leader);
         if (r >= 0 || r == -ENOTCONN || r == -ESRCH)
                 return EXIT_DONE;
         if (r == -EEXIST)
                 log_warning("container '%s' is not entered into systemd-machined: another machine is called '%s'",
-                            name, machine);
+                            subject.name, subject.machine);
         else
-                log_warning_errno(r, "container '%s' is not entered into systemd-machined: %m", name);
+                log_warning_errno(r, "container '%s' is not entered into systemd-machined: %m",
+                                  subject.name);
         return EXIT_FAILED;
 }
 
 int verb_machine_unregister(int argc _unused_, char *argv[]) {
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-        _cleanup_item_ Item item = {};
-        char machine[NAME_LENGTH_MAX + 1];
-        const char *name = NULL;
-        int r;
+        _cleanup_subject_ Subject subject = {};
+        int r = open_subject("machine-unregister", argv, &subject);
 
-        r = parse_name("machine-unregister", argv, &name);
-        if (r != 0)
-                return r < 0 ? EXIT_USAGE : EXIT_DONE;
-        if (item_open(name, &item) < 0)
-                return EXIT_FAILED;
-        name_to_machine(name, machine);
-        bus = bus_open();
-        r = machine_remove_stale(bus, machine, item_runs(&item) ? item.state.pid : 0);
+        if (r >= 0)
+                return r;
+        r = machine_remove_stale(subject.bus, subject.machine,
+                                 item_runs(&subject.item) ? subject.item.state.pid : 0);
         if (r >= 0 || r == -ENOTCONN || r == -EEXIST)
                 return EXIT_DONE;
-        log_warning_errno(r, "the entry of container '%s' at systemd-machined is not removed: %m", name);
+        log_warning_errno(r, "the entry of container '%s' at systemd-machined is not removed: %m",
+                          subject.name);
         return EXIT_FAILED;
 }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include "common/contract.h"
 #include "common/log.h"
 #include "common/strv.h"
+#include "helper/container/aside.h"
 #include "helper/storage/image-use.h"
 #include "helper/storage/image-verbs.h"
 #include "helper/storage/store.h"
@@ -14,9 +12,6 @@
 #include "helper/text/printable.h"
 
 /* berth image remove and prune. */
-
-/* A container that is starting holds its image before it has a state that says so. */
-#define YOUNG_SECONDS 60
 
 /* files: are they gone as well, or has another name or a container them? */
 static int tell_removed(const SubverbCall *call, bool files) {
@@ -75,16 +70,6 @@ int image_remove(const SubverbCall *call) {
         return remove_image(call, &store, &uses);
 }
 
-static bool is_young(const Store *store, const char *entry) {
-        struct timespec now;
-        struct stat st;
-
-        if (fstatat(store->entries_fd, entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return false;
-        clock_gettime(CLOCK_REALTIME, &now);
-        return st.st_ctim.tv_sec > now.tv_sec - YOUNG_SECONDS;
-}
-
 /* The store is locked. Returns the entries that were removed. */
 static int prune_entries(const SubverbCall *call, Store *store, char ***ret) {
         _cleanup_image_uses_ ImageUses uses = {};
@@ -98,7 +83,8 @@ static int prune_entries(const SubverbCall *call, Store *store, char ***ret) {
                 _cleanup_strv_ char **names = NULL;
 
                 r = store_names_of(store, *entry, &names);
-                if (r < 0 || names || (!subverb_has(call, IMAGE_ALL) && is_young(store, *entry)) ||
+                if (r < 0 || names ||
+                    (!subverb_has(call, IMAGE_ALL) && aside_is_young(store->entries_fd, *entry)) ||
                     image_uses_entry(&uses, store, *entry))
                         continue;
                 if (store_remove_entry(store, *entry) < 0)

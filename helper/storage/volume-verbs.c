@@ -155,17 +155,6 @@ int volume_verb_done(const SubverbCall *call, const Volume *volume) {
         return EXIT_DONE;
 }
 
-static int parse_owner(const char *value, uid_t *ret_uid, gid_t *ret_gid) {
-        _cleanup_free_ char *user = strndup(value, strcspn(value, ":"));
-        const char *colon = strchr(value, ':');
-
-        if (!user)
-                return log_oom();
-        if (parse_id(user, ret_uid) < 0 || parse_id(colon ? colon + 1 : user, ret_gid) < 0)
-                return log_error_errno(EINVAL, "--owner=%s: expected UID or UID:GID, numbers", value);
-        return 0;
-}
-
 static int create(const Volume *volume, uid_t uid, gid_t gid, mode_t mode) {
         _cleanup_close_ int fd = -EBADF;
         char name[VOLUME_BESIDE_SIZE];
@@ -191,8 +180,12 @@ int volume_verb_create(const SubverbCall *call) {
         uid_t uid = 0;
         gid_t gid = 0;
 
-        if (volume_parse(call->operands[0], &volume) < 0 || (owner && parse_owner(owner, &uid, &gid) < 0))
+        if (volume_parse(call->operands[0], &volume) < 0)
                 return EXIT_USAGE;
+        if (owner && parse_owner(owner, &uid, &gid) < 0) {
+                log_error("--owner=%s: expected UID or UID:GID, numbers", owner);
+                return EXIT_USAGE;
+        }
         if (mode_text && parse_mode(mode_text, &mode) < 0) {
                 log_error("--mode=%s: expected three or four octal digits up to 0777", mode_text);
                 return EXIT_USAGE;

@@ -223,7 +223,23 @@ static void ranges_overlap_on_either_side(void **state _unused_) {
         }
 }
 
-RUN(TEST(only_the_eight_words_are_booleans), TEST(numbers_are_digits_and_nothing_else),
+static void owners(void **state) {
+        uint32_t uid = 7, gid = 7;
+
+        (void) state;
+        assert_int_equal(parse_owner("1000", &uid, &gid), 0);
+        assert_true(uid == 1000 && gid == 1000);
+        assert_int_equal(parse_owner("0:4294967294", &uid, &gid), 0);
+        assert_true(uid == 0 && gid == UINT32_MAX - 1);
+        assert_int_equal(parse_owner("1:4294967295", &uid, &gid), -ERANGE);
+        assert_int_equal(parse_owner("root", &uid, &gid), -EINVAL);
+        assert_int_equal(parse_owner("1:", &uid, &gid), -EINVAL);
+        assert_int_equal(parse_owner(":1", &uid, &gid), -EINVAL);
+        assert_int_equal(parse_owner("1:2:3", &uid, &gid), -EINVAL);
+        assert_true(uid == 0 && gid == UINT32_MAX - 1);
+}
+
+RUN(TEST(owners), TEST(only_the_eight_words_are_booleans), TEST(numbers_are_digits_and_nothing_else),
     TEST(sizes_are_bytes_with_suffixes_of_1024), TEST(cpus_are_per_mille_of_one),
     TEST(time_spans_are_those_of_systemd), TEST(id_ranges_are_three_numbers),
     TEST(ranges_overlap_on_either_side))
