@@ -620,7 +620,7 @@ def test_a_timeout_ends_everything(c: Container) -> None:
     assert process.wait(timeout=PATIENCE) == 124
     assert time.monotonic() - began > 2.9  # it ignored TERM: two seconds more, then KILL
     process.stderr.close()
-    assert not cgroup.exists()
+    wait_for(lambda: not cgroup.exists())  # its guard goes after the exec
     assert not [pid for pid in pids if alive(pid)]
 
 
@@ -734,7 +734,7 @@ def test_a_guard_that_was_killed_leaves_no_timeout_unkept(c: Container) -> None:
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 125
     assert b"guard" in err
-    assert not cgroup.exists()
+    wait_for(lambda: not cgroup.exists())
 
 
 def test_many_at_once_do_not_sweep_each_other_away(c: Container) -> None:
