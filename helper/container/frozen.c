@@ -24,7 +24,7 @@ static int freeze_group(int unit_fd, const char *name, bool freeze) {
 }
 
 /* What the unit's children are asked for, payload first: an exec makes its group, and looks at payload then. Not in
- * systemd's .control: it hangs for ever when it starts something in a frozen group (version 256 on), as ExecStopPost=
+ * systemd's .control: it hangs for ever when it starts something in a frozen group (seen with 257), as ExecStopPost=
  * of a frozen unit that dies. */
 static int freeze_groups(int unit_fd, bool freeze) {
         _cleanup_directory_ DIR *dir = NULL;

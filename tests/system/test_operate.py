@@ -152,7 +152,7 @@ def test_freeze_and_thaw(s: System) -> None:
 
 
 def test_all_of_a_container_stands_still_and_nothing_of_systemds(s: System) -> None:
-    """systemd makes its own group below the unit's, and from version 256 on it hangs where it starts something in a frozen one."""
+    """systemd makes its own group below the unit's, and version 257 hangs where it starts something in a frozen one."""
     group = "/sys/fs/cgroup/machine.slice/one.service"
     running = s.popen("berth", "exec", "one", "--", "sleep", "1000")
     s.wait_for(lambda: s.sh(f"cat {group}/exec-*/cgroup.procs 2>/dev/null || :").out, "the exec")
