@@ -15,4 +15,4 @@ typedef struct Patience {
 Patience patience_begin(const char *status);
 
 void patience_end(Patience *patience);
-#define _cleanup_patience_ _cleanup_(patience_end)
+#define _cleanup_patience_ _cleanup_(patience_end) _unused_ /* its end alone matters */
