@@ -14,6 +14,7 @@
 #include "helper/container/inventory.h"
 #include "helper/container/notify.h"
 #include "helper/manage/health-state.h"
+#include "helper/manage/journal.h"
 #include "helper/verbs/verbs.h"
 
 /* berth health: one check of a container, by berth exec, and what follows from it. Called by the timer of a manifest
@@ -268,16 +269,23 @@ static void judge(const Check *check, const State *state, int status, Health *he
         log_error("container '%s' is unhealthy", check->name);
 }
 
-/* OnFailure=. As long as it is unhealthy: what failed once may succeed later. */
+/* OnFailure=. As long as it is unhealthy: what failed once may succeed later. Whoever asks the journal of the container
+ * why it was stopped finds it there, not only in that of its check. */
 static int act(const Check *check, const State *state) {
         static const char *const methods[_ACTION_MAX] = {
                 [ACTION_RESTART] = "TryRestartUnit", [ACTION_STOP] = "StopUnit"
+        };
+        static const char *const words[_ACTION_MAX] = {
+                [ACTION_RESTART] = "its health checks fail: it is restarted (OnFailure=restart)",
+                [ACTION_STOP] = "its health checks fail: it is stopped (OnFailure=stop)"
         };
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         int r;
 
         if (check->action == ACTION_NONE || !state->unit)
                 return 0;
+        journal_tell(state->pid, LOG_ERR, words[check->action]);
+        journal_synchronize(); /* journald looks at the leader, who is to be there then */
         bus = bus_open();
         r = bus_call_unit(bus, methods[check->action], state->unit);
         return r < 0 ? log_error_errno(r, "cannot have '%s' %s: %m", state->unit,

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <systemd/sd-journal.h>
 
 #include "common/base.h"
 
@@ -26,4 +27,9 @@ void journal_synchronize(void) {
         do
                 n = read(fd, answer, sizeof(answer));
         while (n > 0 && answer[n - 1] != '\0');
+}
+
+void journal_tell(pid_t pid, int priority, const char *text) {
+        (void) sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", priority, "OBJECT_PID=%i", pid,
+                               "SYSLOG_IDENTIFIER=berth", NULL);
 }

@@ -99,13 +99,14 @@ static bool get_number(sd_journal *journal, const char *field, uint64_t *ret) {
 
 /* The start that the newest entry is of. 1, or 0 where no entry tells. */
 static int find_invocation(sd_journal *journal, char ret[static SD_ID128_STRING_MAX]) {
-        static const char *const fields[] = { "_SYSTEMD_INVOCATION_ID", "INVOCATION_ID" };
+        static const char *const fields[] = { "_SYSTEMD_INVOCATION_ID", "INVOCATION_ID",
+                                              "OBJECT_SYSTEMD_INVOCATION_ID" };
         int r;
 
         r = sd_journal_seek_tail(journal);
         while (r >= 0 && (r = sd_journal_previous(journal)) > 0)
                 for (size_t i = ARRAY_LEN(fields); i > 0;
-                     i--) { /* systemd's own lines have its own in the first */
+                     i--) { /* lines about the container have their writer's own in the first */
                         const char *value;
                         size_t n;
 

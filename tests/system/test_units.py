@@ -383,6 +383,9 @@ def test_an_unhealthy_container_is_stopped(m: Machine) -> None:
     m.start("over")
     m.wait_state("over", "inactive")
     m.wait_state("berth-health@over.timer", "inactive")
+    why = "its health checks fail: it is stopped (OnFailure=stop)"
+    assert why in m.run("journalctl", "--quiet", "--boot", "--output=cat", "--unit=over").lines
+    assert why in [json.loads(line)["message"] for line in m.run("berth", "logs", "--json", "over").lines]
 
 
 def test_failures_within_the_start_period_do_not_count(m: Machine) -> None:
