@@ -2,7 +2,6 @@
 #include "helper/container/range.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 
 #include "common/contract.h"
@@ -10,6 +9,7 @@
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/parse.h"
+#include "common/strv.h"
 
 #define RANGE_FIRST  UINT32_C(524288)
 #define RANGE_END    UINT32_C(1878982656)
@@ -67,38 +67,56 @@ static bool used_by_machine(int dir_fd, const char *machine, uint32_t base) {
         return false;
 }
 
-/* Our own containers are registered as machines too: their reservation has been looked at already. Of an instance the '@'
- * is a '-' there (name_to_machine()). */
-static bool is_own(int containers_fd, const char *machine) {
-        char name[NAME_MAX + 1];
+static int by_name(const void *a, const void *b) {
+        const char *const *x = a, *const *y = b;
 
-        if (faccessat(containers_fd, machine, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-                return true;
-        snprintf(name, sizeof(name), "%s", machine);
-        for (size_t i = strlen(name); i-- > 0;)
-                if (name[i] == '-') {
-                        name[i] = '@';
-                        if (faccessat(containers_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-                                return true;
-                        name[i] = '-';
-                }
-        return false;
+        return strcmp(*x, *y);
 }
 
-/* 1 or 0, or negative errno. */
+/* What machined calls our own containers, sorted: of an instance the '@' is a '-' there (name_to_machine()). */
+static int list_own(char ***ret) {
+        int r = directory_names(AT_FDCWD, BERTH_CONTAINER_DIR, 0, NULL, ret);
+        bool instances = false;
+
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        for (char **name = *ret; name && *name; name++) {
+                char *at = strchr(*name, '@');
+
+                if (at) {
+                        *at = '-';
+                        instances = true;
+                }
+        }
+        if (instances)
+                qsort(*ret, strv_length(*ret), sizeof(char *), by_name);
+        return 0;
+}
+
+/* 1 or 0, or negative errno. The reservations of our own containers, which are machines too, are looked at elsewhere; to
+ * look at each of hundreds here would cost what a launch does. */
 static int used_by_machines(uint32_t base) {
-        _cleanup_close_ int containers_fd = open(BERTH_CONTAINER_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
         _cleanup_directory_ DIR *dir = NULL;
+        _cleanup_strv_ char **own = NULL;
         const struct dirent *entry;
-        int r;
+        size_t n_own;
+        int r, k;
 
         r = directory_open(AT_FDCWD, MACHINES, 0, &dir);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
-        while ((r = directory_next(dir, &entry)) > 0)
-                if (entry->d_type == DT_REG && !is_own(containers_fd, entry->d_name) &&
-                    used_by_machine(dirfd(dir), entry->d_name, base))
+        k = list_own(&own);
+        if (k < 0)
+                return k;
+        n_own = strv_length(own);
+        while ((r = directory_next(dir, &entry)) > 0) {
+                const char *machine = entry->d_name;
+
+                if (entry->d_type == DT_REG &&
+                    (n_own == 0 || !bsearch(&machine, own, n_own, sizeof(char *), by_name)) &&
+                    used_by_machine(dirfd(dir), machine, base))
                         return 1;
+        }
         return r;
 }
 
