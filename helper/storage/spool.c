@@ -16,20 +16,8 @@ bool spool_needed(int fd) {
         return hold_for_user() || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode);
 }
 
-static int make_file(void) {
-        char name[] = SPOOL_DIR "/berth-XXXXXX";
-        int fd = open(SPOOL_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-        if (fd >= 0 || errno != EOPNOTSUPP)
-                return fd < 0 ? -errno : fd;
-        fd = mkostemp(name, O_CLOEXEC); /* overlayfs before Linux 6.1 has no O_TMPFILE */
-        if (fd >= 0)
-                (void) unlink(name);
-        return fd < 0 ? -errno : fd;
-}
-
 int spool_read(int fd, uint64_t max, const char *what) {
-        _cleanup_close_ int spool_fd = make_file();
+        _cleanup_close_ int spool_fd = open(SPOOL_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
         const uint64_t most = max > UINT64_MAX / 4 ? UINT64_MAX : 2 * max + (UINT64_C(64) << 20);
         char data[65536];
         uint64_t size = 0;
@@ -37,7 +25,7 @@ int spool_read(int fd, uint64_t max, const char *what) {
         int r;
 
         if (spool_fd < 0)
-                return log_error_errno(spool_fd, "cannot make a file in '%s': %m", SPOOL_DIR);
+                return log_error_errno(errno, "cannot make a file in '%s': %m", SPOOL_DIR);
         while ((n = read(fd, data, sizeof(data))) != 0) {
                 if (n < 0 && errno == EINTR)
                         continue;
