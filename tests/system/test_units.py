@@ -375,6 +375,8 @@ def test_an_unhealthy_container_is_restarted(m: Machine) -> None:
     m.wait_state("berth-health@again.timer", "active")
     second = m.unit("again", "MainPID")
     m.wait_for(lambda: m.unit("again", "MainPID") not in ("0", second), "one more")
+    assert "its health checks fail: it is restarted (OnFailure=restart)" in m.run(
+        "journalctl", "--quiet", "--boot", "--output=cat", "--unit=again").lines
     m.stop("again")
 
 
