@@ -67,10 +67,6 @@ int confine_apply(const Confinement *confinement) {
 
         assert(user->n_groups > 0);
 
-        /* Unreadable before anything is dropped: from the first drop on, a process in the container with the
-         * same capabilities could otherwise open our descriptors and memory through /proc. exec(2) resets it. */
-        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-                return -errno;
         if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
                 return -errno;
         /* The bounding set while CAP_SETPCAP is still here; the ids while CAP_SETGID and CAP_SETUID are. */
@@ -85,6 +81,10 @@ int confine_apply(const Confinement *confinement) {
         if (setresgid(user->gid, user->gid, user->gid) < 0)
                 return -errno;
         if (setresuid(user->uid, user->uid, user->uid) < 0)
+                return -errno;
+        /* Our callers are unreadable from before they enter the container, or another process of the user could have one
+         * without a filter. A change of ids undoes it where fs.suid_dumpable is 1, see proc(5). exec(2) does as well. */
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                 return -errno;
         /* seccomp(2): without no_new_privs a filter takes CAP_SYS_ADMIN. It is not in the bounding set and not ambient,
          * so that exec ends it, of root as of others. */

@@ -20,7 +20,8 @@ typedef struct Confinement {
  * container has made. */
 int confine_apparmor(int proc_fd, const char *profile);
 
-/* Takes the user's ids and drops everything else, for good. For the last process before exec only. */
+/* Takes the user's ids and drops everything else, for good. For the last process before exec only, which is unreadable
+ * for others (PR_SET_DUMPABLE) already. */
 int confine_apply(const Confinement *confinement);
 
 /* Loads the filter, which may refuse whatever is not exec itself: the very last step. */

@@ -38,12 +38,15 @@ static int wait_for(const Leader *leader, char word) {
 }
 
 static int become_root(const Leader *leader) {
-        if (!leader->own_users)
-                return 0;
         /* Before anything is mounted: until now we are a host uid that the map does not have, and an overlay made
          * by such comes up read-only (tried). */
-        if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+        if (leader->own_users &&
+            (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
                 return log_error_errno(errno, "Cannot become root of the container: %m");
+        /* What a container may ptrace it may look into, and write: the init has all capabilities, and the host's files,
+         * until it has let go of them. Not before the change of ids, which can undo it: fs.suid_dumpable in proc(5). */
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+                return log_error_errno(errno, "Cannot become unreadable for the container: %m");
         return 0;
 }
 
@@ -356,9 +359,6 @@ int leader_run(Leader *leader) {
         int r = begin(leader);
 
         if (wait_for_go(leader) < 0)
-                return EXIT_BERTH;
-        /* What a container may ptrace it may look into: the init holds the host's files until it has let go of them. */
-        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                 return EXIT_BERTH;
         if (r < 0 || build(leader, &user) < 0)
                 return fail(leader, EXIT_BERTH);
