@@ -42,6 +42,10 @@ CALLS = {  # a program of one system call: exit(0), and pause() for ever
     "aarch64": {"true": '"mov x8, #93\\n mov x0, #0\\n svc #0"',
                 "sleep": '"mov x8, #73\\n mov x0, #0\\n mov x1, #0\\n mov x2, #0\\n mov x3, #0\\n svc #0"'},
 }
+ETC = "/run/bench/etc"  # what peers mount in /etc when they have the same walls
+ETC_FILES = ("hosts", "hostname", "resolv.conf")
+CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID",
+                "SYS_CHROOT")
 #: with a user namespace, on a read-only root, with an init
 LAUNCHES = {"launch": (True, True, False), "default": (True, False, True), "host-root": (False, True, False)}
 PEERS = ("bwrap", "crun", "runc")
@@ -92,8 +96,33 @@ def furnish(m, image):
         subprocess.run(["cp", "-a", "--reflink=auto", f"{roots.get(image)}/.", f"{root}"], check=True)
 
 
-def bundle(m, name, users, read_only):
-    """A bundle for crun and runc: the same namespaces, their own default mounts, no terminal."""
+def refused(build):
+    """The system calls that a container of Berth may not make, as its man page lists them, but for those that depend on an
+    argument."""
+    text = (pathlib.Path(build) / "man/berth.filter.7.scd").read_text().split("# CALLS")[1].split("\n# ")[0]
+    return [name.replace("\\", "") for name, some in re.findall(r"\*([^*]+)\*( \(some\))?", text) if not some]
+
+
+def add_walls(config, build):
+    """What a container of Berth has as well, as far as a bundle can say it: a filter, few capabilities, hidden and read-only
+    files of the kernel, control groups, /run, /tmp and files of /etc."""
+    config["mounts"] += [
+        {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["nosuid", "noexec", "nodev", "ro"]},
+        {"destination": "/run", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "nodev", "mode=755"]},
+        {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "nodev", "mode=1777"]},
+        *({"destination": f"/etc/{name}", "type": "bind", "source": f"{ETC}/{name}", "options": ["bind", "ro"]}
+          for name in ETC_FILES)]
+    config["process"]["capabilities"] = {kind: [f"CAP_{name}" for name in CAPABILITIES]
+                                         for kind in ("bounding", "effective", "permitted")}
+    config["linux"].update(
+        maskedPaths=["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"],
+        readonlyPaths=["/proc/sys", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/sysrq-trigger"],
+        seccomp={"defaultAction": "SCMP_ACT_ALLOW",
+                 "syscalls": [{"names": refused(build), "action": "SCMP_ACT_ERRNO", "errnoRet": 1}]})
+
+
+def bundle(m, name, users, read_only, build=None):
+    """A bundle for crun and runc: the same namespaces, their own default mounts, no terminal. With build: and its walls."""
     kinds = ["pid", "mount", "ipc", "uts", "cgroup", "network", *(["user"] if users else [])]
     config = {
         "ociVersion": "1.0.2", "root": {"path": ROOT, "readonly": read_only}, "hostname": "bench",
@@ -111,7 +140,9 @@ def bundle(m, name, users, read_only):
                   **({"uidMappings": [{"containerID": 0, "hostID": 1000001536, "size": 65536}],
                       "gidMappings": [{"containerID": 0, "hostID": 1000001536, "size": 65536}]} if users else {})},
     }
-    path = f"/run/bench/{name}{'-users' if users else ''}{'-ro' if read_only else ''}"
+    path = f"/run/bench/{name}{'-users' if users else ''}{'-ro' if read_only else ''}{'-walls' if build else ''}"
+    if build:
+        add_walls(config, build)
     m.write(f"{path}/config.json", json.dumps(config))
     return path
 
@@ -197,14 +228,23 @@ class Bench:
             "berth": ["/usr/bin/berth", "launch", "--name=bench", f"--image={ROOT}", "--foreground", "--network=none",
                       f"--init={yes(init)}", f"--private-users={'pick' if users else 'no'}", f"--read-only={yes(read_only)}",
                       "--", "/bin/true"]}
+        for name in ETC_FILES:
+            self.m.write(f"{ETC}/{name}", "")
         if self.has("bwrap"):
-            commands["bwrap"] = [f"{TOOLS}/bwrap", "--ro-bind" if read_only else "--bind", ROOT, "/",
-                                 *(["--unshare-user"] if users else []), "--unshare-pid", "--unshare-ipc", "--unshare-uts",
-                                 "--unshare-cgroup", "--unshare-net", "--proc", "/proc", "--dev", "/dev",
-                                 *([] if init else ["--as-pid-1"]), "/bin/true"]
+            words = [f"{TOOLS}/bwrap", "--ro-bind" if read_only else "--bind", ROOT, "/",
+                     *(["--unshare-user"] if users else []), "--unshare-pid", "--unshare-ipc", "--unshare-uts",
+                     "--unshare-cgroup", "--unshare-net", "--proc", "/proc", "--dev", "/dev", *([] if init else ["--as-pid-1"])]
+            commands["bwrap"] = [*words, "/bin/true"]
+            commands["bwrap+"] = [*words, "--mqueue", "/dev/mqueue", "--ro-bind", "/sys", "/sys", "--tmpfs", "/run",
+                                  "--tmpfs", "/tmp", "--hostname", "bench", "--cap-drop", "ALL",
+                                  *(word for name in ETC_FILES for word in ("--ro-bind", f"{ETC}/{name}", f"/etc/{name}")),
+                                  "/bin/true"]
         for name in ("crun", "runc"):
             if self.has(name):
                 commands[name] = [f"{TOOLS}/{name}", "run", "-b", bundle(self.m, name, users, read_only), "bench"]
+        if self.has("crun"):
+            path = bundle(self.m, "crun", users, read_only, self.arguments.build)
+            commands["crun+"] = [f"{TOOLS}/crun", "run", "-b", path, "bench"]
         commands["nspawn"] = ["/usr/bin/systemd-nspawn", "--quiet", "--keep-unit", "--register=no", "--private-network",
                               "--settings=no", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
                               *(["-U", "--private-users-ownership=map"] if users else []),
