@@ -6,6 +6,7 @@
 
 #include "common/directory.h"
 #include "common/fs.h"
+#include "common/manifests.h"
 #include "common/names.h"
 #include "common/utf8.h"
 
@@ -29,14 +30,6 @@ void dropins_done(DropIns *d) {
 
 bool dropins_name_fits(const char *name) {
         return name[0] != '.' && (endswith(name, SUFFIX) || streq(name, FOR_ALL));
-}
-
-bool dropins_is_mask(int dir_fd, const char *name) {
-        static const char null[] = "/dev/null";
-        char target[sizeof(null)];
-
-        return readlinkat(dir_fd, name, target, sizeof(target)) == sizeof(null) - 1 &&
-               memcmp(target, null, sizeof(null) - 1) == 0;
 }
 
 /* Makes it text of one line, since it goes into units. Says whether it was. */
@@ -90,7 +83,7 @@ static int read_directory(DropInDirectory *d, int fd) {
                         return add_file(d, NULL, false, "cannot be read");
                 else if (is_dropin(entry->d_name))
                         r = add_file(d, entry->d_name,
-                                     entry->d_type != DT_REG && dropins_is_mask(fd, entry->d_name), NULL);
+                                     entry->d_type != DT_REG && manifests_is_mask(fd, entry->d_name), NULL);
         return r;
 }
 

@@ -35,9 +35,6 @@ void dropins_done(DropIns *d);
  * 0 or -ENOMEM. */
 int dropins_add(DropIns *d, int root_fd, const char *path, size_t order, const char *name);
 
-/* Is it a mask, a link to /dev/null? Of manifests, drop-ins and systemd's units alike. */
-bool dropins_is_mask(int dir_fd, const char *name);
-
 /* Is that the name of a directory of drop-ins? */
 bool dropins_name_fits(const char *name);
 

@@ -8,11 +8,10 @@
 #include "common/directory.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "common/manifests.h"
 #include "common/names.h"
 #include "common/strv.h"
 #include "generator/lines.h"
-
-#define SUFFIX ".berth"
 
 void lookup_done(Lookup *l) {
         for (size_t i = 0; i < l->n; i++) {
@@ -62,11 +61,11 @@ static int add_copy(Lookup *l, size_t number, const char *name) {
 static int add_source(Lookup *l, int dir_fd, const char *directory, const struct dirent *entry) {
         Source s = { .directory = l->n_directories - 1, .regular = entry->d_type == DT_REG };
 
-        s.state = !s.regular && dropins_is_mask(dir_fd, entry->d_name) ? SOURCE_MASKED : SOURCE_MANIFEST;
+        s.state = !s.regular && manifests_is_mask(dir_fd, entry->d_name) ? SOURCE_MASKED : SOURCE_MANIFEST;
 
         if (!room_for_source(l))
                 return -ENOMEM;
-        s.name = strndup(entry->d_name, strlen(entry->d_name) - strlen(SUFFIX));
+        s.name = strndup(entry->d_name, strlen(entry->d_name) - strlen(MANIFEST_SUFFIX));
         if (!s.name)
                 return -ENOMEM;
         if (asprintf(&s.path, "%s/%s", directory, entry->d_name) < 0) {
@@ -83,16 +82,18 @@ static int add_entry(Lookup *l, int dir_fd, const char *directory, const struct 
 
         if (name[0] == '.')
                 return 0;
-        if (endswith(name, SUFFIX))
+        if (endswith(name, MANIFEST_SUFFIX))
                 return add_source(l, dir_fd, directory, entry);
         if (dropins_name_fits(name))
                 return dropins_add(&l->dropins, l->root_fd, directory, l->n_directories - 1, name);
         return 0;
 }
 
-static int read_manifest_directory(Lookup *l, int fd, const char *path) {
+/* Takes fd. */
+static int read_manifest_directory(int fd, const char *path, void *userdata) {
         _cleanup_directory_ DIR *dir = NULL;
         const struct dirent *entry;
+        Lookup *l = userdata;
         int r, k, *grown;
 
         grown = reallocarray(l->directories, l->n_directories + 1, sizeof(int));
@@ -164,10 +165,11 @@ static bool is_unit(const char *name) {
 }
 
 /* Takes fd. Masks are no units: "systemctl mask" of ours must not look like a conflict. */
-static int read_unit_directory(Names *names, int fd, const char *path) {
+static int read_unit_directory(int fd, const char *path, void *userdata) {
         _cleanup_close_ int own_fd = fd;
         _cleanup_directory_ DIR *dir = NULL;
         const struct dirent *entry;
+        Names *names = userdata;
         int r, k;
 
         if (names_seen(names, own_fd))
@@ -175,7 +177,7 @@ static int read_unit_directory(Names *names, int fd, const char *path) {
         k = directory_open(own_fd, ".", 0, &dir);
         while (k >= 0 && (k = directory_next(dir, &entry)) > 0) {
                 if (!is_unit(entry->d_name) ||
-                    (entry->d_type != DT_REG && dropins_is_mask(own_fd, entry->d_name)))
+                    (entry->d_type != DT_REG && manifests_is_mask(own_fd, entry->d_name)))
                         continue;
                 r = names_add(names, entry->d_name);
                 if (r < 0)
@@ -184,48 +186,6 @@ static int read_unit_directory(Names *names, int fd, const char *path) {
         if (k < 0)
                 (void) log_error_errno(k, "Failed to read the directory '%s': %m", path);
         return 0;
-}
-
-/* Calls step for each directory of a path that is there. step takes fd. */
-static int each_directory(const char *path, Lookup *l, int (*step)(Lookup *, void *, int, const char *),
-                          void *data) {
-        for (const char *s = path; *s; s += strspn(s, ":")) {
-                _cleanup_free_ char *directory = strndup(s, strcspn(s, ":"));
-                size_t n;
-                int fd, r;
-
-                if (!directory)
-                        return -ENOMEM;
-                s += strlen(directory);
-                n = strlen(directory);
-                while (n > 1 && directory[n - 1] == '/')
-                        directory[--n] = '\0';
-                for (const char *c = directory; *c; c++)
-                        if (directory[0] != '/' || (unsigned char) *c < ' ' || *c == 0x7f || n > 1024)
-                                return log_error_errno(EINVAL,
-                                                       "'%s' is no absolute path of a directory; write "
-                                                       "/DIR:/DIR...",
-                                                       directory);
-                fd = open_in_root(l->root_fd, directory, O_RDONLY | O_DIRECTORY);
-                if (fd < 0) {
-                        if (fd != -ENOENT)
-                                (void) log_error_errno(fd, "Failed to open the directory '%s': %m",
-                                                       directory);
-                        continue;
-                }
-                r = step(l, data, fd, directory);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int manifest_step(Lookup *l, void *data _unused_, int fd, const char *path) {
-        return read_manifest_directory(l, fd, path);
-}
-
-static int unit_step(Lookup *l _unused_, void *data, int fd, const char *path) {
-        return read_unit_directory(data, fd, path);
 }
 
 static int compare_sources(const void *a, const void *b) {
@@ -268,7 +228,7 @@ static int add_instances(Lookup *l) {
 
         for (size_t i = 0; i < l->dropins.n; i++) {
                 const char *directory = l->dropins.list[i].name, *at = strchr(directory, '@');
-                const char *suffix = endswith(directory, SUFFIX ".d");
+                const char *suffix = endswith(directory, MANIFEST_SUFFIX ".d");
                 _cleanup_free_ char *name = NULL, *template = NULL;
                 const Source *source;
 
@@ -297,10 +257,10 @@ int lookup_open(Lookup *l, const char *root, const char *manifest_path, const ch
         *l = (Lookup){ .root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC) };
         if (l->root_fd < 0)
                 return log_error_errno(errno, "Failed to open the root directory '%s': %m", root);
-        r = each_directory(manifest_path, l, manifest_step, NULL);
+        r = manifests_each_directory(l->root_fd, manifest_path, read_manifest_directory, l);
         if (r < 0)
                 return r;
-        r = each_directory(unit_path, l, unit_step, &units);
+        r = manifests_each_directory(l->root_fd, unit_path, read_unit_directory, &units);
         l->units = units.list;
         l->n_units = units.n;
         if (r < 0)

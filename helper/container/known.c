@@ -1,30 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/container/known.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "common/contract.h"
 #include "common/log.h"
+#include "common/manifests.h"
 #include "common/names.h"
 
 bool known_manifest(const char *name) {
-        static const char path[] = BERTH_MANIFEST_PATH;
+        _cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        ManifestState state;
 
-        for (const char *p = path; *p; p += strcspn(p, ":"), p += *p == ':') {
-                const int names[] = { (int) strlen(name),
-                                      strchr(name, '@') ? (int) strcspn(name, "@") + 1 : 0 };
-
-                for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-                        _cleanup_free_ char *file = NULL;
-
-                        if (names[i] > 0 &&
-                            asprintf(&file, "%.*s/%.*s.berth", (int) strcspn(p, ":"), p, names[i], name) >=
-                                            0 &&
-                            access(file, F_OK) == 0)
-                                return true;
-                }
-        }
-        return false;
+        return root_fd >= 0 && !name_reserved(name) &&
+               manifests_find(root_fd, BERTH_MANIFEST_PATH, name, &state) >= 0 && state == MANIFEST_PRESENT;
 }
 
 static bool is_there(const char *directory, const char *name) {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "common/fs.h"
+#include "common/manifests.h"
 #include "generator/lines.h"
 #include "generator/lookup.h"
 
@@ -88,6 +89,51 @@ static void a_link_to_dev_null_masks(void **state) {
         look(p);
         assert_int_equal(lookup_find(&p->lookup, "web")->state, SOURCE_MASKED);
         assert_int_equal(p->lookup.list[1].state, SOURCE_SHADOWED);
+}
+
+/* What asks for one name has to be told what who reads all of them finds. */
+static void one_name_alone_is_found_by_the_same_rule(void **state) {
+        static const struct {
+                const char *name;
+                ManifestState state;
+        } rows[] = {
+                { "low", MANIFEST_PRESENT },      { "masked", MANIFEST_MASKED },
+                { "unmasked", MANIFEST_PRESENT }, { "dangling", MANIFEST_PRESENT },
+                { "nobody", MANIFEST_ABSENT },    { "t@1", MANIFEST_PRESENT },
+                { "t@2", MANIFEST_MASKED },       { "t", MANIFEST_ABSENT },
+                { "gone@1", MANIFEST_MASKED },    { "gone@2", MANIFEST_PRESENT },
+                { "nobody@1", MANIFEST_ABSENT },
+        };
+        Place *p = *state;
+
+        put(p, "usr/lib/berth/low.berth", "");
+        put(p, "usr/lib/berth/masked.berth", "");
+        assert_int_equal(symlinkat("/dev/null", p->fd, "etc/berth/masked.berth"), 0);
+        put(p, "etc/berth/unmasked.berth", "");
+        assert_int_equal(symlinkat("/dev/null", p->fd, "usr/lib/berth/unmasked.berth"), 0);
+        assert_int_equal(symlinkat("nowhere", p->fd, "etc/berth/dangling.berth"), 0);
+        put(p, "etc/berth/t@.berth", "");
+        assert_int_equal(symlinkat("/dev/null", p->fd, "etc/berth/t@2.berth"), 0);
+        put(p, "usr/lib/berth/gone@.berth", "");
+        put(p, "usr/lib/berth/gone@2.berth", "");
+        assert_int_equal(symlinkat("/dev/null", p->fd, "etc/berth/gone@.berth"), 0);
+        look(p);
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                _cleanup_free_ char *template = NULL;
+                const Source *source = lookup_find(&p->lookup, rows[i].name);
+                ManifestState found;
+
+                if (!source && strchr(rows[i].name, '@')) {
+                        template = strndup(rows[i].name, strcspn(rows[i].name, "@") + 1);
+                        source = lookup_find(&p->lookup, template);
+                }
+                ROW(i, rows[i].name, manifests_find(p->fd, LOOKUP_MANIFEST_PATH, rows[i].name, &found) == 0);
+                ROW(i, rows[i].name, found == rows[i].state);
+                ROW(i, rows[i].name,
+                    found == (!source                          ? MANIFEST_ABSENT
+                              : source->state == SOURCE_MASKED ? MANIFEST_MASKED
+                                                               : MANIFEST_PRESENT));
+        }
 }
 
 static void what_cannot_be_read_says_why_and_never_blocks(void **state) {
@@ -260,6 +306,6 @@ static void wrong_paths_are_refused(void **state) {
 #define PLACED(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 RUN(PLACED(names_are_sorted_and_the_first_directory_wins), PLACED(a_link_to_dev_null_masks),
-    PLACED(what_cannot_be_read_says_why_and_never_blocks),
+    PLACED(one_name_alone_is_found_by_the_same_rule), PLACED(what_cannot_be_read_says_why_and_never_blocks),
     PLACED(a_manifest_is_read_whole_through_links_too), PLACED(foreign_units_are_known_and_masks_are_none),
     PLACED(dropins_are_found_as_systemd_finds_its_own), PLACED(wrong_paths_are_refused))
