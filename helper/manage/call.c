@@ -76,11 +76,14 @@ int call_not_running(const char *name) {
         char unit[NAME_LENGTH_MAX + sizeof(".service")];
 
         snprintf(unit, sizeof(unit), "%s.service", name);
-        if (bus_get_unit(bus, unit, &status) >= 0 && unit_status_is_ours(&status)) {
+        if (bus_get_unit(bus, unit, &status) >= 0 && roster_is_container(name, &status)) {
                 const char *state = roster_state(&status);
 
                 if (streq(state, "stopped"))
                         log_error("container '%s' is not running; systemctl start %s starts it", name, name);
+                else if (streq(state, "masked"))
+                        log_error("container '%s' is not running, and its unit is masked; systemctl unmask %s undoes that",
+                                  name, name);
                 else
                         log_error("container '%s' is not running: it %s, see berth logs %s", name,
                                   streq(state, "failed") ? "has failed" : "is just starting or stopping",

@@ -14,6 +14,7 @@
 #include "common/utf8.h"
 #include "helper/container/bus.h"
 #include "helper/manage/call.h"
+#include "helper/manage/roster.h"
 #include "helper/manage/since.h"
 #include "helper/verbs/verbs.h"
 
@@ -320,7 +321,7 @@ static bool is_foreign(const char *name, const char *unit) {
         _cleanup_item_ Item item = {};
 
         return bus_get_unit(bus, unit, &status) >= 0 && status.load && !streq(status.load, "not-found") &&
-               !unit_status_is_ours(&status) && !(item_open(name, &item) >= 0 && item_runs(&item));
+               !roster_is_container(name, &status) && !(item_open(name, &item) >= 0 && item_runs(&item));
 }
 
 /* Nothing of a container is no failure, and nothing of none is one. */
@@ -330,7 +331,7 @@ static int nothing_there(const Logs *logs) {
         _cleanup_item_ Item item = {};
 
         if ((item_open(logs->name, &item) < 0 || !item_runs(&item)) &&
-            (bus_get_unit(bus, logs->unit, &status) < 0 || !unit_status_is_ours(&status))) {
+            (bus_get_unit(bus, logs->unit, &status) < 0 || !roster_is_container(logs->name, &status))) {
                 log_error("no container '%s', see berth list --all", logs->name);
                 return EXIT_NO_SUCH;
         }

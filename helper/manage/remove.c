@@ -16,6 +16,7 @@
 #include "helper/launch/layer-quota.h"
 #include "helper/launch/layer.h"
 #include "helper/manage/remnants.h"
+#include "helper/manage/roster.h"
 #include "helper/storage/snapshot-store.h"
 #include "helper/storage/volume-use.h"
 #include "helper/text/print.h"
@@ -65,7 +66,7 @@ static int end_container(const Removal *removal) {
         r = bus_get_unit(bus, unit, &status);
         if (r < 0 && sd_booted() > 0) /* it may be starting */
                 return log_error_errno(r, "cannot ask systemd about %s: %m", unit);
-        if (!item_runs(&item) && !(unit_status_is_ours(&status) && unit_status_busy(&status)))
+        if (!item_runs(&item) && !(roster_is_container(removal->name, &status) && unit_status_busy(&status)))
                 return 0;
         if (removal->force)
                 return stop(bus, &item, item_runs(&item) && item.state.unit ? item.state.unit : unit);

@@ -7,6 +7,7 @@
 #include "common/directory.h"
 #include "common/names.h"
 #include "common/strv.h"
+#include "helper/container/known.h"
 #include "helper/manage/process.h"
 
 #define GENERATOR_DIR "/run/systemd/generator" /* systemd.generator(7): the first of the three */
@@ -43,9 +44,19 @@ static bool has(const Roster *roster, const char *name) {
         return false;
 }
 
+static bool is_masked(const UnitStatus *status) {
+        return status->load && streq(status->load, "masked");
+}
+
+bool roster_is_container(const char *name, const UnitStatus *status) {
+        return unit_status_is_ours(status) || (is_masked(status) && known_manifest(name));
+}
+
 const char *roster_state(const UnitStatus *status) {
         const char *active = status->active ? status->active : "", *sub = status->sub ? status->sub : "";
 
+        if (streq(active, "inactive") && is_masked(status))
+                return "masked";
         if (streq(active, "activating"))
                 return startswith(sub, "auto-restart") ? "restarting" : "starting";
         return streq(active, "deactivating") ? "stopping" : streq(active, "failed") ? "failed" : "stopped";
@@ -53,7 +64,7 @@ const char *roster_state(const UnitStatus *status) {
 
 bool roster_is_state(const char *word) {
         static const char *const words[] = { "running",  "frozen", "starting", "restarting",
-                                             "stopping", "failed", "stopped" };
+                                             "stopping", "failed", "stopped",  "masked" };
 
         for (size_t i = 0; i < ARRAY_LEN(words); i++)
                 if (streq(words[i], word))
@@ -114,15 +125,17 @@ static int add_unit(sd_bus *bus, Roster *roster, const char *unit) {
         if (!name_valid(name, false) || has(roster, name))
                 return 0;
         r = bus_get_unit(bus, unit, &status);
-        if (r < 0 || !unit_status_is_ours(&status))
+        if (r < 0 || !roster_is_container(name, &status))
                 return r;
-        if (strv_length(status.command) < 2 ||
-            (!streq(status.command[1], "launch") && !streq(status.command[1], "refuse")))
+        if (!is_masked(&status) &&
+            (strv_length(status.command) < 2 ||
+             (!streq(status.command[1], "launch") && !streq(status.command[1], "refuse"))))
                 return 0;
         entry.item = (Item){ .condition = CONDITION_ABSENT, .state.name = TAKE_PTR(name) };
         entry.item.state.unit = strdup(unit);
         entry.state = roster_state(&status);
-        if (!entry.item.state.unit || take_words(status.command + 2, &entry.item.state) < 0)
+        if (!entry.item.state.unit ||
+            (!is_masked(&status) && take_words(status.command + 2, &entry.item.state) < 0))
                 return -ENOMEM;
         return add(roster, &entry);
 }

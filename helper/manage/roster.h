@@ -30,7 +30,10 @@ int roster_read(sd_bus *bus, bool all, Roster *ret);
 /* Of one that runs; NULL where it has ended meanwhile. */
 const char *roster_network(const State *state);
 
-/* What to call a container without a leader: "starting", "restarting", "stopping", "failed" or "stopped". */
+/* Is that the unit of container name? Of one that is masked systemd knows nothing: its manifest tells. */
+bool roster_is_container(const char *name, const UnitStatus *status);
+
+/* What to call a container without a leader: "starting", "restarting", "stopping", "failed", "stopped" or "masked". */
 const char *roster_state(const UnitStatus *status);
 
 /* Is it one of the words above? */

@@ -185,6 +185,8 @@ static void add_end(json_object *object, const UnitStatus *status) {
 
 static void add_unit(json_object *object, const char *unit, const UnitStatus *status) {
         add_string(object, "unit", unit);
+        if (status->load && !streq(status->load, "loaded"))
+                add_string(object, "load_state", status->load);
         add_string(object, "active_state", status->active);
         add_string(object, "sub_state", status->sub);
         add_string(object, "result", status->result);
@@ -218,6 +220,7 @@ static const struct {
         { "name",               "Name",          TEXT },
         { "state",              "State",         WORD },
         { "unit",               "Unit",          TEXT },
+        { "load_state",         "Load",          TEXT },
         { "active_state",       "Active",        TEXT },
         { "sub_state",          "Sub",           TEXT },
         { "result",             "Result",        TEXT },
@@ -406,7 +409,7 @@ int status_collect(const char *name, Item *item, json_object *object) {
         /* A container started by hand has no unit; one of the same name is not its. */
         if (!item_runs(item) || item->state.unit)
                 (void) bus_get_unit(bus, item_runs(item) ? item->state.unit : unit, &status);
-        if (!item_runs(item) && !unit_status_is_ours(&status)) {
+        if (!item_runs(item) && !roster_is_container(name, &status)) {
                 log_error("no container '%s', see berth list --all", name);
                 return EXIT_NO_SUCH;
         }

@@ -59,10 +59,34 @@ def test_list_is_filtered(s: System) -> None:
     assert names(s, "state=frozen") == names(s, "image=other") == names(s, "health=healthy") == []
     for wrong, message in (("colour=red", "expected state=, health=, image= or label= with a value"),
                            ("image=", "expected state=, health=, image= or label= with a value"),
-                           ("state=well", "expected state=running, frozen, starting, restarting, stopping, failed or stopped"),
+                           ("state=well", "expected state=running, frozen, starting, restarting, stopping, failed, stopped or masked"),
                            ("health=fine", "expected health=starting, healthy, unhealthy or none")):
         result = s.run("berth", "list", f"--filter={wrong}", check=False)
         assert (result.rc, result.out, result.err) == (2, "", f"--filter={wrong}: {message}\n")
+
+
+def test_what_is_masked_is_shown_as_that(s: System) -> None:
+    s.manifest("two", MANIFEST)
+    s.reload()
+    s.run("systemctl", "mask", "one", "two")
+    assert {e["name"]: e["state"] for e in s.run("berth", "list", "--all", "--json").json()} == {"one": "running", "two": "masked"}
+    assert names(s, "state=masked") == ["two"]
+    status = s.run("berth", "status", "two", "--json", check=False)
+    assert (status.rc, status.json()["state"], status.json()["load_state"]) == (4, "masked", "masked")
+    assert [s.run("berth", "status", "one", "--json").json()[key] for key in ("state", "load_state")] == ["running", "masked"]
+    result = s.run("berth", "freeze", "two", check=False)
+    assert (result.rc, result.err) == (4, "container 'two' is not running, and its unit is masked; systemctl unmask two undoes that\n")
+    assert s.run("berth", "logs", "two").rc == 0
+    s.run("systemctl", "unmask", "one", "two")
+    assert s.run("berth", "status", "two", "--json", check=False).json().get("load_state") is None
+    # a manifest that is masked is none, for whoever asks
+    s.sh("mkdir -p /run/berth && mv /etc/berth/two.berth /run/berth && ln -s /dev/null /etc/berth/two.berth")
+    s.reload()
+    assert "two" not in s.run("berth", "list", "--all").out
+    for verb, rc in (("status", 3), ("exec", 125), ("shell", 125), ("top", 3), ("freeze", 3)):
+        result = s.run("berth", verb, "two", *(["true"] if verb == "exec" else []), check=False)
+        assert (result.rc, result.err) == (rc, "no container 'two', see berth list --all\n"), verb
+    s.run("rm", "/run/berth/two.berth")
 
 
 def test_top_knows_both_numbers_of_a_process(s: System) -> None:
