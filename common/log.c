@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "common/utf8.h"
+
 /* The kernel refuses records over 1024 bytes, prefix included (printk's LOG_LINE_MAX). */
 #define KMSG_RECORD_MAX 1000
 
@@ -82,9 +84,7 @@ int log_full(int level, int error, const char *format, ...) {
         vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
         /* One record is one line, whatever a hostile name in it holds. */
-        for (char *p = text; *p; p++)
-                if ((unsigned char) *p < ' ' || *p == 0x7f)
-                        *p = '?';
+        utf8_disarm(text, strlen(text));
 
         if (leads_to_journal || stderr_is_journal())
                 snprintf(prefix, sizeof(prefix), "<%d>", level);

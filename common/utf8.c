@@ -61,6 +61,23 @@ size_t utf8_valid_prefix(const char *s, size_t n) {
         return i;
 }
 
+static bool is_c1(unsigned char c) {
+        return c >= 0x80 && c < 0xa0;
+}
+
+void utf8_disarm(char *s, size_t n) {
+        for (size_t i = 0, length; i < n; i += length) {
+                unsigned char c = (unsigned char) s[i];
+
+                length = character_length((const unsigned char *) s + i, n - i);
+                if (length == 2 && c == 0xc2 && is_c1((unsigned char) s[i + 1]))
+                        s[i] = s[i + 1] = '?';
+                else if ((length == 1 && (c < ' ' || c == 0x7f) && c != '\t') || (length == 0 && is_c1(c)))
+                        s[i] = '?';
+                length = MAX(length, (size_t) 1);
+        }
+}
+
 size_t utf8_encode(uint32_t c, char ret[static 4]) {
         size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
 

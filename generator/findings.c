@@ -28,9 +28,7 @@ static bool known(const Findings *f, const Finding *finding) {
 }
 
 void findings_clean(char *s) {
-        for (char *c = s; *c; c++)
-                if ((unsigned char) *c < ' ' || *c == 0x7f)
-                        *c = '?';
+        utf8_disarm(s, strlen(s));
         for (size_t n = strlen(s), i; (i = utf8_valid_prefix(s, n)) < n;)
                 s[i] = '?';
 }

@@ -73,8 +73,12 @@ static void add_object(Report *r, const char *path, DiagLevel level, unsigned li
 
 /* Prints text that may hold anything on one line of a terminal. */
 static void print_clean(FILE *f, const char *s) {
-        for (; *s; s++)
-                fputc((unsigned char) *s < ' ' || *s == 0x7f ? '?' : *s, f);
+        _cleanup_free_ char *copy = strdup(s);
+
+        if (copy) {
+                utf8_disarm(copy, strlen(copy));
+                fputs(copy, f);
+        }
 }
 
 void report_add(Report *r, const char *path, DiagLevel level, unsigned line, unsigned column,

@@ -11,6 +11,7 @@
 #include "common/strv.h"
 #include "helper/container/copy.h"
 #include "helper/files/file-verbs.h"
+#include "helper/text/print.h"
 #include "helper/text/printable.h"
 #include "helper/verbs/verbs.h"
 
@@ -141,11 +142,7 @@ static int tell_match(Search *search, const char *path, uint64_t number, const c
         search->matches++;
         if (!search->array) {
                 printf("%s:%" PRIu64 ":", shown(path).text, number);
-                /* of whatever a hostile line has, only what a terminal does not obey */
-                for (size_t i = 0; i < n; i++)
-                        putchar(((unsigned char) line[i] < ' ' && line[i] != '\t') || line[i] == 0x7f
-                                                ? '?'
-                                                : line[i]);
+                print_disarmed(line, n);
                 putchar('\n');
                 return 0;
         }

@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "common/utf8.h"
+
 /* So many messages at once, and one more each REFILL_USEC: senders who have more wait. PID 1 is not to be kept busy. */
 #define TOKENS_MAX  50U
 #define REFILL_USEC 10000U
@@ -42,19 +44,6 @@ static bool is_number(const char *s, size_t n) {
         return true;
 }
 
-/* systemctl prints a status as it is. Control characters, those of C1 in UTF-8 too, become question marks. */
-static void make_harmless(char *s, size_t n) {
-        for (size_t i = 0; i < n; i++) {
-                unsigned char c = (unsigned char) s[i];
-
-                if (c == 0xc2 && i + 1 < n && (unsigned char) s[i + 1] >= 0x80 &&
-                    (unsigned char) s[i + 1] < 0xa0)
-                        s[i] = s[i + 1] = '?';
-                else if (c < ' ' || c == 0x7f)
-                        s[i] = '?';
-        }
-}
-
 /* sd_notify(3) has the names. */
 static bool keep_line(char *line, size_t n) {
         static const struct {
@@ -71,8 +60,8 @@ static bool keep_line(char *line, size_t n) {
 
                 if (n < k || memcmp(line, rows[i].name, k) != 0)
                         continue;
-                if (rows[i].kind == TEXT)
-                        make_harmless(line + k, n - k);
+                if (rows[i].kind == TEXT) /* systemctl prints a status as it is */
+                        utf8_disarm(line + k, n - k);
                 return rows[i].kind == TEXT || (rows[i].kind == ONE && n == k + 1 && line[k] == '1') ||
                        (rows[i].kind == NUMBER && is_number(line + k, n - k)) ||
                        (streq(rows[i].name, "WATCHDOG=") && n == k + 7 &&

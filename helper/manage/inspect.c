@@ -12,16 +12,23 @@
 
 static void print_words(const char *label, json_object *array) {
         status_label(label);
-        for (size_t i = 0; array && i < json_object_array_length(array); i++)
-                printf("%s%s", i > 0 ? " " : "",
-                       json_object_get_string(json_object_array_get_idx(array, i)));
+        for (size_t i = 0; array && i < json_object_array_length(array); i++) {
+                const char *word = json_object_get_string(json_object_array_get_idx(array, i));
+
+                fputs(i > 0 ? " " : "", stdout);
+                print_disarmed(word,
+                               strlen(word)); /* interfaces are called as root of the container likes */
+        }
         putchar('\n');
 }
 
 static void print_column(const char *label, json_object *array) {
         for (size_t i = 0; array && i < json_object_array_length(array); i++) {
+                const char *line = json_object_get_string(json_object_array_get_idx(array, i));
+
                 status_label(i == 0 ? label : "");
-                puts(json_object_get_string(json_object_array_get_idx(array, i)));
+                print_disarmed(line, strlen(line));
+                putchar('\n');
         }
 }
 

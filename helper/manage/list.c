@@ -49,11 +49,6 @@ static int add_row(const Entry *entry, const char *health, char ***cells) {
                 if (r < 0)
                         return r;
         }
-        /* A path may hold what a terminal would obey. */
-        for (char **cell = *cells; cell && *cell; cell++)
-                for (char *p = *cell; *p; p++)
-                        if ((unsigned char) *p < ' ' || *p == 0x7f)
-                                *p = '?';
         return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "helper/manage/call.h"
 #include "helper/manage/roster.h"
 #include "helper/manage/since.h"
+#include "helper/text/print.h"
 #include "helper/verbs/verbs.h"
 
 /* berth logs NAME: what the journal has of a container's unit, as journalctl -u finds it: its processes' lines, and what
@@ -120,13 +121,12 @@ static int find_invocation(sd_journal *journal, char ret[static SD_ID128_STRING_
         return r;
 }
 
-/* What a terminal would obey, or what forges the next line, is a question mark; so is what is no UTF-8. */
+/* Without what a terminal would obey, or what forges the next line; what is no UTF-8 is a question mark. */
 static void print_text(const char *s, size_t n) {
         while (n > 0) {
                 size_t valid = utf8_valid_prefix(s, n);
 
-                for (size_t i = 0; i < valid; i++)
-                        putchar(((unsigned char) s[i] < ' ' && s[i] != '\t') || s[i] == 0x7f ? '?' : s[i]);
+                print_disarmed(s, valid);
                 s += valid;
                 n -= valid;
                 if (n > 0) {

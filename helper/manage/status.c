@@ -197,7 +197,11 @@ void status_label(const char *label) {
         printf("%14s%s", label, *label ? ": " : "  ");
 }
 
-/* A manifest may put anything into a value, also what a terminal would obey. */
+static void put_line(const char *s) {
+        print_disarmed(s, strlen(s));
+        putchar('\n');
+}
+
 static void print_labels(json_object *object) {
         json_object *labels;
 
@@ -206,9 +210,7 @@ static void print_labels(json_object *object) {
         json_object_object_foreach(labels, key, value) {
                 status_label("Label");
                 printf("%s=", key);
-                for (const char *s = json_object_get_string(value); *s; s++)
-                        putchar((unsigned char) *s < ' ' || *s == 0x7f ? '?' : *s);
-                putchar('\n');
+                put_line(json_object_get_string(value));
         }
 }
 
@@ -327,8 +329,8 @@ static void print_row(size_t row, json_object *value) {
                 print_network(string);
                 break;
         case TEXT:
-        default:
-                puts(string);
+        default: /* what a manifest says, or the image: a user, a path */
+                put_line(string);
         }
 }
 
@@ -373,7 +375,9 @@ void status_print(json_object *object) {
 
                 for (size_t n; *s; s += n + (s[n] == '\n')) {
                         n = strcspn(s, "\n");
-                        printf("%14s| %.*s\n", "", (int) n, s);
+                        printf("%14s| ", "");
+                        print_disarmed(s, n);
+                        putchar('\n');
                 }
         }
 }

@@ -3,7 +3,10 @@
 
 #include <stdio.h>
 
+#include "common/utf8.h"
+
 #define COLUMNS_MAX 32
+#define PIECE_SIZE  1024
 
 void print_json(json_object *object) {
         puts(json_object_to_json_string_ext(object,
@@ -12,6 +15,23 @@ void print_json(json_object *object) {
 
 void json_add_string(json_object *object, const char *name, const char *s) {
         json_object_object_add(object, name, s ? json_object_new_string(s) : NULL);
+}
+
+void print_disarmed(const char *s, size_t n) {
+        char piece[PIECE_SIZE];
+
+        while (n > 0) {
+                size_t now = MIN(n, sizeof(piece));
+
+                /* not in the middle of a character */
+                while (now < n && now > PIECE_SIZE - 4 && ((unsigned char) s[now] & 0xc0) == 0x80)
+                        now--;
+                memcpy(piece, s, now);
+                utf8_disarm(piece, now);
+                fwrite(piece, 1, now, stdout);
+                s += now;
+                n -= now;
+        }
 }
 
 static Colour colour_nothing(size_t column _unused_, const char *cell _unused_) {
@@ -34,8 +54,9 @@ void print_table_coloured(char *const *cells, size_t columns,
                 bool last = column == columns - 1;
                 Colour c = colour(column, cells[i]);
 
-                printf("%s%s%s%*s", colour_begin(c), cells[i], colour_end(c),
-                       last ? 0 : (int) (width[column] - strlen(cells[i]) + 1), "");
+                fputs(colour_begin(c), stdout);
+                print_disarmed(cells[i], strlen(cells[i]));
+                printf("%s%*s", colour_end(c), last ? 0 : (int) (width[column] - strlen(cells[i]) + 1), "");
                 if (last)
                         putchar('\n');
         }

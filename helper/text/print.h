@@ -19,7 +19,10 @@ void print_json(json_object *object);
 /* Adds a member, a copy of s or null. */
 void json_add_string(json_object *object, const char *name, const char *s);
 
-/* Prints cells, a row after the other, in aligned columns. What stands in them has to be printable. */
+/* Prints n bytes of text of whatever origin to standard output, without what a terminal would obey (utf8_disarm()). */
+void print_disarmed(const char *s, size_t n);
+
+/* Prints cells, a row after the other, in aligned columns, each as print_disarmed() does. */
 void print_table(char *const *cells, size_t columns);
 
 /* The same in the colours that colour() says. */

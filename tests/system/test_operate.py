@@ -310,10 +310,13 @@ def messages(s: System, *options: str) -> list[str]:
 
 
 def test_logs(s: System) -> None:
+    # what some terminals obey, as a byte of ISO 6429 in UTF-8
+    s.sh("ln -s $(readlink -f /var/lib/berth/images/base) /var/tmp/od\u009bd")
     s.manifest("talk", """
         [Container]
-        Image=base
-        Exec=bash -c 'echo one; printf "a\\\\\\\\033[2Jb\\\\\\\\303\\\\\\\\244\\\\\\\\n"; printf "x\\\\\\\\377y\\\\\\\\n"; echo "<3>err" >&2; exec sleep 1000'
+        Image=/var/tmp/od\u009bd
+        Label=odd=\u009b2J
+        Exec=bash -c 'echo one; printf "a\\\\\\\\033[2Jb\\\\\\\\303\\\\\\\\244\\\\\\\\n"; printf "x\\\\\\\\377y\\\\\\\\n"; printf "c\\\\\\\\302\\\\\\\\2332J\\\\\\\\n"; echo "<3>err" >&2; exec sleep 1000'
         KillSignal=SIGKILL
         [Network]
         Mode=none
@@ -329,7 +332,9 @@ def test_logs(s: System) -> None:
     assert any(e["message"].startswith("Started talk.service") and e["pid"] == 1 for e in entries)
     assert [e["realtime_usec"] for e in entries] == sorted(e["realtime_usec"] for e in entries)
     text = s.run("berth", "logs", "talk").out
-    assert "]: a?[2Jbä\n" in text and "]: x?y\n" in text and "\x1b" not in text
+    assert "]: a?[2Jbä\n" in text and "]: x?y\n" in text and "]: c??2J\n" in text and "\x1b" not in text
+    said = s.run("berth", "status", "talk").out + s.run("berth", "inspect", "talk").out + s.run("berth", "list").out
+    assert said.count("/var/tmp/od??d") == 3 and said.count("odd=??2J") == 2 and "\x9b" not in said + text
     # the latest start alone
     s.restart("talk")
     s.wait_for(lambda: messages(s).count("err") == 2, "its lines again")

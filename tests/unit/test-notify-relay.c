@@ -31,7 +31,7 @@ static void passes_on_what_is_harmless_and_nothing_else(void **state _unused_) {
                 { BYTES("READY=1\0MAINPID=1"), "" },
                 { BYTES(""), "" },
                 { BYTES("\n\n\n"), "" },
-                { BYTES("STATUS=a\033[31mb\tc\x7f"), "STATUS=a?[31mb?c?" },
+                { BYTES("STATUS=a\033[31mb\tc\x7f"), "STATUS=a?[31mb\tc?" },
                 { BYTES("STATUS=\xc2\x9b"
                         "31m\xc3\xa9\xc2"),
                   "STATUS=??31m\xc3\xa9\xc2" },
