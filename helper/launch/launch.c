@@ -356,9 +356,7 @@ static int finish_service(Launch *launch) {
                 log_error_errno(r, "Cannot tell systemd that the container is ready: %m");
                 return EXIT_BERTH;
         }
-        if (launch->plan.init)
-                successor_register(launch);
-        return EXIT_DONE;
+        return launch->plan.init ? successor_become(launch) : EXIT_DONE;
 }
 
 static int wait_leader(const Launch *launch) {

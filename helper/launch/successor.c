@@ -13,21 +13,43 @@
 #include "helper/container/cgroup.h"
 #include "helper/container/enter.h"
 
+/* Who waits for the start, and systemd, which tells him, go first: on few processors this would keep them from it. */
+#define PAUSE_US 5000
+
+/* What a successor still needs of a launch that is over. */
+typedef struct Successor {
+        char name[NAME_LENGTH_MAX + 1];
+        int unit_fd;
+} Successor;
+
+/* Of the rest it lets go: above all of the lock of the layer, and of the end of the pipe by which a leader sees that the
+ * launcher has died. */
+static Successor succeed(Launch *launch) {
+        Successor successor = { .unit_fd = TAKE_FD(launch->cgroup_fd) };
+
+        snprintf(successor.name, sizeof(successor.name), "%s", launch->plan.name);
+        prepare_done(launch);
+        *launch = prepare_empty();
+        return successor;
+}
+
 /* Beside the execs' guards: as long as it is in the unit's own control group, that one's children cannot be given
- * controllers (cgroups(7), no internal processes). */
-static _Noreturn void tell_machined(const char *name, int unit_fd) {
-        const char *argv[] = { "berth-manage", "machine-register", name, NULL };
-        int guard_fd = cgroup_make(unit_fd, ENTER_GUARD);
+ * controllers (cgroups(7), no internal processes). Returns what to exit with if there is no telling. */
+static int tell_machined(const Successor *successor) {
+        const char *argv[] = { "berth-manage", "machine-register", successor->name, NULL };
+        int guard_fd = cgroup_make(successor->unit_fd, ENTER_GUARD);
 
         if (guard_fd >= 0)
                 (void) write_string_at(guard_fd, "cgroup.procs", "0");
+        (void) usleep(PAUSE_US);
         execv(BERTH_LIBEXECDIR "/berth-manage", (char *const *) (uintptr_t) argv);
-        _exit(EXIT_BERTH);
+        return EXIT_BERTH;
 }
 
-void successor_register(Launch *launch) {
-        if (fork() == 0)
-                tell_machined(launch->plan.name, launch->cgroup_fd);
+int successor_become(Launch *launch) {
+        const Successor successor = succeed(launch);
+
+        return tell_machined(&successor);
 }
 
 static bool hears(int fd, char word) {
@@ -40,16 +62,14 @@ static bool hears(int fd, char word) {
         return n == 1 && byte == word;
 }
 
-static _Noreturn void succeed(Launch *launch, int words_fd) {
-        int unit_fd = TAKE_FD(launch->cgroup_fd), leader_fd = TAKE_FD(launch->pidfd);
-        char name[NAME_LENGTH_MAX + 1];
+static _Noreturn void wait_and_tell(Launch *launch, int words_fd) {
+        int leader_fd = TAKE_FD(launch->pidfd);
+        const Successor successor = succeed(launch);
 
-        snprintf(name, sizeof(name), "%s", launch->plan.name);
-        prepare_done(launch); /* above all the end of the pipe by which the leader sees that the launcher has died */
         if (!hears(words_fd, 'M'))
                 _exit(EXIT_DONE); /* the leader has not heard it either, and ends by itself */
         if (hears(words_fd, 'R'))
-                tell_machined(name, unit_fd);
+                _exit(tell_machined(&successor));
         (void) pidfd_send_signal(leader_fd, SIGKILL, NULL, 0);
         _exit(EXIT_BERTH);
 }
@@ -64,7 +84,7 @@ int successor_begin(Launch *launch, int *ret_fd) {
         r = pid < 0 ? -errno : 0;
         if (pid == 0) {
                 close_fd(words[1]);
-                succeed(launch, words[0]);
+                wait_and_tell(launch, words[0]);
         }
         close_fd(words[0]);
         if (r < 0) {

@@ -4,11 +4,12 @@
 #include "helper/launch/prepare.h"
 
 /* The process that a launch leaves behind for a moment: it tells machined of the container, as the start waits for no
- * bus. A command that is the leader itself does not see its launcher die, as an init does: then the successor is made
- * before the command runs, and sees it. */
+ * bus. That is the launcher itself, which is nobody to systemd any more: a process less to make, and none whose end
+ * systemd has to look at while somebody waits for its word of the start. A command that is the leader itself does not see
+ * its launcher die, as an init does: then the successor is made before the command runs, and sees it. */
 
-/* Forks one that has nothing left to do but that. */
-void successor_register(Launch *launch);
+/* When nothing else is left to do: frees launch. Returns what to exit with if there is no telling, and else does not. */
+int successor_become(Launch *launch);
 
 /* Forks one that waits for the launcher's words, written to *ret_fd. Logs. */
 int successor_begin(Launch *launch, int *ret_fd);
