@@ -2,7 +2,7 @@
 
 /* The least that the kernel asks for a launch, or for an exec: what no tool can go below. One process makes namespaces
  * and mounts with the fewest calls, starts the payload, reaps it, and takes away what it made; nothing is checked,
- * protected or written down. Prints a line for each round: wall time and processor time in microseconds.
+ * protected or written down. Prints a line for each round, but with -w: wall time and processor time in microseconds.
  *
  *   floor [OPTION...] ROOT PROGRAM            a launch: PROGRAM of the root directory ROOT, as PID 1
  *     -n ROUNDS   how often (1)
@@ -15,7 +15,9 @@
  *                 two control groups, an empty keyring, a host name, few capabilities and the very filter of system calls;
  *                 still nothing is looked at, checked or written down. To be started anew for each launch, as any tool is:
  *                 "turns CGROUP ROUNDS floor -w ..."
- *   floor [OPTION...] -e PID PROGRAM          an exec: PROGRAM in the container whose leader is PID */
+ *   floor [OPTION...] -e PID PROGRAM          an exec: PROGRAM in the container whose leader is PID
+ *     -w          with what a command of Berth's exec has: a control group of its own, taken away after it, a session, an
+ *                 empty keyring, few capabilities and the filter; also to be started anew each time */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -428,23 +430,39 @@ static void launch(Floor *floor) {
         }
 }
 
-/* A process joins, and starts the payload, as the pid namespace holds only for children. */
-static void join(Floor *floor) {
-        int pidfd;
+/* Joins, and starts the payload, as the pid namespace holds only for children. */
+static void join(const Floor *floor) {
+        int pidfd = pidfd_open(floor->leader, 0);
         pid_t pid;
 
+        check(pidfd >= 0, "pidfd_open");
+        check(setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+                                           CLONE_NEWCGROUP | CLONE_NEWNET) >= 0,
+              "setns");
+        pid = start(floor, 0, &pidfd);
+        if (pid == 0 && floor->walls) {
+                check(setsid() >= 0 && syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0, "walls");
+                check(setgroups(0, NULL) >= 0 && setresgid(0, 0, 0) >= 0 && setresuid(0, 0, 0) >= 0,
+                      "setresuid");
+                confine();
+        }
+        if (pid == 0)
+                execute(floor);
+        reap(pid);
+}
+
+/* As who has joined does not come back, in a process of its own, unless it is started anew anyway. */
+static void join_once(const Floor *floor) {
+        pid_t pid;
+
+        if (floor->walls) {
+                join(floor);
+                return;
+        }
         pid = fork();
         check(pid >= 0, "fork");
         if (pid == 0) {
-                pidfd = pidfd_open(floor->leader, 0);
-                check(pidfd >= 0, "pidfd_open");
-                check(setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-                                                   CLONE_NEWCGROUP | CLONE_NEWNET) >= 0,
-                      "setns");
-                pid = start(floor, 0, &pidfd);
-                if (pid == 0)
-                        execute(floor);
-                reap(pid);
+                join(floor);
                 _exit(0);
         }
         reap(pid);
@@ -452,24 +470,28 @@ static void join(Floor *floor) {
 
 /* Berth has the container's processes in a group of their own, below the unit's. */
 static void one_round(Floor *floor) {
-        char group[4096], payload[4096 + 16];
+        bool below = floor->walls && floor->leader == 0;
+        int groups_fd = -EBADF;
 
         floor->cgroup_fd = -1;
         if (floor->cgroup) {
-                snprintf(group, sizeof(group), "%s/floor", floor->cgroup);
-                snprintf(payload, sizeof(payload), "%s%s", group, floor->walls ? "/payload" : "");
-                check(mkdir(group, 0755) >= 0, group);
-                check(!floor->walls || mkdir(payload, 0755) >= 0, payload);
-                floor->cgroup_fd = open(payload, O_RDONLY | O_DIRECTORY);
+                groups_fd = open(floor->cgroup, O_RDONLY | O_DIRECTORY);
+                check(mkdirat(groups_fd, "floor", 0755) >= 0 &&
+                                      (!below || mkdirat(groups_fd, "floor/payload", 0755) >= 0),
+                      floor->cgroup);
+                floor->cgroup_fd =
+                                openat(groups_fd, below ? "floor/payload" : "floor", O_RDONLY | O_DIRECTORY);
         }
         if (floor->leader > 0)
-                join(floor);
+                join_once(floor);
         else
                 launch(floor);
         if (floor->cgroup) {
                 close(floor->cgroup_fd);
-                check(!floor->walls || rmdir(payload) >= 0, payload);
-                check(rmdir(group) >= 0, group);
+                check((!below || unlinkat(groups_fd, "floor/payload", AT_REMOVEDIR) >= 0) &&
+                                      unlinkat(groups_fd, "floor", AT_REMOVEDIR) >= 0,
+                      floor->cgroup);
+                close(groups_fd);
         }
 }
 
@@ -516,6 +538,8 @@ int main(int argc, char *argv[]) {
                 double wall_before = wall(), processor_before = processor();
 
                 one_round(&floor);
+                if (floor.walls)
+                        continue; /* its own start is part of it: who starts it takes the time */
                 printf("%.0f %.0f\n", wall() - wall_before, processor() - processor_before);
         }
         return 0;

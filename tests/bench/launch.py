@@ -279,6 +279,7 @@ class Bench:
 
     def execs(self, leader):
         commands = {"floor": [f"{TOOLS}/floor", "-e", leader, "/bin/true"],
+                    "walls": [f"{TOOLS}/floor", "-w", "-g", self.group("walls"), "-e", leader, "/bin/true"],
                     "berth": ["/usr/bin/berth", "exec", "bench", "--", "/bin/true"],
                     "nsenter": ["/usr/bin/nsenter", "-t", str(leader), "-a", "/bin/true"]}
         for name in ("crun", "runc"):
