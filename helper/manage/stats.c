@@ -44,6 +44,7 @@ static int add_container(json_object *round, const Item *item) {
                 return log_oom();
         json_add_string(object, "name", item->state.name);
         usage_add(object, unit_fd);
+        usage_add_scopes(object, &item->state);
         json_object_object_add(round, item->state.name, object);
         return 0;
 }
@@ -83,20 +84,46 @@ static int collect(const Call *call, json_object *round) {
         return -1;
 }
 
+static void add_percent(json_object *object, json_object *before, uint64_t elapsed_usec) {
+        uint64_t used, used_before, permille;
+        char text[32];
+
+        if (!usage_get(object, "cpu_usec", &used) || !usage_get(before, "cpu_usec", &used_before) ||
+            used < used_before || elapsed_usec == 0)
+                return;
+        permille = (used - used_before) * 1000 / elapsed_usec;
+        snprintf(text, sizeof(text), "%" PRIu64 ".%" PRIu64, permille / 10, permille % 10);
+        json_object_object_add(object, "cpu_percent", json_object_new_double_s(strtod(text, NULL), text));
+}
+
+static const char *name_of(json_object *object, const char *key) {
+        json_object *name;
+
+        (void) json_object_object_get_ex(object, key, &name);
+        return json_object_get_string(name);
+}
+
+/* Its scope of that number, as borrowed; NULL behind the last. */
+static json_object *scope_of(json_object *object, size_t i) {
+        json_object *scopes;
+
+        return json_object_object_get_ex(object, "scopes", &scopes) && i < json_object_array_length(scopes)
+                               ? json_object_array_get_idx(scopes, i)
+                               : NULL;
+}
+
 /* Adds cpu_percent, of one processor, where there was a round before. */
 static void compare(const Stats *stats, json_object *round, uint64_t elapsed_usec) {
         json_object_object_foreach(round, name, object) {
-                uint64_t used, used_before;
-                json_object *before;
+                json_object *before, *scope, *scope_before;
 
-                if (!stats->before || !json_object_object_get_ex(stats->before, name, &before) ||
-                    !usage_get(object, "cpu_usec", &used) || !usage_get(before, "cpu_usec", &used_before) ||
-                    used < used_before || elapsed_usec == 0)
+                if (!stats->before || !json_object_object_get_ex(stats->before, name, &before))
                         continue;
-                json_object_object_add(object, "cpu_percent",
-                                       json_object_new_double((double) (int64_t) ((used - used_before) *
-                                                                                  1000 / elapsed_usec) /
-                                                              10));
+                add_percent(object, before, elapsed_usec);
+                for (size_t i = 0; (scope = scope_of(object, i)); i++)
+                        for (size_t k = 0; (scope_before = scope_of(before, k)); k++)
+                                if (streq(name_of(scope, "unit"), name_of(scope_before, "unit")))
+                                        add_percent(scope, scope_before, elapsed_usec);
         }
 }
 
@@ -138,13 +165,11 @@ static int add_pressure(char ***cells, json_object *object) {
         return strv_append(cells, text);
 }
 
-static int add_row(char ***cells, json_object *object, bool watch) {
-        json_object *name;
+static int add_row(char ***cells, const char *name, json_object *object, bool watch) {
         uint64_t tasks;
         int r;
 
-        (void) json_object_object_get_ex(object, "name", &name);
-        r = strv_append(cells, json_object_get_string(name));
+        r = strv_append(cells, name);
         if (r >= 0)
                 r = add_cpu(cells, object, watch);
         if (r >= 0)
@@ -163,6 +188,17 @@ static int add_row(char ***cells, json_object *object, bool watch) {
         return r < 0 ? r : add_pressure(cells, object);
 }
 
+/* The container's own, and below it those of its scopes. */
+static int add_rows(char ***cells, json_object *object, bool watch) {
+        json_object *scope;
+        int r;
+
+        r = add_row(cells, name_of(object, "name"), object, watch);
+        for (size_t i = 0; r >= 0 && (scope = scope_of(object, i)); i++)
+                r = add_row(cells, name_of(scope, "unit"), scope, watch);
+        return r;
+}
+
 static int print_round(const Call *call, json_object *round) {
         static const char *const headings[COLUMNS] = { "NAME",  "CPU",  "MEMORY", "PEAK",    "MAX",
                                                        "TASKS", "READ", "WRITE",  "PRESSURE" };
@@ -174,7 +210,7 @@ static int print_round(const Call *call, json_object *round) {
                         return log_oom();
         json_object_object_foreach(round, name, object) {
                 (void) name;
-                if (add_row(&cells, object, watch) < 0)
+                if (add_rows(&cells, object, watch) < 0)
                         return log_oom();
         }
         if (watch && isatty(STDOUT_FILENO) == 1)

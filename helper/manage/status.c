@@ -76,6 +76,7 @@ static void add_state(json_object *object, const Item *item) {
         add_string(object, "cgroup", state->cgroup);
         if (unit_fd >= 0)
                 usage_add(object, unit_fd);
+        usage_add_scopes(object, state);
 }
 
 /* Before the first check the timer tells that there will be one. */
@@ -345,14 +346,54 @@ static void print_list(json_object *object, const char *key, const char *label) 
         putchar('\n');
 }
 
+static void print_figures(json_object *object) {
+        static const struct {
+                const char *key, *text;
+        } figures[] = { { "memory_bytes", "memory" },
+                        { "memory_peak_bytes", "peak" },
+                        { "memory_max_bytes", "max" } };
+        char text[32];
+        uint64_t n;
+
+        if (usage_get(object, "cpu_usec", &n))
+                printf(", CPU %" PRIu64 ".%03" PRIu64 "s", n / 1000000, n / 1000 % 1000);
+        for (size_t i = 0; i < ARRAY_LEN(figures); i++)
+                if (usage_get(object, figures[i].key, &n)) {
+                        format_bytes(n, text);
+                        printf(", %s %s", figures[i].text, text);
+                }
+        if (usage_get(object, "tasks", &n))
+                printf(", tasks %" PRIu64, n);
+        if (usage_get(object, "oom_kills", &n) && n > 0)
+                printf(", OOM kills %" PRIu64, n);
+}
+
+static void print_scopes(json_object *object) {
+        json_object *scopes, *unit;
+
+        if (!json_object_object_get_ex(object, "scopes", &scopes))
+                return;
+        for (size_t i = 0; i < json_object_array_length(scopes); i++) {
+                json_object *scope = json_object_array_get_idx(scopes, i);
+
+                (void) json_object_object_get_ex(scope, "unit", &unit);
+                status_label(i == 0 ? "Scopes" : "");
+                printf("%s", json_object_get_string(unit));
+                print_figures(scope);
+                putchar('\n');
+        }
+}
+
 static void print_pressure(json_object *object) {
+        const char *separator = "";
         json_object *pressure;
 
         if (!json_object_object_get_ex(object, "pressure", &pressure))
                 return;
         status_label("Pressure");
         json_object_object_foreach(pressure, key, value) {
-                printf("%s %s%% ", key, json_object_get_string(value));
+                printf("%s%s %s%%", separator, key, json_object_get_string(value));
+                separator = " ";
         }
         putchar('\n');
 }
@@ -369,6 +410,7 @@ void status_print(json_object *object) {
         print_list(object, "sockets", "Sockets");
         print_pressure(object);
         print_list(object, "limits_hit", "Limits hit");
+        print_scopes(object);
         print_labels(object);
         if (json_object_object_get_ex(object, "health_output", &output)) {
                 const char *s = json_object_get_string(output);

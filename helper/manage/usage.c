@@ -7,6 +7,8 @@
 #include "common/directory.h"
 #include "common/fs.h"
 #include "common/parse.h"
+#include "helper/container/scopes.h"
+#include "helper/text/print.h"
 
 #define FILE_MAX 1048576 /* io.stat has a line for each device */
 
@@ -128,6 +130,36 @@ void usage_add(json_object *object, int cgroup_fd) {
                 add_number(object, "tasks_refused", refused_below(cgroup_fd));
         add_io(object, cgroup_fd);
         add_pressure(object, cgroup_fd);
+}
+
+static int add_scope(int cgroup_fd, const char *unit, void *userdata) {
+        json_object *array = userdata, *object = json_object_new_object();
+
+        if (!object || json_object_array_add(array, object) < 0)
+                return -ENOMEM;
+        json_add_string(object, "unit", unit);
+        usage_add(object, cgroup_fd);
+        return 0;
+}
+
+static int by_unit(const void *a, const void *b) {
+        json_object *const *x = a, *const *y = b, *x_unit, *y_unit;
+
+        (void) json_object_object_get_ex(*x, "unit", &x_unit);
+        (void) json_object_object_get_ex(*y, "unit", &y_unit);
+        return strcmp(json_object_get_string(x_unit), json_object_get_string(y_unit));
+}
+
+void usage_add_scopes(json_object *object, const State *state) {
+        _cleanup_json_ json_object *array = json_object_new_array();
+
+        if (!array)
+                return;
+        (void) scopes_for_each(state, add_scope, array);
+        if (json_object_array_length(array) == 0)
+                return;
+        json_object_array_sort(array, by_unit);
+        json_object_object_add(object, "scopes", TAKE_PTR(array));
 }
 
 bool usage_get(json_object *object, const char *name, uint64_t *ret) {

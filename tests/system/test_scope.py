@@ -320,8 +320,22 @@ def test_freezing_freezes_it_too(s: Machine) -> None:
     no_scope(s)
 
 
-def test_top_and_kill_find_what_is_in_it(s: Machine) -> None:
+def test_who_looks_at_the_container_finds_it(s: Machine) -> None:
+    for verb in ("status", "stats"):
+        assert "scopes" not in s.run("berth", verb, "one", "--json").out
     process = start(s, "sleep 4360")
+    scope = one_scope(s)
+    (stats,) = s.run("berth", "stats", "one", "--json").json()
+    status = s.run("berth", "status", "one", "--json").json()
+    for told in (stats, status):
+        (figures,) = told["scopes"]
+        assert figures["unit"] == scope
+        group = f"{SLICE}/{scope}"
+        assert 0 < figures["cpu_usec"] <= int(re.findall(r"usage_usec (\d+)", s.read(f"{group}/cpu.stat"))[0])
+        for member, file in (("memory_bytes", "memory.current"), ("tasks", "pids.current"), ("io_read_bytes", "io.stat")):
+            assert (member in figures) == s.exists(f"{group}/{file}"), member
+    assert [line.split()[0] for line in s.run("berth", "stats", "--no-legend").lines] == ["one", scope]
+    assert re.search(rf"^ +Scopes: {re.escape(scope)}, CPU \d+\.\d{{3}}s", s.run("berth", "status", "one").out, re.MULTILINE)
     rows = s.run("berth", "top", "one", "--json").json()
     found = [row for row in rows if row["command"] == "sleep 4360"]
     assert len(found) == 2 and not [row for row in rows if "berth" in row["command"] and "init" not in row["command"]], rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from harness.qemu import Guest
@@ -116,5 +118,8 @@ def test_what_was_asked_for_is_what_the_kernel_has(w: Guest) -> None:
     assert found == {"memory.max": "67108864", "memory.high": "50331648", "memory.low": "1048576", "memory.swap.max": "8388608", "memory.oom.group": "1",
                      "pids.max": "21", "cpu.max": "6250 50000", "cpu.weight": "7", "cpu.idle": "0",
                      "io.max": "254:0 rbps=5000000 wbps=max riops=max wiops=100"}
+    (figures,) = w.run("berth", "stats", "one", "--json").json()[0]["scopes"]
+    assert (figures["memory_max_bytes"], figures["tasks_max"], figures["tasks"]) == (67108864, 21, 2) and figures["memory_bytes"] > 0, figures
+    assert re.search(r"^ +Scopes: berth-exec-one-\w+\.scope, CPU [0-9.]+s, memory \S+, peak \S+, max 64.0M, tasks 2$", w.run("berth", "status", "one").out, re.MULTILINE)
     w.stop("one")
     no_scope(w)
