@@ -277,11 +277,11 @@ static int build_dropin(Boot *b, Text *text) {
         text_addf(text, "PartOf=%s.service\nWants=%s.service\nRequiresMountsFor=", b->m->name, b->m->name);
         unit_word(text, path, UNIT_SPECIFIERS);
         text_add(text, "\n");
-        r = pass_section(&pass, "Unit");
+        r = pass_section(&pass, "Unit", NULL);
         if (r < 0)
                 return r;
         unit_section(text, "Service");
-        r = pass_section(&pass, "Service");
+        r = pass_section(&pass, "Service", NULL);
         if (r >= 0)
                 directives_add(b->m, text);
         return r;

@@ -114,7 +114,7 @@ static int build_passed(Build *b, const char *section, const char *suffix, const
         r = pass_head(&pass, description);
         if (r >= 0) {
                 unit_section(&text, section);
-                r = pass_section(&pass, section);
+                r = pass_section(&pass, section, NULL);
         }
         if (r < 0) {
                 free(name);

@@ -85,21 +85,45 @@ static int pass_references(Pass *p, const char *directive, const char *value, co
         return r < 0 ? r : unit_line(p->text, directive, text);
 }
 
-/* Is a directive of [Unit] emptied from there on? systemd takes an empty assignment of dependencies for none at all
- * (systemd.unit(5)), so that here what it empties is left out. */
-static bool emptied(const Pass *p, const char *directive, unsigned from) {
+/* Is a directive emptied from there on? */
+static bool emptied(const Pass *p, const char *section, const char *directive, unsigned from) {
         size_t n = strlen(directive);
         StoreValue v;
 
-        if (!policy_references(directive) && !streq(directive, "RequiresMountsFor"))
-                return false;
-        for (; store_get(p->m->store, "Unit", "*", from, &v); from++)
+        for (; store_get(p->m->store, section, "*", from, &v); from++)
                 if (strncmp(v.text, directive, n) == 0 && v.text[n] == '=' && v.text[n + 1] == '\0')
                         return true;
         return false;
 }
 
-int pass_section(Pass *p, const char *section) {
+/* systemd takes an empty assignment of dependencies for none at all (systemd.unit(5)), so that here what it empties is
+ * left out. */
+static bool emptied_here(const Pass *p, const char *directive, unsigned from) {
+        return (policy_references(directive) || streq(directive, "RequiresMountsFor")) &&
+               emptied(p, "Unit", directive, from);
+}
+
+/* r as unit_line() has it. 0 or -ENOMEM. */
+static int complain(Pass *p, const char *directive, int r, const StoreValue *at) {
+        if (r < 0 && r != -ENOMEM)
+                diag_error(&p->m->diags, at->line, at->column,
+                           "%s= makes a line that systemd does not read; shorten it", directive);
+        return r == -ENOMEM ? r : 0;
+}
+
+int pass_commands(Pass *p, const char *directive) {
+        size_t n = strlen(directive);
+        StoreValue v;
+        int r = 0;
+
+        for (unsigned i = 0; r >= 0 && store_get(p->m->store, "Service", "*", i, &v); i++)
+                if (strncmp(v.text, directive, n) == 0 && v.text[n] == '=' &&
+                    !emptied(p, "Service", directive, i))
+                        r = complain(p, directive, unit_line(p->text, directive, v.text + n + 1), &v);
+        return r;
+}
+
+int pass_section(Pass *p, const char *section, const char *but) {
         StoreValue v;
 
         for (unsigned i = 0; store_get(p->m->store, section, "*", i, &v); i++) {
@@ -109,7 +133,8 @@ int pass_section(Pass *p, const char *section) {
 
                 if (!directive)
                         return -ENOMEM;
-                if (streq(section, "Unit") && emptied(p, directive, i))
+                if ((but && streq(directive, but)) ||
+                    (streq(section, "Unit") && emptied_here(p, directive, i)))
                         continue;
                 /* Newer than 252, which warns of it at every reload; the link is what counts. */
                 if (streq(section, "Install") && streq(directive, "UpheldBy"))
@@ -118,13 +143,9 @@ int pass_section(Pass *p, const char *section) {
                         r = pass_references(p, directive, v.text + n + 1, &v);
                 else
                         r = unit_line(p->text, directive, v.text + n + 1);
-                if (r == -ENOMEM)
-                        return r;
+                r = complain(p, directive, r, &v);
                 if (r < 0)
-                        diag_error(&p->m->diags, v.line, v.column,
-                                   "%s= makes a line that systemd does not read; "
-                                   "shorten it",
-                                   directive);
+                        return r;
         }
         return 0;
 }

@@ -18,8 +18,12 @@ typedef struct Pass { /* borrows; what is wrong goes to m->diags */
  * said of it; NULL: none. 0 or -ENOMEM. */
 int pass_head(Pass *p, const char *description);
 
-/* Adds the directives of a section as the manifest has them. 0 or -ENOMEM. */
-int pass_section(Pass *p, const char *section);
+/* Adds the directives of a section as the manifest has them, but of one name; NULL: all. 0 or -ENOMEM. */
+int pass_section(Pass *p, const char *section, const char *but);
+
+/* Adds those of one directive of [Service] alone, but what an empty one takes back: behind a command of ours, which it
+ * must not take back as well. 0 or -ENOMEM. */
+int pass_commands(Pass *p, const char *directive);
 
 /* Does the manifest exist that name, in which specifiers may stand behind "@", will come to? 1, 0 or -ENOMEM. */
 int pass_manifest_exists(const Pass *p, const char *name);

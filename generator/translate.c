@@ -15,7 +15,8 @@
 #include "generator/unit.h"
 #include "generator/words.h"
 
-#define PROGRAM BERTH_BINDIR "/berth"
+#define PROGRAM   BERTH_BINDIR "/berth"
+#define STOP_POST "ExecStopPost"
 
 typedef struct Translation {
         Manifest *m;
@@ -118,7 +119,7 @@ static int add_unit_section(Translation *t) {
         if (r < 0)
                 return r;
         further_dependencies(t->further, t->m, &t->text);
-        return pass_section(&t->pass, "Unit");
+        return pass_section(&t->pass, "Unit", NULL);
 }
 
 static int add_service_section(Translation *t) {
@@ -145,7 +146,7 @@ static int add_service_section(Translation *t) {
         if (manifest_directive(t->m, "Service", "SyslogIdentifier", &v) < 0)
                 pass_name(&t->text, t->m, "SyslogIdentifier=", "\n");
         further_service(t->further, t->m, &t->text);
-        r = pass_section(&t->pass, "Service");
+        r = pass_section(&t->pass, "Service", STOP_POST);
         if (r < 0)
                 return r;
         directives_add(t->m, &t->text);
@@ -165,9 +166,11 @@ static void add_reload(Translation *t, const Text *reload, const Text *errors) {
         text_add(&t->text, "\n");
 }
 
-/* The commands, last: nothing that a manifest passes on comes behind them. launch and reload are what to run if all
- * is well; they were built before, since that can find errors itself. */
-static int add_commands(Translation *t, const Text *launch, const Text *reload, const Text *cleanup) {
+/* The commands, last: nothing that a manifest passes on comes behind them but its own ExecStopPost=, of which one that
+ * fails keeps systemd from running the next. launch, reload and theirs are what to run if all is well; they were built
+ * before, since that can find errors itself. */
+static int add_commands(Translation *t, const Text *launch, const Text *reload, const Text *cleanup,
+                        const Text *own) {
         _cleanup_text_ Text line = { 0 };
         int r;
 
@@ -185,9 +188,12 @@ static int add_commands(Translation *t, const Text *launch, const Text *reload, 
         }
         text_add(&t->text, "\n");
         add_reload(t, reload, t->m->diags.errors > 0 ? &line : NULL);
-        text_add(&t->text, "ExecStopPost=:" PROGRAM " cleanup");
+        /* A hook that fails, which cleanup exits with, is none of theirs. */
+        text_addf(&t->text, STOP_POST "=%s:" PROGRAM " cleanup",
+                  store_count(t->m->store, "Hooks", "Error") > 0 ? "-" : "");
         text_add_bytes(&t->text, cleanup->data, cleanup->size);
         text_add(&t->text, "\n");
+        text_add_bytes(&t->text, own->data, own->size);
         return 0;
 }
 
@@ -195,7 +201,7 @@ static int add_install_section(Translation *t) {
         if (store_count(t->m->store, "Install", "*") <= 0)
                 return 0;
         unit_section(&t->text, "Install");
-        return pass_section(&t->pass, "Install");
+        return pass_section(&t->pass, "Install", NULL);
 }
 
 static void translation_done(Translation *t) {
@@ -205,7 +211,7 @@ static void translation_done(Translation *t) {
 int translate(Manifest *m, const World *world, Service *ret) {
         _cleanup_(translation_done) Translation t = { .m = m };
         _cleanup_(service_done) Service service = { 0 };
-        _cleanup_text_ Text launch = { 0 }, reload = { 0 }, cleanup = { 0 };
+        _cleanup_text_ Text launch = { 0 }, reload = { 0 }, cleanup = { 0 }, own = { 0 };
         const char *other;
         StoreValue template;
         int r;
@@ -236,12 +242,14 @@ int translate(Manifest *m, const World *world, Service *ret) {
         if (r >= 0)
                 r = command_cleanup(m, &cleanup);
         if (r >= 0)
+                r = pass_commands(&(Pass){ m, world, &own }, STOP_POST);
+        if (r >= 0)
                 r = install_build(m, world, service.unit, &service.further, &service.links);
         diags_sort(&m->diags);
         if (r >= 0 && boot_doubtful(m))
                 r = boot_keep(m, world, service.unit, &service.further);
         if (r >= 0)
-                r = add_commands(&t, &launch, &reload, &cleanup);
+                r = add_commands(&t, &launch, &reload, &cleanup, &own);
         if (r >= 0)
                 r = add_install_section(&t);
         if (r < 0)

@@ -49,7 +49,7 @@ def expand(word, unit):
 
 def commands(unit, name):
     for line in unit.read_bytes().splitlines():
-        match = re.match(rb"(ExecStart|ExecReload|ExecStopPost)=:/usr/bin/berth (.*)", line)
+        match = re.match(rb"(ExecStart|ExecReload|ExecStopPost)=-?:/usr/bin/berth (.*)", line)
         if match:
             yield match.group(1).decode(), [expand(word, name) for word in words(match.group(2))]
 

@@ -221,14 +221,16 @@ static void a_bad_manifest_keeps_all_but_its_command(void **state _unused_) {
         assert_int_equal(c.s.links.n, 1);
 }
 
-static void our_cleanup_comes_behind_all_that_is_passed_on(void **state _unused_) {
+static void nothing_that_is_passed_on_takes_our_cleanup_back(void **state _unused_) {
         _cleanup_case_ Case c = { 0 };
-        const char *reset;
+        const char *cleanup;
 
-        build(&c, "web", IMAGE "[Service]\nExecStopPost=/bin/a\nExecStopPost=\n");
-        reset = strstr(c.s.text, "\nExecStopPost=\n");
-        assert_non_null(reset);
-        assert_non_null(strstr(reset, "\nExecStopPost=:" BERTH_BINDIR "/berth cleanup"));
+        build(&c, "web", IMAGE "[Service]\nExecStopPost=/bin/a\nExecStopPost=\nExecStopPost=/bin/b\n");
+        assert_null(strstr(c.s.text, "\nExecStopPost=\n"));
+        assert_null(strstr(c.s.text, "/bin/a"));
+        cleanup = strstr(c.s.text, "\nExecStopPost=:" BERTH_BINDIR "/berth cleanup");
+        assert_non_null(cleanup);
+        assert_non_null(strstr(cleanup, "\nExecStopPost=/bin/b\n"));
 }
 
 static void many_errors_are_cut_and_counted(void **state _unused_) {
@@ -380,7 +382,7 @@ static void what_stands_against_others_is_refused_with_its_line(void **state _un
 RUN(TEST(the_unit_of_a_plain_manifest_is_the_one_of_the_design), TEST(keys_become_lines),
     TEST(a_default_that_the_manifest_sets_does_not_stand_twice),
     TEST(keys_become_options_in_the_order_of_the_contract), TEST(a_template_has_its_instance),
-    TEST(a_bad_manifest_keeps_all_but_its_command), TEST(our_cleanup_comes_behind_all_that_is_passed_on),
+    TEST(a_bad_manifest_keeps_all_but_its_command), TEST(nothing_that_is_passed_on_takes_our_cleanup_back),
     TEST(many_errors_are_cut_and_counted), TEST(words_longer_than_the_kernel_takes_are_told_with_their_line),
     TEST(a_command_longer_than_systemd_reads_is_told_with_its_line), TEST(install_becomes_links),
     TEST(what_stands_against_others_is_refused_with_its_line))
