@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/container/bus.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 #include "common/strv.h"
@@ -53,6 +54,9 @@ void unit_status_done(UnitStatus *status) {
         free(status->result);
         free(status->source);
         strv_free(status->command);
+        for (size_t i = 0; i < status->n_failed; i++)
+                strv_free(status->failed[i].words);
+        free(status->failed);
         *status = (UnitStatus){};
 }
 
@@ -73,25 +77,58 @@ static bool ran_out_of_time(const Times *times) {
                to - from >= limit;
 }
 
-/* The words of the first line of a(sasbttttuii). */
-static int read_command(sd_bus_message *reply, char ***ret) {
+static void failed_done(FailedCommand *failed) {
+        strv_free(failed->words);
+}
+#define _cleanup_failed_ _cleanup_(failed_done)
+
+static int add_failed(UnitStatus *status, FailedCommand *failed) {
+        FailedCommand *grown = reallocarray(status->failed, status->n_failed + 1, sizeof(FailedCommand));
+
+        if (!grown)
+                return -ENOMEM;
+        status->failed = grown;
+        status->failed[status->n_failed++] = *failed;
+        *failed = (FailedCommand){};
+        return 0;
+}
+
+/* One of a(sasbttttuii), org.freedesktop.systemd1(5): path, words, whether failure is ignored, begin and end by both
+ * clocks, pid, how it ended. */
+static int read_command(sd_bus_message *reply, const char *directive, UnitStatus *status) {
+        _cleanup_failed_ FailedCommand command = { .directive = directive };
+        int r;
+
+        r = sd_bus_message_skip(reply, "s");
+        if (r >= 0)
+                r = sd_bus_message_read_strv(reply, &command.words);
+        if (r >= 0)
+                r = sd_bus_message_skip(reply, "btt");
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "ttuii", &command.ended_usec, NULL, NULL, &command.exit_code,
+                                        &command.exit_status);
+        if (r < 0)
+                return r;
+        if (streq(directive, "ExecStart")) { /* its end is that of the unit's main process */
+                if (!status->command)
+                        status->command = TAKE_PTR(command.words);
+                return 0;
+        }
+        if (command.ended_usec == 0 || (command.exit_code == CLD_EXITED && command.exit_status == 0))
+                return 0;
+        return add_failed(status, &command);
+}
+
+static int read_commands(sd_bus_message *reply, const char *directive, UnitStatus *status) {
         int r;
 
         r = sd_bus_message_enter_container(reply, 'v', "a(sasbttttuii)");
         if (r >= 0)
                 r = sd_bus_message_enter_container(reply, 'a', "(sasbttttuii)");
-        if (r >= 0)
-                r = sd_bus_message_enter_container(reply, 'r', "sasbttttuii");
-        if (r > 0) {
-                r = sd_bus_message_skip(reply, "s");
-                if (r >= 0)
-                        r = sd_bus_message_read_strv(reply, ret);
-                if (r >= 0)
-                        r = sd_bus_message_skip(reply, "bttttuii");
+        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'r', "sasbttttuii")) > 0) {
+                r = read_command(reply, directive, status);
                 if (r >= 0)
                         r = sd_bus_message_exit_container(reply);
-                while (r >= 0 && (r = sd_bus_message_at_end(reply, false)) == 0)
-                        r = sd_bus_message_skip(reply, "(sasbttttuii)");
         }
         if (r >= 0)
                 r = sd_bus_message_exit_container(reply);
@@ -100,6 +137,8 @@ static int read_command(sd_bus_message *reply, char ***ret) {
 
 /* The value of a property goes where its name says; others are passed over. */
 static int take_property(sd_bus_message *reply, const char *property, UnitStatus *status, Times *times) {
+        static const char *const commands[] = { "ExecStart",  "ExecStartPre", "ExecStartPost",
+                                                "ExecReload", "ExecStop",     "ExecStopPost" };
         const struct {
                 const char *property;
                 char type; /* of D-Bus */
@@ -122,8 +161,9 @@ static int take_property(sd_bus_message *reply, const char *property, UnitStatus
                 { "InactiveEnterTimestampMonotonic", 't', &times->inactive_from },
         };
 
-        if (streq(property, "ExecStart"))
-                return read_command(reply, &status->command);
+        for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+                if (streq(property, commands[i]))
+                        return read_commands(reply, commands[i], status);
         for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
                 const char type[] = { rows[i].type, '\0' };
                 const char *string;

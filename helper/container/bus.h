@@ -11,6 +11,15 @@
 /* Opens the system bus; NULL without one. Does not log: it is no failure. */
 sd_bus *bus_open(void);
 
+/* A command of a unit, but its main one, that did not end with exit status 0 when it last ran, whether or not systemd
+ * was told to care. */
+typedef struct FailedCommand {
+        const char *directive; /* static: "ExecStartPre", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost" */
+        char **words;
+        int exit_code, exit_status; /* as in UnitStatus */
+        uint64_t ended_usec;
+} FailedCommand;
+
 /* What the manager says of a unit; strings are NULL where it does not know. */
 typedef struct UnitStatus {
         char *load, *active, *sub, *result,
@@ -19,7 +28,9 @@ typedef struct UnitStatus {
         bool out_of_time;        /* it was ended by RuntimeMaxSec=, or a job by its TimeoutStartSec= */
         int exit_code; /* of what was its main process: CLD_EXITED, CLD_KILLED...; 0: there was none */
         int exit_status;
-        uint64_t ended_usec; /* when it came to its end, or 0 */
+        uint64_t ended_usec;   /* when it came to its end, or 0 */
+        FailedCommand *failed; /* in the order of the directives above, and of the unit */
+        size_t n_failed;
 } UnitStatus;
 
 void unit_status_done(UnitStatus *status);

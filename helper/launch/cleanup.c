@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <stdio.h>
+#include <sys/wait.h>
 
 #include "common/contract.h"
 #include "common/log.h"
@@ -98,22 +99,21 @@ static int end_processes(const State *state) {
                      : 0;
 }
 
-/* systemd.exec(5): what ExecStopPost= is told of the end of the service. */
-static void run_error_hook(char *const hook[], const State *state) {
+/* systemd.exec(5): what ExecStopPost= is told of the end of the service. As hook_run(). */
+static int run_error_hook(char *const hook[], const State *state) {
         const char *result = getenv("SERVICE_RESULT"), *code = getenv("EXIT_CODE"),
                    *status = getenv("EXIT_STATUS");
         _cleanup_free_ char *error = NULL, *unit = NULL;
 
         if (!hook || !result || streq(result, "success"))
-                return;
+                return 0;
         if (asprintf(&error, "%s%s%s%s%s", result, code ? ": " : "", code ? code : "",
                      code && status ? " " : "", code && status ? status : "") < 0 ||
             asprintf(&unit, "%s.service", state->name) < 0) {
                 log_oom();
-                return;
+                return EXIT_BERTH;
         }
-        (void) hook_run(hook, state, unit,
-                        error); /* it has told what is wrong; the service has failed anyway */
+        return hook_run(hook, state, unit, error);
 }
 
 /* machined forgets a machine when its leader ends, but a restart can be faster (tried): then the old entry is in the
@@ -121,32 +121,34 @@ static void run_error_hook(char *const hook[], const State *state) {
 static int unregister(const char *name) {
         const char *argv[] = { "berth-manage", "machine-unregister", name, NULL };
         char machine[NAME_LENGTH_MAX + 1], path[sizeof("/run/systemd/machines/") + NAME_LENGTH_MAX];
+        int status;
+        pid_t pid;
 
         name_to_machine(name, machine);
         snprintf(path, sizeof(path), "/run/systemd/machines/%s", machine);
         if (access(path, F_OK) < 0)
                 return 0;
-        execv(BERTH_LIBEXECDIR "/berth-manage", (char *const *) (uintptr_t) argv);
-        return log_error_errno(errno, "Cannot execute %s: %m", BERTH_LIBEXECDIR "/berth-manage");
+        pid = fork();
+        if (pid < 0)
+                return log_error_errno(errno, "Cannot make a process: %m");
+        if (pid == 0) {
+                execv(BERTH_LIBEXECDIR "/berth-manage", (char *const *) (uintptr_t) argv);
+                log_error_errno(errno, "Cannot execute %s: %m", BERTH_LIBEXECDIR "/berth-manage");
+                _exit(EXIT_FAILED);
+        }
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO; /* it has told why */
 }
 
-int verb_cleanup(int argc, char *argv[]) {
-        _cleanup_strv_ char **hook = NULL;
-        _cleanup_state_ State state = {};
-        const char *name = NULL;
+/* All of it, even if a part fails. */
+static int release(const State *state) {
+        const char *name = state->name;
         int r, k;
 
-        (void) argc;
-        r = parse_words(argv, &name, &hook);
-        if (r != 0)
-                return r < 0 ? EXIT_USAGE : EXIT_DONE;
-        if (runs(name, &state) != 0)
-                return EXIT_FAILED;
-        if (end_processes(&state) < 0)
-                return EXIT_FAILED;
-        /* All of it, even if a part fails. */
         r = layer_remove_ephemeral(name);
-        k = range_release(name, state.uid_base);
+        k = range_release(name, state->uid_base);
         if (k < 0)
                 r = log_error_errno(k, "Cannot release the user ids of '%s': %m", name);
         k = run_remove(name);
@@ -155,7 +157,27 @@ int verb_cleanup(int argc, char *argv[]) {
         k = state_remove(name);
         if (k < 0)
                 r = log_error_errno(k, "Cannot remove '%s/%s': %m", BERTH_CONTAINER_DIR, name);
-        run_error_hook(hook, &state);
-        k = unregister(name); /* last: it does not come back */
-        return r < 0 || k < 0 ? EXIT_FAILED : EXIT_DONE;
+        k = unregister(name);
+        return r < 0 ? r : k;
+}
+
+int verb_cleanup(int argc, char *argv[]) {
+        _cleanup_strv_ char **hook = NULL;
+        _cleanup_state_ State state = {};
+        const char *name = NULL;
+        int r, status;
+
+        (void) argc;
+        r = parse_words(argv, &name, &hook);
+        if (r != 0)
+                return r < 0 ? EXIT_USAGE : EXIT_DONE;
+        /* Where there is a hook, its own exit status is what systemd keeps for us: see berth status. */
+        status = hook ? EXIT_BERTH : EXIT_FAILED;
+        if (runs(name, &state) != 0 || end_processes(&state) < 0)
+                return status;
+        r = release(&state);
+        if (r >= 0)
+                status = EXIT_DONE;
+        r = run_error_hook(hook, &state);
+        return status == EXIT_DONE ? r : status;
 }

@@ -72,7 +72,7 @@ static int await(pid_t pid, const char *program, const sigset_t *term) {
         bool late = false;
 
         if (pidfd < 0)
-                return log_error_errno(errno, "cannot wait for the hook '%s': %m", program);
+                return log_error_errno(errno, "cannot wait for the hook '%s': %m", program), EXIT_BERTH;
         if (!is_in_time(pidfd, signal_fd)) {
                 late = true;
                 (void) kill(-pid, SIGKILL);
@@ -80,18 +80,20 @@ static int await(pid_t pid, const char *program, const sigset_t *term) {
         }
         while (waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED) < 0)
                 if (errno != EINTR)
-                        return log_error_errno(errno, "cannot wait for the hook '%s': %m", program);
-        if (late)
-                return log_error_errno(
-                                ETIME,
-                                "the hook '%s' took more than %d seconds, or than TimeoutStopSec=, and was killed",
-                                program, HOOK_SECONDS);
-        if (info.si_code != CLD_EXITED)
-                return log_error_errno(EIO, "the hook '%s' was killed by signal %d", program,
-                                       info.si_status);
-        return info.si_status == 0 ? 0
-                                   : log_error_errno(EIO, "the hook '%s' failed with exit status %d",
-                                                     program, info.si_status);
+                        return log_error_errno(errno, "cannot wait for the hook '%s': %m", program),
+                               EXIT_BERTH;
+        if (late) {
+                log_error("the hook '%s' took more than %d seconds, or than TimeoutStopSec=, and was killed",
+                          program, HOOK_SECONDS);
+                return EXIT_TIMED_OUT;
+        }
+        if (info.si_code != CLD_EXITED) {
+                log_error("the hook '%s' was killed by signal %d", program, info.si_status);
+                return EXIT_SIGNAL_BASE + info.si_status;
+        }
+        if (info.si_status != 0)
+                log_error("the hook '%s' failed with exit status %d", program, info.si_status);
+        return info.si_status;
 }
 
 int hook_run(char *const argv[], const State *state, const char *unit, const char *error) {
@@ -101,7 +103,7 @@ int hook_run(char *const argv[], const State *state, const char *unit, const cha
         int r;
 
         if (make_env(state, unit, error, &env) < 0)
-                return log_oom();
+                return log_oom(), EXIT_BERTH;
         sigemptyset(&term);
         sigaddset(&term, SIGTERM);
         (void) sigprocmask(SIG_BLOCK, &term, &before);
@@ -109,12 +111,15 @@ int hook_run(char *const argv[], const State *state, const char *unit, const cha
         if (pid == 0) {
                 char *nothing[] = { NULL };
 
-                (void) log_error_errno(become(argv, env ? env : nothing), "cannot execute the hook '%s': %m",
-                                       argv[0]);
-                _exit(EXIT_NOT_EXECUTABLE);
+                r = log_error_errno(become(argv, env ? env : nothing), "cannot execute the hook '%s': %m",
+                                    argv[0]);
+                _exit(r == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
         }
-        r = pid < 0 ? log_error_errno(errno, "cannot run the hook '%s': %m", argv[0])
-                    : await(pid, argv[0], &term);
+        if (pid < 0) {
+                log_error_errno(errno, "cannot run the hook '%s': %m", argv[0]);
+                r = EXIT_BERTH;
+        } else
+                r = await(pid, argv[0], &term);
         (void) sigprocmask(SIG_SETMASK, &before, NULL);
         return r;
 }

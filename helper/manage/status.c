@@ -13,6 +13,7 @@
 #include "common/strv.h"
 #include "helper/container/bus.h"
 #include "helper/manage/call.h"
+#include "helper/manage/failures.h"
 #include "helper/manage/health-state.h"
 #include "helper/manage/roster.h"
 #include "helper/manage/usage.h"
@@ -285,14 +286,13 @@ static void print_coloured(const char *word) {
         printf("%s%s%s\n", colour_begin(colour), word, colour_end(colour));
 }
 
-/* A time of ours, for a person. */
-static void print_date(const char *utc) {
+void status_print_date(const char *utc) {
         struct tm tm = {};
         char text[32];
 
         (void) strptime(utc, "%Y-%m-%dT%H:%M:%SZ", &tm);
         format_time((uint64_t) timegm(&tm) * 1000000, /* utc= */ false, text);
-        puts(text);
+        fputs(text, stdout);
 }
 
 static void print_network(const char *network) {
@@ -321,7 +321,8 @@ static void print_row(size_t row, json_object *value) {
                 puts(text);
                 break;
         case DATE:
-                print_date(string);
+                status_print_date(string);
+                putchar('\n');
                 break;
         case WORD:
                 print_coloured(string);
@@ -407,6 +408,7 @@ void status_print(json_object *object) {
                 if (json_object_object_get_ex(object, text_rows[i].key, &value))
                         print_row(i, value);
         }
+        failures_print(object);
         print_list(object, "sockets", "Sockets");
         print_pressure(object);
         print_list(object, "limits_hit", "Limits hit");
@@ -471,6 +473,7 @@ int status_collect(const char *name, Item *item, json_object *object) {
                 add_unit(object, unit, &status);
                 add_end(object, &status);
         }
+        failures_add(object, &status);
         add_sockets(object, name, bus);
         add_limits_hit(object, &status);
         return -1;

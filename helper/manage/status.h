@@ -16,6 +16,9 @@ int status_collect(const char *name, Item *item, json_object *object);
 /* Begins a line of text: what the label names follows; "": it goes on. */
 void status_label(const char *label);
 
+/* Prints a time of JSON, in local time. */
+void status_print_date(const char *utc);
+
 /* Prints it as text. */
 void status_print(json_object *object);
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Iterator
 
 import pytest
@@ -69,17 +70,26 @@ def test_a_stop_is_no_failure(s: System) -> None:
     assert not s.exists("/run/hook.out")
 
 
-@pytest.mark.parametrize("hook, message", [
-    ("/usr/bin/false", "the hook '/usr/bin/false' failed with exit status 1"),
-    ("/nothing/there", "cannot execute the hook '/nothing/there': No such file or directory"),
-    ("/bin/sh -c 'kill -9 $$'", "the hook '/bin/sh' was killed by signal 9"),
+@pytest.mark.parametrize("hook, message, words, status", [
+    ("/usr/bin/false 'a b'", "the hook '/usr/bin/false' failed with exit status 1", ["/usr/bin/false", "a b"], 1),
+    ("/nothing/there", "cannot execute the hook '/nothing/there': No such file or directory", ["/nothing/there"], 127),
+    ("/etc/passwd", "cannot execute the hook '/etc/passwd': Permission denied", ["/etc/passwd"], 126),
+    ("/bin/sh -c 'kill -9 $$'", "the hook '/bin/sh' was killed by signal 9", ["/bin/sh", "-c", "kill -9 $$"], 137),
 ])
-def test_a_hook_that_fails_is_told_and_leaves_nothing(s: System, hook: str, message: str) -> None:
+def test_a_hook_that_fails_is_told_and_leaves_nothing(s: System, hook: str, message: str, words: list[str], status: int) -> None:
     before = s.leaks_snapshot()
     manifest(s, hook, "false")
+    s.sh("printf '[Service]\\nExecStopPost=/bin/sh -c \"ls /run/berth/containers; echo mine\"\\n' >>/etc/berth/web.berth")
+    s.reload()
     s.start("web", check=False)
     s.wait_state("web.service", "failed")
     assert message in s.journal("web")
+    assert s.unit("web.service", "Result") == "exit-code"
+    (failed,) = s.run("berth", "status", "web", "--json", check=False).json()["failed_commands"]
+    assert (failed["directive"], failed["command"], failed["exit_status"]) == ("Error", words, status)
+    assert re.search(rf"^Failed command: Error={re.escape(' '.join(words))} \(exit status {status}, \d{{4}}-\d\d-\d\d [\d:]{{8}}\)$",
+                     s.run("berth", "status", "web", check=False).out, re.MULTILINE)
+    s.wait_for(lambda: "mine" in s.journal("web"), "the manifest's own command")
     s.run("systemctl", "reset-failed", "web")
     s.assert_nothing_left(before, ignore=["/etc/berth"])
 
@@ -91,9 +101,41 @@ def test_a_hook_that_hangs_is_killed_with_all_that_it_started(s: System, limit: 
     s.start("web", check=False)
     s.wait_state("web.service", "failed", timeout=120)
     assert "the hook '/bin/sh' took more than 30 seconds, or than TimeoutStopSec=, and was killed" in s.journal("web")
+    (failed,) = s.run("berth", "status", "web", "--json", check=False).json()["failed_commands"]
+    assert (failed["directive"], failed["exit_status"]) == ("Error", 124)
     s.run("systemctl", "reset-failed", "web")
     s.assert_nothing_left(before, ignore=["/etc/berth"])
     assert s.run("pgrep", "-f", "sleep 471[23]", check=False).out == ""
+
+
+def test_commands_of_the_unit_that_fail_are_told_and_keep_nothing_from_being_cleaned_up(s: System) -> None:
+    before = s.leaks_snapshot()
+    s.manifest("web", """
+        [Container]
+        Image=base
+        Exec=sleep 1000
+        [Network]
+        Mode=none
+        [Service]
+        ExecStartPre=-/bin/sh -c 'exit 4'
+        ExecStartPost=-/usr/bin/false
+        ExecStopPost=/bin/sh -c 'kill -KILL $$$$'
+        ExecStopPost=/bin/touch /run/never
+    """)
+    s.reload()
+    s.start("web")
+
+    def failed() -> list[tuple[object, ...]]:
+        told = s.run("berth", "status", "web", "--json", check=False).json().get("failed_commands", [])
+        return [(entry["directive"], entry["command"], entry.get("exit_status"), entry.get("exit_signal")) for entry in told]
+
+    at_start = [("ExecStartPre", ["/bin/sh", "-c", "exit 4"], 4, None), ("ExecStartPost", ["/usr/bin/false"], 1, None)]
+    assert failed() == at_start
+    s.stop("web")
+    assert s.unit("web.service", "Result") == "signal" and not s.exists("/run/never")
+    assert failed() == [*at_start, ("ExecStopPost", ["/bin/sh", "-c", "kill -KILL $$$$"], None, "KILL")]
+    s.run("systemctl", "reset-failed", "web")
+    s.assert_nothing_left(before, ignore=["/etc/berth"])
 
 
 def test_a_restart_comes_after_the_hook(s: System) -> None:
