@@ -13,9 +13,11 @@
 #include "common/parse.h"
 #include "common/utf8.h"
 #include "helper/container/bus.h"
+#include "helper/container/known.h"
 #include "helper/manage/call.h"
 #include "helper/manage/roster.h"
 #include "helper/manage/since.h"
+#include "helper/text/hold.h"
 #include "helper/text/print.h"
 #include "helper/verbs/verbs.h"
 
@@ -314,14 +316,19 @@ static int read_options(const Call *call, Logs *ret) {
         return -1;
 }
 
-/* A service of the host that has the name of no container: its log is journalctl(1)'s to show. */
+/* A service of the host that has the name of no container: its log is journalctl(1)'s to show. Of a name that nothing has any
+ * more the journal may still have what was a service, as well as what was a container: root may read it all, a user of
+ * the gate, whom polkit allows the containers' logs, may not. */
 static bool is_foreign(const char *name, const char *unit) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
         _cleanup_unit_status_ UnitStatus status = {};
         _cleanup_item_ Item item = {};
 
-        return bus_get_unit(bus, unit, &status) >= 0 && status.load && !streq(status.load, "not-found") &&
-               !roster_is_container(name, &status) && !(item_open(name, &item) >= 0 && item_runs(&item));
+        if (item_open(name, &item) >= 0 && item_runs(&item))
+                return false;
+        if (bus_get_unit(bus, unit, &status) < 0 || !status.load || streq(status.load, "not-found"))
+                return hold_for_user() && !known_container(name);
+        return !roster_is_container(name, &status);
 }
 
 /* Nothing of a container is no failure, and nothing of none is one. */

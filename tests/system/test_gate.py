@@ -463,6 +463,12 @@ def test_logs_are_of_containers(s: System) -> None:
     result = berth(s, "ann", "logs", "dbus")
     assert (result.rc, result.out, result.err) == (3, "", "no container 'dbus', see berth list --all\n")
     assert berth(s, "ann", "logs", "web").rc == 0
+    # nor is what is no service any more: the journal still has it
+    s.run("systemd-run", "--wait", "--quiet", "--unit=once", "echo", "the host's")
+    s.run("journalctl", "--sync")
+    assert "the host's" in s.run("berth", "logs", "once").out
+    result = berth(s, "ann", "logs", "once")
+    assert (result.rc, result.out, result.err) == (3, "", "no container 'once', see berth list --all\n")
 
 
 # -- what no client of ours would send --
