@@ -10,26 +10,18 @@
 
 /* Knobs: written to without a look at the writer's capabilities. */
 static const char *const read_only[] = {
-        "proc/irq", "proc/bus", "proc/fs", "proc/sysrq-trigger", "proc/acpi", "proc/scsi",
+        "proc/irq", "proc/bus",           "proc/fs",     "proc/sysrq-trigger", "proc/acpi",    "proc/scsi",
+        "proc/cpu", "proc/dynamic_debug", "proc/asound", "proc/driver",        "proc/powerpc",
 };
 
 /* What is for root's eyes alone: the kernel's memory and its layout, the firmware's tables, the processor's use of
  * energy; keys, which no namespace parts; and what makes a device of the host when it is read. */
 static const char *const hidden[] = {
-        "proc/kcore",
-        "proc/keys",
-        "proc/timer_list",
-        "proc/latency_stats",
-        "proc/kmsg",
-        "proc/kpagecgroup",
-        "proc/kpagecount",
-        "proc/kpageflags",
-        "proc/pagetypeinfo",
-        "proc/slabinfo",
-        "proc/vmallocinfo",
-        "sys/firmware",
-        "sys/kernel/slab",
-        "sys/devices/virtual/powercap",
+        "proc/allocinfo",         "proc/kcore",         "proc/keys",
+        "proc/timer_list",        "proc/latency_stats", "proc/kmsg",
+        "proc/kpagecgroup",       "proc/kpagecount",    "proc/kpageflags",
+        "proc/pagetypeinfo",      "proc/slabinfo",      "proc/vmallocinfo",
+        "sys/firmware",           "sys/kernel/slab",    "sys/devices/virtual/powercap",
         "sys/class/zram-control",
 };
 

@@ -43,6 +43,24 @@ def small(guest: Guest) -> str:
     return root
 
 
+# -- what it has in /proc, and the kernel of most tests has not --
+
+def test_no_knob_in_proc_obeys_root_of_the_host(guest: Guest) -> None:
+    """It asks for no capability who says which of its messages are logged. Everyone may ask to be told of pressure, and mtrr
+    does ask for one, of whoever writes."""
+    knob = "/proc/dynamic_debug/control"
+    assert guest.run("test", "-w", knob, check=False).rc == 0
+    done = launch(guest, f"""
+        for file in /proc/[a-z]* /proc/[a-z]*/* /proc/[a-z]*/*/*; do
+            case $file in /proc/sys/*|/proc/self/*|/proc/thread-self/*|/proc/pressure/*|/proc/mtrr) continue;; esac
+            [ -f "$file" ] && true 2>/dev/null >>"$file" && echo "$file"
+        done
+        echo 'module nosuch +p' >{knob}
+    """, "--private-users=identity", "--drop-capability=CAP_DAC_OVERRIDE", check=False)
+    assert (done.rc, done.out) == (2, ""), done
+    assert done.err.endswith(f"cannot create {knob}: Read-only file system\n"), done.err
+
+
 # -- Disk= as a project quota --
 
 MAKE = {
