@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/manage/machine.h"
 
+#include <signal.h>
+
 #include "common/contract.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -23,6 +25,8 @@ int machine_remove_stale(sd_bus *bus, const char *machine, pid_t running) {
                 return -EEXIST; /* somebody else's machine */
         if (running > 0 && found.leader == running)
                 return 1;
+        if (found.leader > 0 && kill(found.leader, 0) == 0)
+                return -EEXIST; /* "web-1" and the instance "web@1" are one name to machined */
         r = bus_unregister_machine(bus, machine);
         return r == -ENOENT ? 0 : r;
 }

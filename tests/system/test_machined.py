@@ -55,6 +55,14 @@ def test_status_shows_leader_unit_processes_and_ids(m: Machine) -> None:
 def test_an_instance_is_listed_with_a_name_that_a_machine_may_have(m: Machine) -> None:
     up(m, "tpl@", unit="tpl@one")
     assert machines(m) == ["tpl-one"]
+    # the container tpl-one is another, of the same name there: who came first has it
+    m.manifest("tpl-one", "[Container]\nImage=base\nExec=sleep 1000\n")
+    m.reload()
+    m.start("tpl-one")
+    m.wait_for(lambda: "is not entered into systemd-machined: another machine is called 'tpl-one'" in m.journal("tpl-one"),
+               "its warning")
+    m.stop("tpl-one")
+    assert dict(line.split("=", 1) for line in m.run("machinectl", "show", "tpl-one").lines)["Unit"] == "tpl@one.service"
     m.stop("tpl@one")
     m.wait_for(lambda: machines(m) == [], "empty list")
 
