@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "helper/container/bus.h"
 #include "helper/container/cgroup.h"
+#include "helper/container/enter.h"
 #include "helper/container/scopes.h"
 
 #define THAW_UNIT_PREFIX "berth-frozen@"
@@ -21,6 +22,12 @@ static int freeze_group(int unit_fd, const char *name, bool freeze) {
         int r = fd < 0 ? -errno : write_string_at(fd, "cgroup.freeze", freeze ? "1" : "0");
 
         return r == -ENOENT || r == -ENODEV ? 0 : r; /* an exec that is over */
+}
+
+/* Guards stand outside: they hold time limits, and reap. One that is frozen keeps the leader of a container that is killed
+ * from ending, which waits for all in its pid namespace to be reaped (tried). */
+static bool stands_still(const struct dirent *entry) {
+        return entry->d_type == DT_DIR && entry->d_name[0] != '.' && !streq(entry->d_name, ENTER_GUARD);
 }
 
 /* What the unit's children are asked for, payload first: an exec makes its group, and looks at payload then. Not in
@@ -35,7 +42,7 @@ static int freeze_groups(int unit_fd, bool freeze) {
         if (r >= 0)
                 r = directory_open(unit_fd, ".", 0, &dir);
         while (r >= 0 && (r = directory_next(dir, &entry)) > 0)
-                if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+                if (stands_still(entry))
                         r = freeze_group(unit_fd, entry->d_name, freeze);
         return r;
 }
@@ -55,7 +62,7 @@ static int groups_are(int unit_fd, bool frozen) {
 
         r = directory_open(unit_fd, ".", 0, &dir);
         while (r >= 0 && (r = directory_next(dir, &entry)) > 0)
-                if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+                if (stands_still(entry) &&
                     group_has(unit_fd, entry->d_name, "cgroup.events", frozen ? "frozen 0" : "frozen 1"))
                         return 0;
         return r < 0 ? r : 1;

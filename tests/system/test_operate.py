@@ -7,6 +7,7 @@ from typing import Iterator
 
 import pytest
 
+from harness.moments import STRACE
 from harness.system import System
 
 needs_berth = True
@@ -184,11 +185,54 @@ def test_all_of_a_container_stands_still_and_nothing_of_systemds(s: System) -> N
     s.run("berth", "freeze", "one")
     frozen = dict(line.split() for line in s.sh(
         f"cd {group} && for g in . payload guard exec-* .control; do echo $g $(sed -n 's/^frozen //p' $g/cgroup.events); done").lines)
-    assert frozen.pop(".") == frozen.pop(".control") == "0"
-    assert len(frozen) == 3 and set(frozen.values()) == {"1"}, frozen
+    assert frozen.pop(".") == frozen.pop(".control") == frozen.pop("guard") == "0"
+    assert len(frozen) == 2 and set(frozen.values()) == {"1"}, frozen
     s.run("berth", "thaw", "one")
     s.run("berth", "kill", "--signal=TERM", "one")
     running.wait(30)
+
+
+def groups(s: System) -> dict[str, str]:
+    """Of one.service: which of its control groups were asked to stand still."""
+    found = s.sh("cd /sys/fs/cgroup/machine.slice/one.service && grep . payload/cgroup.freeze exec-*/cgroup.freeze", check=False)
+    return dict(line.split("/cgroup.freeze:") for line in found.lines)
+
+
+def test_a_container_that_cannot_be_frozen_whole_goes_on(s: System) -> None:
+    running = s.popen("berth", "exec", "one", "--", "sleep", "1000")
+    s.wait_for(lambda: len(groups(s)) == 2, "the exec")
+    result = s.run(*STRACE, "-o", "/dev/null", "-e", "trace=write", "-e", "inject=write:error=EIO:when=2", "berth", "freeze", "one", check=False)
+    assert (result.rc, result.err) == (1, "cannot freeze 'one.service': Input/output error\n")
+    assert set(groups(s).values()) == {"0"} and thawers(s) == []
+    assert s.run("berth", "exec", "one", "echo", "works").out == "works\n"
+    s.run("berth", "kill", "--signal=TERM", "one")
+    running.wait(30)
+
+
+def test_no_exec_slips_in_while_a_container_is_frozen(s: System) -> None:
+    """What it finds is frozen one after the other: first what an exec looks at that has made its group meanwhile."""
+    running = [s.popen("berth", "exec", "one", "--", "sleep", "1000") for _ in range(3)]
+    s.wait_for(lambda: len(groups(s)) == 4, "the execs")
+    freeze = s.popen(*STRACE, "-o", "/dev/null", "-e", "trace=write", "-e", "inject=write:signal=STOP:when=1", "berth", "freeze", "one")
+    s.wait_for(lambda: "1" in groups(s).values(), "the first of them")
+    result = s.run("berth", "exec", "one", "true", check=False)
+    assert (result.rc, "is frozen" in result.err) == (125, True), result
+    s.run("pkill", "-CONT", "-f", "^berth freeze")
+    assert freeze.wait(30) == 0
+    assert set(groups(s).values()) == {"1"}
+    # dead as they are, their guards reap them, or the container would not end before it is thawed
+    s.run("berth", "kill", "--signal=KILL", "one")
+    assert [process.wait(30) for process in running] == [137] * 3
+    s.wait_state("one", "failed")
+    s.wait_for(lambda: thawers(s) == [], "end of what would thaw it")
+
+
+def test_a_time_limit_holds_in_a_frozen_container(s: System) -> None:
+    running = s.popen("berth", "exec", "--timeout=3s", "one", "--", "sleep", "1000")
+    s.wait_for(lambda: len(groups(s)) == 2 or running.poll() is not None, "the exec")
+    s.run("berth", "freeze", "one")
+    assert running.wait(30) == 124
+    assert names(s, "state=frozen") == ["one"]
 
 
 @pytest.mark.parametrize("verb", ["stop", "restart"])
