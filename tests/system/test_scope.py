@@ -176,7 +176,16 @@ def test_systemds_own_words_where_it_refuses(s: Machine) -> None:
     assert done.rc == 125 and re.fullmatch(r"cannot start 'berth-exec-one-[0-9a-f]{8}\.scope': .*IOReadBandwidthMax.*\n", done.err), done.err
     done = s.run("berth", "exec", "--scope", "one", "--", "true", check=False, env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nowhere"})
     assert (done.rc, done.err) == (125, "--scope needs systemd, and there is no system bus\n")
-    assert scopes(s) == []
+    # nothing is born where it would be without the walls, should the scope not be there, whatever was said
+    program = "/usr/libexec/berth/berth-manage"
+    s.run("mount", "--bind", "/bin/true", program)
+    try:
+        done = s.run("berth", "exec", "--scope", "one", "--", "touch", "/ran", check=False)
+    finally:
+        s.run("umount", program)
+    assert done.rc == 125 and re.fullmatch(r"'berth-exec-one-[0-9a-f]{8}\.scope' has ended before anything ran in it\n", done.err), done.err
+    assert s.run("berth", "exec", "one", "--", "test", "-e", "/ran", check=False).rc == 1
+    no_scope(s)
 
 
 def test_a_limit_whose_controller_is_missing_is_refused(s: Machine) -> None:
@@ -221,6 +230,25 @@ def test_it_ends_with_its_container(m: Machine, pids: str) -> None:
         m.start("one")
         m.wait_for(lambda: m.exists("/run/systemd/machines/one"), "its registration")
     m.assert_nothing_left(before)
+
+
+def test_a_container_that_is_just_ending_is_not_started_by_a_scope(m: Machine) -> None:
+    m.manifest("one", """[Container]
+        Image=base
+        Exec=sh -c "trap 'until [ -e /tmp/go ]; do sleep 0.1; done; exit 0' TERM; while :; do sleep 0.1; done"
+        [Network]
+        Mode=none
+    """)
+    m.reload()
+    m.start("one")
+    stopping = m.now()
+    m.run("systemctl", "stop", "--no-block", "one")
+    m.wait_state("one", "deactivating")
+    m.run("berth", "exec", "--scope", "one", "--", "true", check=False)  # that ends with it
+    m.run("berth", "exec", "one", "--", "touch", "/tmp/go")
+    m.wait_state("one", "inactive", 30)
+    assert "Start" not in m.journal("one", since=stopping)
+    no_scope(m)
 
 
 def test_what_a_command_leaves_behind_goes_on_until_its_container_ends(s: Machine) -> None:
@@ -378,9 +406,19 @@ def test_instances_have_scopes_of_their_own(m: Machine) -> None:
     process = start(m, "sleep 4370", name="web@1")
     scope = one_scope(m, "web:1")
     assert re.fullmatch(r"berth-exec-web:1-[0-9a-f]{8}\.scope", scope)
-    assert len([row for row in m.run("berth", "top", "web@1", "--json").json() if row["command"] == "sleep 4370"]) == 2
+    m.start("web@2")
+    other = start(m, "sleep 4371", name="web@2")
+    for name, words in (("web@1", "sleep 4370"), ("web@2", "sleep 4371")):
+        rows = [row["command"] for row in m.run("berth", "top", name, "--json").json()]
+        assert rows.count(words) == 2 and len([row for row in rows if row.startswith("sleep 437")]) == 2
+    m.run("berth", "freeze", "web@1")
+    assert "frozen 0" in m.sh(f"cat {SLICE}/{one_scope(m, 'web:2')}/exec-*/cgroup.events").out
+    m.run("berth", "thaw", "web@1")
     m.stop("web@1")
     process.wait(30)
+    assert not runs(m, "sleep 4370") and runs(m, "sleep 4371")
+    m.stop("web@2")
+    other.wait(30)
     no_scope(m)
 
 
