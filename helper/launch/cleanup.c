@@ -151,7 +151,7 @@ static int release(const State *state) {
         k = range_release(name, state->uid_base);
         if (k < 0)
                 r = log_error_errno(k, "Cannot release the user ids of '%s': %m", name);
-        k = run_remove(name);
+        k = run_remove(name, 0);
         if (k < 0)
                 r = log_error_errno(k, "Cannot remove what berth run has made for '%s': %m", name);
         k = state_remove(name);

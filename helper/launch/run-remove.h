@@ -16,6 +16,15 @@
 /* Is there anything? */
 bool run_exists(const char *name);
 
+/* Makes RUN_DIR/NAME, as that of the berth run whose process client is. The directory, or -EEXIST. */
+int run_claim(const char *name, pid_t client);
+
+/* It lives on without client. */
+int run_release(const char *name, pid_t client);
+
+/* Is it client's, still? */
+bool run_is_of(const char *name, pid_t client);
+
 /* Removes it, and what a container without a name of its own has kept; of a name that was not run nothing is
- * touched. */
-int run_remove(const char *name);
+ * touched. With a client only what is that one's: who waits for its end may come when the name is another's. */
+int run_remove(const char *name, pid_t client);

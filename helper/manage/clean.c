@@ -146,7 +146,7 @@ static void clean_cgroups(const Item *item) {
 
 static void clean_run(Cleaning *cleaning, int dir_fd, const char *entry) {
         if (is_remnant(cleaning, dir_fd, entry, entry))
-                report(cleaning, run_remove(entry), REMNANT_UNIT, entry);
+                report(cleaning, run_remove(entry, 0), REMNANT_UNIT, entry);
 }
 
 static bool is_kept_filter(const void *userdata, int dir_fd, const char *file) {

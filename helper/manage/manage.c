@@ -23,6 +23,7 @@ static const ProgramVerb functions[] = {
         { "env",                verb_env },
         { "job",                verb_job },
         { "run",                verb_run },
+        { "run-end",            verb_run_end },
         { "job-start",          verb_job_start },
         { "scope-start",        verb_scope_start },
         { "health",             verb_health },

@@ -8,6 +8,12 @@
 
 /* Why a unit did not start stands in the journal, and whoever ran it wants to read it here. */
 
+int run_log_manager(int r, const char *what, const char *unit, const char *error) {
+        if (error)
+                return log_error_errno(r, "cannot %s '%s': %s", what, unit, error);
+        return log_error_errno(r, "cannot %s '%s': %m", what, unit);
+}
+
 /* The container's own lines are in the journal of its user ids, not in the system's. Others of this name have said
  * something before. */
 void run_log_errors(const char *unit, uint64_t since_usec) {

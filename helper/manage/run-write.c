@@ -22,20 +22,6 @@
 #define LEADER_DROPIN "~leader.conf"
 #define GENERATOR_DIR "/run/systemd/generator" /* systemd.generator(7) */
 
-/* Opens RUN_DIR/NAME, made anew. */
-static int make_directory(const char *name) {
-        _cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), run_fd = -EBADF;
-
-        if (root_fd < 0)
-                return -errno;
-        run_fd = make_path(root_fd, &RUN_DIR[1], 0755);
-        if (run_fd < 0)
-                return run_fd;
-        if (mkdirat(run_fd, name, 0700) < 0)
-                return -errno;
-        return open_beneath(run_fd, name, O_RDONLY | O_DIRECTORY);
-}
-
 /* Links the drop-ins beside the manifest: they are part of it. */
 static int link_dropins(const char *manifest, int to_fd) {
         char path[PATH_MAX + sizeof(".d")];
@@ -88,7 +74,7 @@ static int write_leader(const Run *run, int dropin_fd) {
 }
 
 /* The drop-in: a container that is over is forgotten, and an OOM kill inside is told by whoever ran the command. */
-static int write_dropin(const Run *run, const char *client, int dropin_fd) {
+static int write_dropin(const Run *run, const char *bind, int dropin_fd) {
         _cleanup_free_ char *text = NULL;
         size_t size = 0;
         FILE *f = open_memstream(&text, &size);
@@ -97,8 +83,8 @@ static int write_dropin(const Run *run, const char *client, int dropin_fd) {
         if (!f)
                 return log_oom();
         fputs("[Unit]\nCollectMode=inactive-or-failed\n", f);
-        if (client)
-                fprintf(f, "BindsTo=%s\nAfter=%s\n[Service]\nOOMPolicy=continue\n", client, client);
+        if (bind)
+                fprintf(f, "BindsTo=%s\nAfter=%s\n[Service]\nOOMPolicy=continue\n", bind, bind);
         fputs("[Service]\nRestart=no\n", f);
         for (char **line = run->settings; line && *line; line++)
                 fprintf(f, "%s\n", *line);
@@ -207,7 +193,7 @@ static int write_unit(const Run *run, const char *text) {
         return r < 0 ? log_error_errno(r, "cannot write '%s/%s': %m", RUN_UNIT_DIR, file) : 0;
 }
 
-int run_write(const Run *run, const char *client) {
+int run_write(const Run *run, const char *bind) {
         _cleanup_close_ int dir_fd = -EBADF, dropin_fd = -EBADF;
         char dropins[NAME_LENGTH_MAX + sizeof(".berth.d")];
         _cleanup_free_ char *text = NULL;
@@ -215,7 +201,7 @@ int run_write(const Run *run, const char *client) {
         int r;
 
         snprintf(dropins, sizeof(dropins), "%s.berth.d", run->name);
-        dir_fd = r = make_directory(run->name);
+        dir_fd = r = run_claim(run->name, getpid());
         if (r == -EEXIST)
                 return log_error_errno(
                                 r,
@@ -231,7 +217,7 @@ int run_write(const Run *run, const char *client) {
         if (r >= 0)
                 r = write_leader(run, dropin_fd);
         if (r >= 0)
-                r = write_dropin(run, client, dropin_fd);
+                r = write_dropin(run, bind, dropin_fd);
         if (r >= 0)
                 r = preview(run, &text);
         if (r >= 0)

@@ -17,25 +17,19 @@
 #include "helper/manage/transient.h"
 #include "helper/verbs/verbs.h"
 
-/* In the foreground: this process moves into a scope, to which the container's unit is bound. The leader idles, and an
- * exec runs the command, with all that exec can do. When the command has ended the unit is stopped. If this process is
- * killed before, its exec hears of it and ends, the scope is empty, and systemd stops the unit and has it cleaned up. */
+/* In the foreground the leader idles, and an exec runs the command, with all that exec can do. When the command has ended
+ * the unit is stopped. If this process is killed before, its exec hears of it and ends, and who waits for this process
+ * (run-end.c) stops the unit, which systemd has cleaned up. */
 
 typedef struct Way { /* what is open meanwhile */
         sd_bus *bus;
         char unit[NAME_LENGTH_MAX + sizeof(".service")];
-        char client[NAME_LENGTH_MAX + sizeof("berth-run-.scope")]; /* "": detached */
+        RunEnd end;
 } Way;
 
 static void way_done(Way *way) {
         sd_bus_flush_close_unref(way->bus);
-}
-
-/* Says what the manager has said of unit, or what the errno is. */
-static int log_manager(int r, const char *what, const char *unit, const char *error) {
-        if (error)
-                return log_error_errno(r, "cannot %s '%s': %s", what, unit, error);
-        return log_error_errno(r, "cannot %s '%s': %m", what, unit);
+        run_end_done(&way->end);
 }
 
 /* The name must be nobody's, or with --replace that of a container that was run as this one. */
@@ -48,7 +42,7 @@ static int claim_name(const Run *run, const Way *way) {
         if (r < 0)
                 return log_error_errno(r, "cannot look at '%s': %m", way->unit);
         if (!status.load || streq(status.load, "not-found"))
-                return run->replace ? run_remove(run->name) : 0; /* what a kill may have left */
+                return run->replace ? run_remove(run->name, 0) : 0; /* what a kill may have left */
         if (!run_exists(run->name))
                 return log_error_errno(
                                 EEXIST,
@@ -59,28 +53,8 @@ static int claim_name(const Run *run, const Way *way) {
                                        run->name);
         r = transient_stop(way->bus, way->unit, &error);
         if (r < 0)
-                return log_manager(r, "stop", way->unit, error);
-        return run_remove(run->name);
-}
-
-/* Moves this process into a scope of its own. */
-static int enter_scope(Way *way) {
-        _cleanup_transient_ Transient transient = {};
-        _cleanup_free_ char *error = NULL;
-        int r;
-
-        r = transient_begin(way->bus, way->client, "fail", &transient);
-        if (r >= 0)
-                r = transient_add(&transient, "Description", "s", "Client of berth run");
-        if (r >= 0)
-                r = transient_add(&transient, "Slice", "s", "machine.slice");
-        if (r >= 0)
-                r = transient_add(&transient, "CollectMode", "s", "inactive-or-failed");
-        if (r >= 0)
-                r = transient_add(&transient, "PIDs", "au", 1, (uint32_t) getpid());
-        if (r >= 0)
-                r = transient_start(way->bus, &transient, &error);
-        return r < 0 ? log_manager(r, "start", way->client, error) : 0;
+                return run_log_manager(r, "stop", way->unit, error);
+        return run_remove(run->name, 0);
 }
 
 static int start_unit(Way *way) {
@@ -94,7 +68,7 @@ static int start_unit(Way *way) {
                 run_log_errors(way->unit, (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000);
                 return log_error_errno(r, "container of '%s' did not start", way->unit);
         }
-        return r < 0 ? log_manager(r, "start", way->unit, error) : 0;
+        return r < 0 ? run_log_manager(r, "start", way->unit, error) : 0;
 }
 
 static _Noreturn void execute(const Run *run, pid_t parent, const sigset_t *mask) {
@@ -162,34 +136,41 @@ static int bring_up(const Run *run, Way *way, const char **stage) {
         if (!way->bus)
                 return log_error_errno(ENOTCONN, "berth run needs systemd, and there is no system bus");
         snprintf(way->unit, sizeof(way->unit), "%s.service", run->name);
-        if (!run->detach)
-                snprintf(way->client, sizeof(way->client), "berth-run-%s.scope", run->name);
         *stage = "name";
         r = claim_name(run, way);
         if (r < 0)
                 return r;
+        *stage = "unit";
+        r = run_begin(run, way->bus, &way->end);
+        if (r < 0)
+                return r;
         *stage = "manifest";
-        r = run_write(run, run->detach ? NULL : way->client);
-        if (r >= 0 && !run->detach) {
-                *stage = "scope";
-                r = enter_scope(way);
-        }
+        r = run_write(run, run->detach ? NULL : way->end.unit);
         if (r >= 0) {
                 *stage = "launch";
                 r = start_unit(way);
         }
-        if (r < 0 && r != -EEXIST) /* that one is somebody else's */
-                (void) run_remove(run->name);
+        if (r >= 0 && run->detach) {
+                r = run_release(run->name, getpid());
+                if (r < 0)
+                        (void) log_error_errno(r, "cannot release '%s/%s': %m", RUN_DIR, run->name);
+        }
         return r;
 }
 
-static void take_down(const Run *run, Way *way) {
+/* Stops the container, which is bound to that unit: not what another berth run --replace has put in its place. */
+static void take_down(const Run *run, const Way *way) {
         _cleanup_free_ char *error = NULL;
-        int r = transient_stop(way->bus, way->unit, &error);
+        int r;
 
-        if (r < 0 && r != -ENOENT)
-                (void) log_manager(r, "stop", way->unit, error);
-        (void) run_remove(run->name); /* cleanup has done so, if the stop went as it should */
+        if (way->end.unit[0] == '\0')
+                return;
+        r = transient_stop(way->bus, way->end.unit, &error);
+        if (r < 0)
+                (void) run_log_manager(r, "stop", way->end.unit, error);
+        r = run_remove(run->name, getpid()); /* cleanup has done so, if the stop went as it should */
+        if (r < 0)
+                (void) log_error_errno(r, "cannot remove '%s/%s': %m", RUN_DIR, run->name);
 }
 
 static int print_failure(int r, const char *stage, const char *message) {
@@ -200,7 +181,7 @@ static int print_failure(int r, const char *stage, const char *message) {
 }
 
 int verb_run(int argc _unused_, char *argv[]) {
-        _cleanup_(way_done) Way way = {};
+        _cleanup_(way_done) Way way = { .end = RUN_END_NONE };
         _cleanup_free_ char *message = NULL;
         Messages messages = MESSAGES_NONE;
         _cleanup_run_ Run run = {};
@@ -217,6 +198,7 @@ int verb_run(int argc _unused_, char *argv[]) {
         if (r > 0) /* --help */
                 return EXIT_DONE;
         if (r < 0) {
+                take_down(&run, &way);
                 if (run.json && !run.detach)
                         (void) print_failure(r, stage, message);
                 return EXIT_BERTH;

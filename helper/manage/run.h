@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <systemd/sd-bus.h>
+
 #include "common/base.h"
 #include "common/names.h"
 
@@ -29,5 +31,23 @@ int run_parse(char *argv[], Run *ret);
 /* Logs again, to standard error, the errors that the journal has, from a time on, of a unit that did not start. */
 void run_log_errors(const char *unit, uint64_t since_usec);
 
-/* Writes manifest and drop-in, and the unit that they become. client: the unit that it is bound to, or NULL. Logs. */
-int run_write(const Run *run, const char *client);
+/* Says what the manager has said of unit, or what the errno is, which it returns. */
+int run_log_manager(int r, const char *what, const char *unit, const char *error);
+
+/* What stands for this process: a unit to bind to and to stop, which waits for the end of fd. */
+typedef struct RunEnd {
+        char unit[NAME_LENGTH_MAX + sizeof("berth-run--2147483647.service")]; /* "": there is none */
+        int fd;
+} RunEnd;
+#define RUN_END_NONE \
+        { .fd = -EBADF }
+
+void run_end_done(RunEnd *end);
+
+/* Before anything is made: from then on what this process has claimed and not released goes when it ends, however it ends.
+ * Logs. */
+int run_begin(const Run *run, sd_bus *bus, RunEnd *ret);
+
+/* Claims the name, and writes manifest and drop-in, and the unit that they become. bind: the unit that it is bound to, or
+ * NULL. Logs. */
+int run_write(const Run *run, const char *bind);

@@ -357,6 +357,7 @@ const Verb verbs[] = {
           VERB_BERTH, .internal = true, .options = cleanup_options },
         { "job-start", "--name=NAME --id=ID -- COMMAND [WORD...]", "Start a job: what exec --detach executes",
           VERB_MANAGE, .internal = true, .container = true, .options = job_start_options },
+        { "run-end", "NAME PID", "Remove what a berth run leaves, when it has ended", VERB_MANAGE, .internal = true },
         { "scope-start", "--name=NAME --unit=UNIT --pid=PID [OPTION...] -- COMMAND [WORD...]",
           "Start a scope: what exec --scope executes",
           VERB_MANAGE, .internal = true, .container = true, .options = scope_start_options },

@@ -76,6 +76,7 @@ int verb_env(int argc, char *argv[]);
 int verb_session(int argc, char *argv[]);
 int verb_job(int argc, char *argv[]);
 int verb_job_start(int argc, char *argv[]);
+int verb_run_end(int argc, char *argv[]);
 int verb_scope_start(int argc, char *argv[]);
 int verb_dns(int argc, char *argv[]);
 int verb_proxy(int argc, char *argv[]);

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from harness.moments import STRACE, Moment, moments
 from harness.system import Result, System
 
 needs_berth = True
@@ -38,8 +39,7 @@ def test_the_command_is_run_in_a_container_and_nothing_is_left(s: System) -> Non
     assert done.rc == 7
     assert re.fullmatch(r"out\nrun-[0-9a-f]{8}\ntyped\n", done.out)
     assert done.err == "err\n"
-    # it was stopped before berth ended; only the client's own scope ends after it
-    assert not [line for line in left(s) if "berth-run-" not in line]
+    assert left(s) == []
 
 
 def test_the_exit_status_is_that_of_exec(s: System) -> None:
@@ -194,11 +194,38 @@ def test_a_client_that_is_killed_leaves_nothing(s: System, victim: str) -> None:
     s.sh("berth run --image=base --name=job -- sleep 4246 >/dev/null 2>&1 </dev/null &")
     s.wait_for(lambda: s.run("pgrep", "-fx", "sleep 4246", check=False).rc == 0, "its start")
     if victim == "all":
-        s.run("systemctl", "kill", "-s", "KILL", "berth-run-job.scope")
+        s.sh("kill -KILL $(pgrep -f '^berth (run --image|exec job)')")
     else:
         s.sh("kill -KILL $(pgrep -f '^berth run --image')")
     s.wait_for(lambda: not left(s), "end of everything", timeout=20)
     assert s.run("pgrep", "-fx", "sleep 4246", check=False).rc == 1
+
+
+def writes(moment: Moment) -> bool:
+    """Is something made or asked for with that call, or just before it?"""
+    return re.search(r"run/berth|run/systemd|O_TMPFILE|job|berth-manifest|Start", moment.line) is not None or moment.call in (
+        "mkdirat", "linkat", "symlinkat", "unlink", "unlinkat", "sendmsg", "clone", "wait4", "kill", "rt_sigtimedwait", "exit_group")
+
+
+@pytest.mark.parametrize("every", [pytest.param(False, id="sample"), pytest.param(True, id="every", marks=pytest.mark.long)])
+@pytest.mark.parametrize("words", [["--", "true"], ["--detach"]], ids=["foreground", "detached"])
+def test_a_client_that_is_killed_at_any_moment_leaves_nothing(s: System, words: list[str], every: bool) -> None:
+    command = ["berth", "run", "--image=base", "--name=job", *words]
+    s.run(*STRACE, "-s", "200", "-o", "/run/trace", *command)
+    if "--detach" in words:
+        s.stop("job")
+    s.wait_for(lambda: not left(s), "end of the traced one")
+    found = moments(s.read("/run/trace"))
+    assert sum(map(writes, found)) > 20
+    released = next((i for i, moment in enumerate(found) if moment.call == "unlink" and "/client-" in moment.line), len(found))
+    before = s.leaks_snapshot()
+    for moment in found if every else [moment for moment in found if writes(moment)][::4]:
+        s.run(*STRACE, *moment.options, *command, check=False)
+        if found.index(moment) > released:  # it is for others to stop
+            s.stop("job")
+        s.wait_for(lambda: not left(s), f"end of everything after the kill at {moment.line}")
+        s.assert_nothing_left(before)
+    s.run("rm", "/run/trace")
 
 
 @pytest.mark.parametrize("name", ["TERM", "HUP", "INT"])
@@ -240,7 +267,20 @@ def test_detached_without_a_command_it_idles(s: System) -> None:
     assert run(s, "--detach", "--replace", "--name=job").out == "job\n"
     assert s.unit("job.service", "MainPID") != leader
     assert run(s, "--replace", "--name=job", "--", "hostname").out == "job\n"
-    assert left(s) == [] or "berth-run-job.scope" in left(s)[0]
+    assert not [line for line in left(s) if not re.search("berth-run-job-", line)]
+
+
+def test_who_is_replaced_leaves_the_one_in_its_place_alone(s: System) -> None:
+    s.sh("(berth run --image=base --name=job -- sh -c 'echo up; exec sleep 1000' >/run/said 2>&1; echo $? >/run/ended) &")
+    s.wait_for(lambda: s.read("/run/said") == "up\n", "its start")
+    run(s, "--detach", "--replace", "--name=job")
+    leader = s.unit("job.service", "MainPID")
+    s.wait_for(lambda: s.sh("cat /run/ended 2>/dev/null || :").out, "end of the one before")
+    s.wait_for(lambda: not [line for line in left(s) if "berth-run-" in line], "end of what stood beside it")
+    assert (s.unit("job.service", "ActiveState"), s.unit("job.service", "MainPID")) == ("active", leader)
+    assert s.exists("/run/berth/run/job/job.berth")
+    s.stop("job")
+    s.run("rm", "/run/said", "/run/ended")
 
 
 def test_why_a_detached_command_did_not_start_is_told(s: System) -> None:
