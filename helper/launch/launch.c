@@ -23,8 +23,10 @@
 #include "helper/container/selfexec.h"
 #include "helper/container/state.h"
 #include "helper/launch/device.h"
+#include "helper/launch/foreground.h"
 #include "helper/launch/hand-over.h"
 #include "helper/launch/idmap.h"
+#include "helper/launch/init.h"
 #include "helper/launch/layer.h"
 #include "helper/launch/leader.h"
 #include "helper/launch/namespaces.h"
@@ -116,13 +118,19 @@ static int clone_leader(Launch *launch) {
                 .sibling = !launch->plan.foreground,
                 .cgroup_fd = launch->payload_fd,
         };
+        sigset_t before;
         pid_t pid;
 
+        /* What the PID 1 of a namespace has no handler for yet is dropped by the kernel, and a stop would wait for its
+         * timeout: it comes when the leader can take it. */
+        if (sigprocmask(SIG_BLOCK, NULL, &before) < 0 || init_block_signals() < 0)
+                return log_error_errno(errno, "Cannot block signals: %m");
         pid = namespaces_clone(&how, &launch->pidfd);
-        if (pid < 0)
-                return log_error_errno(pid, "Cannot make the namespaces of the container: %m");
         if (pid == 0)
                 _exit(run_leader(launch));
+        (void) sigprocmask(SIG_SETMASK, &before, NULL);
+        if (pid < 0)
+                return log_error_errno(pid, "Cannot make the namespaces of the container: %m");
         launch->state.pid = pid;
         launch->theirs[0] = close_fd(launch->theirs[0]);
         launch->theirs[1] = close_fd(launch->theirs[1]);
@@ -359,15 +367,6 @@ static int finish_service(Launch *launch) {
         return launch->plan.init ? successor_become(launch) : EXIT_DONE;
 }
 
-static int wait_leader(const Launch *launch) {
-        siginfo_t info = {};
-
-        while (waitid(P_PIDFD, (id_t) launch->pidfd, &info, WEXITED) < 0)
-                if (errno != EINTR)
-                        return EXIT_BERTH;
-        return info.si_code == CLD_EXITED ? info.si_status : EXIT_SIGNAL_BASE + info.si_status;
-}
-
 /* --foreground: nobody else releases what lives outside of the leader. */
 static void release(Launch *launch) {
         char *slash = launch->state.cgroup ? strrchr(launch->state.cgroup, '/') : NULL;
@@ -392,7 +391,7 @@ static int give_up(Launch *launch) {
         if (!launch->plan.foreground)
                 return status;
         if (launch->pidfd >= 0)
-                status = wait_leader(launch);
+                status = foreground_attend(launch->pidfd);
         if (launch->owner)
                 release(launch);
         return status;
@@ -402,7 +401,7 @@ static int finish_foreground(Launch *launch) {
         int status;
 
         (void) say(launch, 'R');
-        status = wait_leader(launch);
+        status = foreground_attend(launch->pidfd);
         release(launch);
         return status;
 }
@@ -410,7 +409,15 @@ static int finish_foreground(Launch *launch) {
 static int run(Launch *launch) {
         int r;
 
+        int asked;
+
+        if (launch->plan.foreground)
+                foreground_begin();
         r = prepare_launch(launch);
+        if (launch->plan.foreground && (asked = foreground_asked()) > 0) {
+                (void) give_up(launch);
+                return EXIT_SIGNAL_BASE + asked;
+        }
         if (r >= 0)
                 r = clone_leader(launch);
         if (r >= 0)

@@ -246,10 +246,9 @@ static int become_init(Leader *leader, const User *user) {
                       .watch_fd = leader->go_fd,
                       .notify = leader->notify };
         InitStreams *streams = &init.streams;
-        int r;
+        int r = 0;
 
-        r = init_block_signals();
-        if (r >= 0 && leader->plan->host_pids && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+        if (leader->plan->host_pids && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
                 r = -errno; /* what PID 1 of a namespace is anyway */
         if (r >= 0)
                 r = init_open_streams(user, streams);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import uuid
 from pathlib import Path
@@ -34,6 +36,12 @@ def command_has_ended(launcher: subprocess.Popen) -> bool:
     """What the init has reaped is no child of it any more."""
     inits = children(launcher.pid)
     return launcher.poll() is not None or bool(inits) and not children(inits[0])
+
+
+def traces(name: str) -> list[Path]:
+    """What is left of a container."""
+    return [*Path("/run/berth/containers").glob(name), *Path("/var/lib/berth/layers").glob(f"{name}*"),
+            *(link for link in Path("/run/berth/ranges").glob("*") if link.is_symlink() and str(link.readlink()) == name)]
 
 
 def test_a_process_that_writes_for_ever_does_not_hold_up_the_end(berth: Path, image: Path) -> None:
@@ -79,7 +87,26 @@ def test_a_launcher_that_is_killed_takes_its_container_along_and_is_in_nobodys_w
     second = launch(berth, image, "echo again; cat /root/x; echo x >/root/x", name)
     out, err = second.communicate(timeout=60)
     assert (second.returncode, out) == (0, b"again\n") and b"/root/x" in err
-    assert not state.exists()
-    for trace in (f"layers/{name}.ephemeral", f"layers/{name}"):
-        assert not (Path("/var/lib/berth") / trace).exists()
-    assert not [link for link in Path("/run/berth/ranges").glob("*") if link.is_symlink() and str(link.readlink()) == name]
+    assert traces(name) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_launcher_that_is_asked_to_end_has_the_command_end_and_leaves_nothing(berth: Path, image: Path, number: signal.Signals) -> None:
+    name = f"x{uuid.uuid4().hex[:12]}"
+    done = launch(berth, image, f"trap 'echo got; exit 9' {number.name[3:]}; echo up; while :; do sleep 0.02; done", name,
+                  preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
+    assert done.stdout.readline() == b"up\n"
+    done.send_signal(number)
+    out, err = done.communicate(timeout=120)
+    assert (done.returncode, out, err) == (9, b"got\n", b"")
+    assert traces(name) == []
+
+
+def test_a_launcher_that_is_asked_to_end_before_there_is_a_leader_leaves_nothing(berth: Path, image: Path) -> None:
+    name = f"x{uuid.uuid4().hex[:12]}"
+    # blocked, a signal waits for the exec, and comes as the launcher begins to look
+    done = launch(berth, image, "echo up", name, preexec_fn=lambda: (signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]),
+                                                                     os.kill(os.getpid(), signal.SIGTERM)))
+    out, err = done.communicate(timeout=120)
+    assert (done.returncode, out, err) == (128 + signal.SIGTERM, b"", b"")
+    assert traces(name) == []
