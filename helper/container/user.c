@@ -115,6 +115,34 @@ static int add_group(User *user, gid_t gid) {
         return 0;
 }
 
+static int by_number(const void *a, const void *b) {
+        gid_t left = *(const gid_t *) a, right = *(const gid_t *) b;
+
+        return left < right ? -1 : left > right;
+}
+
+/* The user's own and those listed, each once. Sorted, as a hostile file may list as many as there can be. */
+static int set_groups(User *user, gid_t *listed, size_t n) {
+        size_t room = 1;
+        gid_t *groups;
+
+        while (room < n + 1) /* add_group() goes by powers of two */
+                room *= 2;
+        groups = calloc(room, sizeof(gid_t));
+        if (!groups)
+                return -ENOMEM;
+        if (n > 0)
+                qsort(listed, n, sizeof(gid_t), by_number);
+        free(user->groups);
+        user->groups = groups;
+        user->n_groups = 0;
+        groups[user->n_groups++] = user->gid;
+        for (size_t i = 0; i < n; i++)
+                if (listed[i] != user->gid && (i == 0 || listed[i] != listed[i - 1]))
+                        groups[user->n_groups++] = listed[i];
+        return user->n_groups > GROUPS_MAX ? -E2BIG : 0;
+}
+
 static bool list_contains(const char *list, const char *name) {
         size_t n = strlen(name);
 
@@ -130,7 +158,6 @@ static int find_groups(char *text, const char *group, User *user) {
         size_t n_listed = 0, room = 0, n;
         bool found = !group;
         char *f[4];
-        int r;
 
         while (next_entry(&text, f, ARRAY_LEN(f), &n)) {
                 gid_t gid;
@@ -155,10 +182,7 @@ static int find_groups(char *text, const char *group, User *user) {
         }
         if (!found)
                 return -ENXIO;
-        r = add_group(user, user->gid);
-        for (size_t i = 0; r >= 0 && i < n_listed; i++)
-                r = add_group(user, listed[i]);
-        return r;
+        return set_groups(user, listed, n_listed);
 }
 
 int user_find(int root_fd, const char *user, User *ret) {

@@ -23,11 +23,13 @@ typedef struct Top {
         int root_fd;        /* of the container, for the names of users */
         json_object *array; /* NULL: a table */
         char **cells;
+        User last; /* the user that was looked up last */
 } Top;
 
 static void top_done(Top *top) {
         close_fd(top->root_fd);
         strv_free(top->cells);
+        user_done(&top->last);
         json_object_put(top->array);
 }
 
@@ -39,14 +41,16 @@ static uid_t uid_inside(const State *state, uid_t uid) {
                                                                                   : 65534;
 }
 
-static char *user_name(const Top *top, uid_t uid) {
-        _cleanup_user_ User user = {};
+static char *user_name(Top *top, uid_t uid) {
         char number[16], *name = NULL;
 
         snprintf(number, sizeof(number), "%u", uid);
-        if (top->root_fd < 0 || user_resolve(top->root_fd, number, NULL, &user) < 0 || !user.name)
-                return strdup(number);
-        return printable(user.name, strlen(user.name), &name) < 0 ? NULL : name;
+        if (!top->last.name || top->last.uid != uid) {
+                user_done(&top->last);
+                if (top->root_fd < 0 || user_find(top->root_fd, number, &top->last) < 0 || !top->last.name)
+                        return strdup(number);
+        }
+        return printable(top->last.name, strlen(top->last.name), &name) < 0 ? NULL : name;
 }
 
 static int add_object(Top *top, const ProcessIds *ids, const ProcessFigures *figures, uid_t uid,

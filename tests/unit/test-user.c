@@ -263,6 +263,34 @@ static void many_groups_are_fine_and_each_once(void **state) {
         put(root->path, "etc/group", text, (size_t) (p - text));
         assert_int_equal(user_resolve(root->fd, "app", NULL, &user), 0);
         assert_int_equal(user.n_groups, 4001);
+        for (unsigned i = 0; i < 300; i++) { /* there is room for more, of which some are there already */
+                char number[16];
+
+                snprintf(number, sizeof(number), "%u", 6900 + i);
+                assert_int_equal(user_add_group(root->fd, number, &user), 0);
+        }
+        assert_int_equal(user.n_groups, 4201);
+        assert_int_equal(user.groups[0], 1001);
+        assert_int_equal(user.groups[4200], 7199);
+}
+
+/* As many as fit into the file: their sum is told at once, not after seconds of comparing each with each. */
+static void as_many_groups_as_a_hostile_file_has(void **state) {
+        const Root *root = *state;
+        _cleanup_free_ char *text = malloc(1024 * 1024);
+        _cleanup_user_ User user = {};
+        char *p = text;
+
+        assert_non_null(text);
+        for (unsigned i = 0; i < 65535; i++)
+                p += sprintf(p, "g::%u:app\n", 65535 - i + 2000);
+        put(root->path, "etc/group", text, (size_t) (p - text));
+        assert_int_equal(user_resolve(root->fd, "app", NULL, &user), 0);
+        assert_int_equal(user.n_groups, 65536);
+        p += sprintf(p, "g::1:app\n");
+        put(root->path, "etc/group", text, (size_t) (p - text));
+        user_done(&user);
+        assert_int_equal(user_resolve(root->fd, "app", NULL, &user), -E2BIG);
 }
 
 static void what_passwd_says_fills_the_gaps(void **state) {
@@ -283,4 +311,5 @@ static void what_passwd_says_fills_the_gaps(void **state) {
 
 RUN(ROOTED(who_is_who), ROOTED(who_is_nobody), ROOTED(numbers_need_no_files),
     ROOTED(hostile_files_are_refused_at_once), ROOTED(hostile_content_is_nobodys),
-    ROOTED(many_groups_are_fine_and_each_once), ROOTED(what_passwd_says_fills_the_gaps))
+    ROOTED(many_groups_are_fine_and_each_once), ROOTED(as_many_groups_as_a_hostile_file_has),
+    ROOTED(what_passwd_says_fills_the_gaps))
