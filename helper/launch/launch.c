@@ -61,6 +61,7 @@ static int run_leader(Launch *launch) {
 
         launch->go_fd = close_fd(launch->go_fd);
         launch->report_fd = close_fd(launch->report_fd);
+        secrets_forget(&launch->secrets);
         leader->plan = &launch->plan;
         leader->user = launch->state.user[0] ? launch->state.user : NULL;
         leader->group = launch->group;

@@ -241,6 +241,12 @@ static void rename_process(char **argv) {
         (void) prctl(PR_SET_NAME, title, 0, 0, 0);
 }
 
+/* There may be secrets in it, and what stays in memory may be swapped out. */
+static void forget_environment(char **env) {
+        for (; env && *env; env++)
+                explicit_bzero(*env, strlen(*env));
+}
+
 static int become_init(Leader *leader, const User *user) {
         Init init = { .stop_signal = leader->stop_signal,
                       .watch_fd = leader->go_fd,
@@ -272,6 +278,8 @@ static int become_init(Leader *leader, const User *user) {
                 if (init.pid == 0)
                         return run_child(leader, user, streams);
         }
+        rename_process(leader->argv); /* at once: the command runs already */
+        forget_environment(leader->env);
         init.notify.uid = user->uid;
         r = keep_only(STDERR_FILENO + 1,
                       (const int[]){ streams->from[0], streams->from[1], leader->go_fd, init.notify.from_fd,
@@ -288,7 +296,6 @@ static int become_init(Leader *leader, const User *user) {
         }
         if (leader->plan->foreground)
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        rename_process(leader->argv);
         return init_run(&init);
 }
 

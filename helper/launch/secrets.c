@@ -22,8 +22,7 @@ static void wipe(Secret *secret) {
 }
 
 void secrets_done(Secrets *secrets) {
-        for (size_t i = 0; i < secrets->n; i++)
-                wipe(&secrets->list[i]);
+        secrets_forget(secrets);
         free(secrets->list);
         close_fd(secrets->fd);
         *secrets = SECRETS_NONE;
@@ -136,6 +135,11 @@ int secrets_set(const Secrets *secrets, char ***env) {
         return 0;
 }
 
+void secrets_forget(Secrets *secrets) {
+        for (size_t i = 0; i < secrets->n; i++)
+                wipe(&secrets->list[i]);
+}
+
 static int fill_one(const Secrets *secrets, const Secret *secret, uid_t uid, gid_t gid) {
         _cleanup_close_ int fd = -EBADF;
         char name[NAME_MAX + 1];
@@ -160,7 +164,6 @@ int secrets_fill(Secrets *secrets, uid_t uid, gid_t gid) {
                 r = -errno;
         if (r >= 0)
                 r = mount_set(secrets->fd, MOUNT_ATTR_RDONLY);
-        for (size_t i = 0; i < secrets->n; i++)
-                wipe(&secrets->list[i]);
+        secrets_forget(secrets);
         return r < 0 ? log_error_errno(r, "Cannot give the secrets to the container: %m") : 0;
 }

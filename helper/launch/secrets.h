@@ -37,5 +37,8 @@ int secrets_read(Secrets *secrets);
 /* Adds the variables to env. Logs. */
 int secrets_set(const Secrets *secrets, char ***env);
 
+/* Wipes what was read, of a process that only needs the tmpfs. */
+void secrets_forget(Secrets *secrets);
+
 /* Fills the tmpfs for a user, as the host counts, makes it read-only, and forgets what was read. Logs. */
 int secrets_fill(Secrets *secrets, uid_t uid, gid_t gid);

@@ -42,6 +42,30 @@ def test_a_variable_has_it_without_its_last_line_break_and_exec_does_not(m: Mach
     assert SECRET not in m.run("cat", f"/proc/{main_pid(m, unit)}/cmdline").out
 
 
+#: How often the word stands in what a process may write: its heap and its stack.
+SCAN = """
+import re, sys
+pid, word, n = sys.argv[1], sys.argv[2].encode(), 0
+with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+    for line in open(f"/proc/{pid}/maps"):
+        start, end, mode = re.match("([0-9a-f]+)-([0-9a-f]+) (\\S+)", line).groups()
+        if "w" in mode:
+            memory.seek(int(start, 16))
+            n += memory.read(int(end, 16) - int(start, 16)).count(word)
+print(n)
+"""
+
+
+def test_the_init_has_forgotten_them(m: Machine) -> None:
+    """Its memory could go to a disk; the tmpfs cannot, where the kernel can promise it."""
+    unit = service(m, "sleep", "1000", container="Secret=db:env=PASSWORD db")
+    m.start(unit)
+    init = main_pid(m, unit)
+    command = m.read(f"/proc/{init}/task/{init}/children").split()[0]
+    scan = [int(m.run("python3", "-c", SCAN, pid, SECRET).out) for pid in (init, command)]
+    assert scan[0] == 0 and scan[1] > 0, scan
+
+
 def test_secrets_come_from_where_the_service_section_says(m: Machine) -> None:
     assert job(m, "cd $CREDENTIALS_DIRECTORY; ls; cat db literal; echo; echo $V", "Secret=db literal:env=V",
                "[Service]\nLoadCredential=db:/etc/other\nSetCredential=literal:in the open\nLoadCredential=unused:/etc/passwd"
