@@ -461,20 +461,27 @@ int bus_thaw_unit(sd_bus *bus, const char *unit) {
 
 int bus_thaw_at_stop(sd_bus *bus, const char *unit, const char *name, const char *thaw_unit) {
         _cleanup_reply_ sd_bus_message *call = NULL;
+        _cleanup_unit_status_ UnitStatus status = {};
         _cleanup_free_ char *description = NULL;
+        const char *order;
         int r;
 
-        if (!bus)
-                return -ENOTCONN;
+        r = bus_get_unit(bus, unit, &status);
+        if (r < 0)
+                return r;
+        if (status.active && streq(status.active, "deactivating"))
+                return -EBUSY;
         if (asprintf(&description, "Thaws container %s before it stops", name) < 0)
                 return -ENOMEM;
+        /* systemd starts nothing that is bound to a unit and ordered after it before that is active */
+        order = status.active && streq(status.active, "activating") ? "PartOf" : "After";
         r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE,
                                            "StartTransientUnit");
         /* ignore-dependencies: BindsTo= would start the container's unit again if that has ended meanwhile */
         if (r >= 0)
                 r = sd_bus_message_append(call, "ssa(sv)a(sa(sv))", thaw_unit, "ignore-dependencies", 9,
                                           "Description", "s", description, "Type", "s", "oneshot",
-                                          "RemainAfterExit", "b", 1, "BindsTo", "as", 1, unit, "After", "as",
+                                          "RemainAfterExit", "b", 1, "BindsTo", "as", 1, unit, order, "as",
                                           1, unit, "CollectMode", "s", "inactive-or-failed",
                                           "StandardOutput", "s", "null", "StandardError", "s", "null",
                                           "ExecStop", "a(sasb)", 1, BERTH_BINDIR "/berth", 3, "berth",

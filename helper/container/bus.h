@@ -76,8 +76,9 @@ int bus_stop_unit(sd_bus *bus, const char *unit, bool wait);
 /* Thaws a unit that systemd has frozen, and waits until that is done. */
 int bus_thaw_unit(sd_bus *bus, const char *unit);
 
-/* Makes a unit of that name, or leaves one that is there: it executes "berth thaw NAME" before unit is stopped, and ends
- * with it. -EIO: it has failed. */
+/* Makes a unit of that name, or leaves one that is there: it executes "berth thaw NAME" before unit is stopped, or, where
+ * that is still starting (a job is all the time), when it is; and ends with it. -EBUSY: unit is just stopping. -EIO: it
+ * has failed. */
 int bus_thaw_at_stop(sd_bus *bus, const char *unit, const char *name, const char *thaw_unit);
 
 /* systemd's version, as it writes it, a string of the caller's. */

@@ -191,7 +191,10 @@ int frozen_begin(const Item *item, Frozen *ret) {
                 return r;
         r = frozen_set(item, true);
         if (r < 0)
-                return log_error_errno(r, "container '%s' cannot be frozen: %m", item->state.name);
+                return log_error_errno(r,
+                                       r == -EBUSY ? "container '%s' is just stopping, and cannot be frozen"
+                                                   : "container '%s' cannot be frozen: %m",
+                                       item->state.name);
         *ret = frozen;
         frozen = FROZEN_NONE;
         return 0;

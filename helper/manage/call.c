@@ -86,7 +86,10 @@ int call_not_running(const char *name) {
                                   name, name);
                 else
                         log_error("container '%s' is not running: it %s, see berth logs %s", name,
-                                  streq(state, "failed") ? "has failed" : "is just starting or stopping",
+                                  streq(state, "failed")       ? "has failed"
+                                  : streq(state, "restarting") ? "has ended, and systemd will start it again"
+                                  : streq(state, "starting")   ? "is just starting"
+                                                               : "is just stopping",
                                   name);
                 return EXIT_NOT_RUNNING;
         }

@@ -59,7 +59,7 @@ static const Check checks[] = {
           "install systemd-container" },
         { "polkit",            "rights of users who are not root", probe_bus_name, "org.freedesktop.PolicyKit1", false,
           "install polkitd" },
-        { "gate",              "a way in for them",              probe_path, BERTH_RUNTIME_DIR "/control", false,
+        { "gate",              "a way in for them",              probe_unit, "berth.socket", false,
           "systemctl start berth.socket" },
         { "skopeo",            "images from registries",         probe_program, "skopeo", false, "install skopeo" },
         { "mkfs.ext4",         "limits on disk space",           probe_program, "mkfs.ext4", false, "install e2fsprogs" },

@@ -26,6 +26,10 @@ static int change(const char *verb, bool freeze, char *argv[]) {
                 return EXIT_FAILED;
         }
         r = frozen_set(&running.item, freeze);
+        if (r == -EBUSY)
+                return log_error_errno(r, "container '%s' is just stopping, and cannot be frozen",
+                                       call.operands[0]),
+                       EXIT_FAILED;
         if (r < 0)
                 return log_error_errno(r, "cannot %s '%s': %m", verb, running.item.state.unit), EXIT_FAILED;
         if (call_has(&call, FREEZE_JSON)) {

@@ -81,9 +81,11 @@ static int add_object(const Entry *entry, const char *health, json_object *array
 /* label=KEY, label=KEY=VALUE */
 static bool has_label(const State *state, const char *wanted) {
         size_t n = strlen(wanted);
+        bool value = strchr(wanted, '=');
 
         for (char *const *label = state->labels; label && *label; label++)
-                if (strncmp(*label, wanted, n) == 0 && ((*label)[n] == '\0' || (*label)[n] == '='))
+                if (strncmp(*label, wanted, n) == 0 &&
+                    ((*label)[n] == '\0' || (!value && (*label)[n] == '=')))
                         return true;
         return false;
 }

@@ -261,6 +261,15 @@ static int wait_for_more(sd_journal *journal) {
         return r < 0 ? r : 1;
 }
 
+static bool is_container(const Logs *logs) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
+        _cleanup_unit_status_ UnitStatus status = {};
+        _cleanup_item_ Item item = {};
+
+        return (item_open(logs->name, &item) >= 0 && item_runs(&item)) ||
+               (bus_get_unit(bus, logs->unit, &status) >= 0 && roster_is_container(logs->name, &status));
+}
+
 static int show(Logs *logs, bool latest) {
         char invocation[SD_ID128_STRING_MAX];
         int r;
@@ -275,6 +284,8 @@ static int show(Logs *logs, bool latest) {
                 r = seek(logs);
         if (r >= 0)
                 r = print_new(logs);
+        if (r >= 0 && logs->follow && logs->printed == 0 && !is_container(logs))
+                return 0; /* whom nobody waits for */
         while (r >= 0 && logs->follow) {
                 r = wait_for_more(logs->journal);
                 if (r == 0) /* whoever read has gone */
@@ -333,16 +344,12 @@ static bool is_foreign(const char *name, const char *unit) {
 
 /* Nothing of a container is no failure, and nothing of none is one. */
 static int nothing_there(const Logs *logs) {
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
-        _cleanup_unit_status_ UnitStatus status = {};
-        _cleanup_item_ Item item = {};
-
-        if ((item_open(logs->name, &item) < 0 || !item_runs(&item)) &&
-            (bus_get_unit(bus, logs->unit, &status) < 0 || !roster_is_container(logs->name, &status))) {
+        if (!is_container(logs)) {
                 log_error("no container '%s', see berth list --all", logs->name);
                 return EXIT_NO_SUCH;
         }
-        log_info("the journal has nothing of '%s'", logs->unit);
+        if (logs->lines > 0 && logs->since_usec == 0)
+                log_info("the journal has nothing of '%s'", logs->unit);
         return EXIT_DONE;
 }
 
@@ -363,5 +370,5 @@ int verb_logs(int argc _unused_, char *argv[]) {
                 r = show(&logs, call_has(&call, LOGS_INVOCATION));
         if (r < 0)
                 return log_error_errno(r, "cannot read the journal of '%s': %m", logs.unit), EXIT_FAILED;
-        return logs.printed > 0 || logs.since_usec > 0 ? EXIT_DONE : nothing_there(&logs);
+        return logs.printed > 0 ? EXIT_DONE : nothing_there(&logs);
 }

@@ -177,7 +177,14 @@ int probe_program(const Probe *probe _unused_, const char *word, char **ret) {
 }
 
 int probe_bus_name(const Probe *probe, const char *word, char **ret _unused_) {
-        return probe->bus ? bus_has_name(probe->bus, word) : 0;
+        return probe->bus ? bus_has_name(probe->bus, word) : -ENOTCONN;
+}
+
+int probe_unit(const Probe *probe, const char *word, char **ret _unused_) {
+        _cleanup_unit_status_ UnitStatus status = {};
+        int r = bus_get_unit(probe->bus, word, &status);
+
+        return r < 0 ? r : unit_status_busy(&status);
 }
 
 int probe_no_firewall(const Probe *probe, const char *word _unused_, char **ret) {
@@ -216,9 +223,9 @@ static void add_ports(const char *file, const char *any, char *text, size_t size
                 if (sscanf(line, " %*u: %32[0-9A-F]:%x %*[0-9A-F]:%*x %x", address, &port, &state) != 3 ||
                     state != 0x0a || !streq(address, any))
                         continue;
-                snprintf(word, sizeof(word), " %u", port);
+                snprintf(word, sizeof(word), " %u ", port);
                 if (!strstr(text, word) && n + sizeof(word) < size)
-                        snprintf(text + n, size - n, "%s", word);
+                        snprintf(text + n, size - n, "%s%u ", n > 0 ? "" : " ", port);
         }
 }
 
@@ -227,5 +234,8 @@ int probe_no_open_ports(const Probe *probe _unused_, const char *word _unused_, 
 
         add_ports("/proc/net/tcp", "00000000", text, sizeof(text));
         add_ports("/proc/net/tcp6", "00000000000000000000000000000000", text, sizeof(text));
-        return *text ? (say(ret, text + 1) < 0 ? -ENOMEM : 0) : 1;
+        if (!*text)
+                return 1;
+        text[strlen(text) - 1] = '\0';
+        return say(ret, text + 1) < 0 ? -ENOMEM : 0;
 }

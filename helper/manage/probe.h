@@ -27,6 +27,7 @@ int probe_reflink(const Probe *probe, const char *word, char **ret);       /* of
 int probe_project_quota(const Probe *probe, const char *word, char **ret); /* of layers */
 int probe_nftables(const Probe *probe, const char *word, char **ret);
 int probe_program(const Probe *probe, const char *word, char **ret); /* word: its name */
+int probe_unit(const Probe *probe, const char *word, char **ret);
 int probe_bus_name(const Probe *probe, const char *word,
                    char **ret); /* somebody has it, or would be started */
 int probe_no_firewall(const Probe *probe, const char *word, char **ret); /* 0: others than ours, and which */

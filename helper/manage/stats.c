@@ -68,14 +68,19 @@ static int add_all(json_object *round) {
         return r < 0 ? log_error_errno(r, "cannot list the containers: %m"), EXIT_FAILED : -1;
 }
 
-/* -1: go on; else the exit status. */
-static int collect(const Call *call, json_object *round) {
+/* -1: go on; else the exit status. again: who has ended meanwhile is left out, as long as one of them runs. */
+static int collect(const Call *call, bool again, json_object *round) {
         if (!call->operands)
                 return add_all(round);
         for (char **name = call->operands; *name; name++) {
                 _cleanup_running_ Running running = RUNNING_NONE;
-                int r = running_open(*name, &running);
+                _cleanup_item_ Item item = {};
+                int r;
 
+                if (again && item_open(*name, &item) >= 0 && !item_runs(&item) &&
+                    (name[1] || json_object_object_length(round) > 0))
+                        continue;
+                r = running_open(*name, &running);
                 if (r >= 0)
                         return r;
                 if (add_container(round, &running.item) < 0)
@@ -244,7 +249,7 @@ static int show(Stats *stats) {
 
         if (!round)
                 return log_oom(), EXIT_FAILED;
-        r = collect(stats->call, round);
+        r = collect(stats->call, stats->before != NULL, round);
         if (r >= 0)
                 return r;
         compare(stats, round, now - stats->before_usec);

@@ -258,8 +258,8 @@ static const struct {
         { "io_write_bytes",     "Written",       BYTES },
         { "oom_kills",          "OOM kills",     TEXT },
         { "health",             "Health",        WORD },
-        { "health_failures",    "Failed",        TEXT },
-        { "health_exit_status", "Last status",   TEXT },
+        { "health_failures",    "Checks failed", TEXT },
+        { "health_exit_status", "Check status",  TEXT },
         { "health_checked",     "Checked",       DATE },
 };
 /* clang-format on */

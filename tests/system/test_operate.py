@@ -19,6 +19,7 @@ MANIFEST = """
     Exec=sleep 1000
     Label=app=shop
     Label=tier=front
+    Label=url=http://x/?a=1
     Volume=data:/data
     Volume=site:/site:ro
     Device=/dev/sub/zero rw
@@ -53,7 +54,8 @@ def test_list_is_filtered(s: System) -> None:
     assert names(s) == ["one", "two"]
     assert names(s, "label=app=shop") == ["one"]
     assert names(s, "label=app") == ["one", "two"]
-    assert names(s, "label=ap") == []
+    assert names(s, "label=ap") == names(s, "label=url=http://x/?a") == names(s, "label=url=") == []
+    assert names(s, "label=url=http://x/?a=1", "label=url") == ["one", "two"]
     assert names(s, "label=app=blog", "label=tier=front") == ["two"]
     assert names(s, "label=app=blog", "label=tier=back") == []
     assert names(s, "image=base", "state=running", "health=none") == ["one", "two"]
@@ -150,10 +152,16 @@ def test_stats_are_the_kernels(s: System) -> None:
         assert (member in entry) == s.exists(f"{cgroup}/{file}"), member
     assert s.run("berth", "stats", "one", "--no-legend").lines[0].split()[0] == "one"
     assert s.run("berth", "stats", "one", "two", check=False).rc == 3
-    # two rounds, a line each; the second knows what was used between them
-    out = s.sh("(berth stats --watch --json || true) | head -n2").lines
-    first, second = (json.loads(line)[0] for line in out)
-    assert "cpu_percent" not in first and second["cpu_percent"] >= 0
+    # a round is a line; from the second on it knows what was used since. Who ends meanwhile is left out; with the last one it is over
+    s.manifest("two", MANIFEST)
+    s.reload()
+    s.start("two")
+    out = s.sh("(berth stats --watch --json two one 2>&1 || echo $?) | (read -r line; echo \"$line\"; systemctl stop two; read -r next; "
+               "while [[ $next == *two* ]]; do read -r next; done; echo \"$next\"; systemctl stop one; cat)").lines
+    first, second = json.loads(out[0]), json.loads(out[1])
+    assert [entry["name"] for entry in first] == ["two", "one"] and "cpu_percent" not in first[1]
+    assert [entry["name"] for entry in second] == ["one"] and second[0]["cpu_percent"] >= 0
+    assert out[-2].startswith("container 'one' is not running") and out[-1] == "4"
 
 
 def thawers(s: System) -> list[str]:
@@ -255,6 +263,49 @@ def test_a_stop_thaws_and_the_command_hears_of_it(s: System, verb: str) -> None:
         assert s.run("berth", "exec", "two", "echo", "works").out == "works\n"
 
 
+def test_what_starts_or_is_a_job_freezes_and_what_stops_does_not(s: System) -> None:
+    s.manifest("job", """
+        [Container]
+        Image=base
+        Exec=bash -c 'trap "echo heard; exit 0" TERM; echo up; while :; do sleep 0.05 & wait; done'
+        [Network]
+        Mode=none
+        [Service]
+        Type=oneshot
+        TimeoutStartSec=infinity
+    """)
+    s.manifest("slow", """
+        [Container]
+        Image=base
+        Exec=bash -c 'trap : TERM; echo up; until [ -e /tmp/go ]; do sleep 0.05; done'
+        [Network]
+        Mode=none
+        [Service]
+        TimeoutStopSec=120
+    """)
+    s.reload()
+    s.run("systemctl", "start", "--no-block", "job")
+    s.start("slow")
+    s.wait_for(lambda: "up" in s.journal("job") and "up" in s.journal("slow"), "their commands")
+    s.run("berth", "freeze", "job")
+    assert names(s, "state=frozen") == ["job"]
+    s.stop("job")
+    assert "heard" in s.journal("job") and s.unit("job.service", "Result") == "success"
+    s.wait_for(lambda: thawers(s) == [], "end of what has thawed it")
+    s.run("systemctl", "start", "--no-block", "job")
+    s.wait_for(lambda: s.journal("job").count("up") == 2, "its command")
+    s.run("berth", "freeze", "job")
+    s.run("berth", "kill", "--signal=KILL", "job")
+    s.wait_state("job", "failed")
+    s.wait_for(lambda: thawers(s) == [], "end of what would thaw it")
+    s.run("systemctl", "stop", "--no-block", "slow")
+    s.wait_for(lambda: s.unit("slow.service", "ActiveState") == "deactivating", "its stop")
+    result = s.run("berth", "freeze", "slow", check=False)
+    assert (result.rc, result.err) == (1, "container 'slow' is just stopping, and cannot be frozen\n")
+    s.run("berth", "exec", "slow", "touch", "/tmp/go")
+    s.wait_state("slow", "inactive", timeout=60)
+
+
 def test_a_frozen_container_that_dies_is_cleaned_up_and_starts_again(s: System) -> None:
     s.run("berth", "freeze", "one")
     s.run("berth", "kill", "--signal=KILL", "one")
@@ -281,7 +332,7 @@ def test_what_systemctl_froze_is_thawed(s: System) -> None:
 def test_inspect_tells_what_the_kernel_shows(s: System) -> None:
     shown = s.run("berth", "inspect", "one", "--json").json()
     status = s.run("berth", "status", "one", "--json").json()
-    assert status.keys() <= shown.keys() and shown["labels"] == {"app": "shop", "tier": "front"}
+    assert status.keys() <= shown.keys() and shown["labels"] == {"app": "shop", "tier": "front", "url": "http://x/?a=1"}
     command = processes(s)["sleep 1000"]["host_pid"]
     lines = dict(line.split(":\t", 1) for line in s.read(f"/proc/{command}/status").splitlines())
     held = shown["capabilities"]
@@ -395,7 +446,11 @@ def test_logs(s: System) -> None:
     assert "forged" not in messages(s)
     s.stop("talk")
     assert "one" in messages(s)  # also when it has ended
-    assert s.run("berth", "logs", "nobody", check=False).rc == 3
+    for options in ([], ["--lines=0"], ["--since=-1h"], ["--follow"]):
+        result = s.run("berth", "logs", "nobody", *options, check=False)
+        assert (result.rc, result.out, result.err) == (3, "", "no container 'nobody', see berth list --all\n"), options
+    result = s.run("berth", "logs", "talk", "--lines=0")
+    assert (result.out, result.err) == ("", "")
     for wrong, message in (("--since=then", "--since=then: expected a time, like '2026-11-23 04:05:06', yesterday, "
                                             "'5min ago' or -5min"),
                            ("--lines=-1", "--lines=-1: expected a number, or all")):
@@ -410,6 +465,23 @@ def test_logs_go_on(s: System) -> None:
     # what comes later: the stop of the unit
     out = s.sh("(berth logs -f -n1 one || true) | (read -r line; systemctl stop one; read -r line; echo \"$line\")").out
     assert out.endswith("]: Stopping one.service - one (berth)...\n")
+
+
+#: What breaks a check of doctor, in a mount namespace of its own, and what that then says.
+DEFECTS = [
+    ("kernel", "exec setarch --uname-2.6 berth doctor --json", "missing"),
+    ("cgroup2", "mount -t tmpfs x /sys/fs/cgroup", "missing"),
+    ("user-namespaces", "echo 0 >/run/zero && mount --bind /run/zero /proc/sys/user/max_user_namespaces", "missing"),
+    ("seccomp", "mount -t tmpfs x /proc/sys/kernel/seccomp", "missing"),
+    ("overlay", "grep -v overlay /proc/filesystems >/run/fs && mount --bind /run/fs /proc/filesystems", "missing"),
+    ("id-maps", "mount -t ramfs x /var/lib/berth", "missing"),
+    ("pressure", "mount -t tmpfs x /proc/pressure", "lacking"),
+    ("loop", "mount -t tmpfs x /dev", "lacking"),
+    ("squashfs", "grep -v squashfs /proc/filesystems >/run/fs && mount --bind /run/fs /proc/filesystems", "lacking"),
+    ("erofs", "grep -v erofs /proc/filesystems >/run/fs && mount --bind /run/fs /proc/filesystems", "lacking"),
+    ("mkfs.ext4", "mount -t tmpfs x /usr/sbin", "lacking"),
+    ("dnsmasq", "mount -t tmpfs x /usr/sbin", "lacking"),
+]
 
 
 def test_doctor(s: System) -> None:
@@ -430,5 +502,21 @@ def test_doctor(s: System) -> None:
     table = s.run("berth", "doctor", check=False).lines
     assert table[0].split() == ["CHECK", "RESULT", "WHAT", "DETAIL"] and len(table) == len(rows) + 1
     assert s.sh("ls -A /var/lib/berth").out == s.sh("berth doctor >/dev/null || true; ls -A /var/lib/berth").out
+    for name, breaks, state in DEFECTS:
+        found = {row["check"]: row for row in s.sh(f"unshare -m bash -c '{breaks} && exec berth doctor --json' || :").json()}
+        assert found[name]["result"] == state and found[name]["fix"], (name, found[name])
+        others = {key for key in rows if rows[key]["needed"] and found[key]["result"] != "ok"}
+        assert others == ({name} if state == "missing" else set()), others
+    listening = s.popen("python3", "-c", "import socket, time; a = [socket.create_server(('0.0.0.0', p)) for p in (4404, 440)]; time.sleep(1000)")
+    s.wait_for(lambda: s.sh("grep -c ' 00000000:\\(1134\\|01B8\\) ' /proc/net/tcp", check=False).out == "2\n", "its listening")
+    s.run("systemctl", "stop", "berth.socket")
+    found = {row["check"]: row for row in s.run("berth", "doctor", "--json").json()}
+    assert found["gate"]["result"] == "lacking"
+    assert found["open-ports"]["result"] == "lacking" and {"440", "4404"} <= set(found["open-ports"]["detail"].split())
+    s.run("systemctl", "start", "berth.socket")
+    listening.kill()
+    listening.wait(30)
+    found = {row["check"]: row for row in s.run("berth", "doctor", "--json", check=False, env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nowhere"}).json()}
+    assert {name for name in found if found[name]["result"] == "unknown"} == {"systemd", "machined", "polkit", "gate", "firewalls"}
     nobody = s.run("/usr/libexec/berth/berth-manage", "doctor", "--json", user="nobody", check=False)
     assert nobody.rc == 1 and nobody.json()[0]["result"] == "missing"
