@@ -2,6 +2,7 @@
 #include "helper/filter/filter-check.h"
 
 #define NUMBERS 1024 /* beyond all that the kernel has */
+#define VALUES  6
 
 int filter_run(const struct sock_filter *code, size_t n, const struct seccomp_data *call, uint32_t *ret) {
         uint32_t accumulator = 0;
@@ -121,8 +122,8 @@ static int check_numbers(const Pair *pair, uint32_t architecture, int decision) 
                 uint32_t last = i + 1 < n ? ranges[i + 1].first - 1 : UINT32_MAX;
 
                 r = check_arguments(pair, ranges[i].first, architecture);
-                if (r >= 0)
-                        r = check_call(pair, &(Call){ .words = { last, architecture } });
+                if (r >= 0 && last != ranges[i].first)
+                        r = check_arguments(pair, last, architecture);
         }
         return r;
 }
@@ -133,11 +134,12 @@ static int compare(const void *a, const void *b) {
         return *x < *y ? -1 : *x > *y;
 }
 
-static void put_values(Pair *pair, uint32_t k) {
-        const uint32_t values[] = { k - 1, k, k + 1, ~k };
+/* Below is what a mask lets through that stands before the comparison, else 0. */
+static void put_values(Pair *pair, uint32_t k, uint32_t below) {
+        const uint32_t values[VALUES] = { k - 1, k, k + 1, ~k, k | below, (k | below) + 1 };
 
         memcpy(&pair->values[pair->n_values], values, sizeof(values));
-        pair->n_values += ARRAY_LEN(values);
+        pair->n_values += VALUES;
 }
 
 /* What each instruction may find loaded, a bit for each word: jumps go forward alone, so that one look is enough. */
@@ -163,11 +165,13 @@ static int find_values(Pair *pair) {
         _cleanup_free_ uint32_t *loaded = calloc(pair->n_old, sizeof(*loaded));
         size_t n = 0;
 
-        pair->values = calloc(4 * pair->n_old + 4, sizeof(*pair->values));
+        pair->values = calloc(VALUES * (pair->n_old + 32), sizeof(*pair->values));
         if (!loaded || !pair->values)
                 return -ENOMEM;
         find_loaded(pair->old, pair->n_old, loaded);
-        put_values(pair, 0);
+        put_values(pair, 0, 0);
+        for (unsigned bit = 0; bit < 32; bit++)
+                pair->values[pair->n_values++] = UINT32_C(1) << bit;
         for (size_t i = 0; i < pair->n_old; i++) {
                 const unsigned class = BPF_CLASS(pair->old[i].code);
                 const uint32_t others = loaded[i] & ~(1U << WORD_NUMBER | 1U << WORD_ARCHITECTURE);
@@ -175,7 +179,8 @@ static int find_values(Pair *pair) {
                 if (others == 0 || (class != BPF_JMP && class != BPF_ALU))
                         continue;
                 pair->words |= others;
-                put_values(pair, pair->old[i].k);
+                put_values(pair, pair->old[i].k,
+                           i > 0 && BPF_CLASS(pair->old[i - 1].code) == BPF_ALU ? ~pair->old[i - 1].k : 0);
         }
         qsort(pair->values, pair->n_values, sizeof(*pair->values), compare);
         for (size_t i = 0; i < pair->n_values; i++)

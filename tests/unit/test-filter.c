@@ -166,52 +166,73 @@ static void compare(const struct sock_filter *old, size_t n_old, const struct so
                         }
 }
 
-/* Both kinds of lists, with rules of every comparison, of more than one argument, and of numbers that are large. */
+static scmp_filter_ctx begin(uint32_t default_action, uint32_t native, uint32_t second) {
+        scmp_filter_ctx library = seccomp_init(default_action);
+
+        assert_non_null(library);
+        if (native != seccomp_arch_native()) {
+                assert_int_equal(seccomp_arch_add(library, native), 0);
+                assert_int_equal(seccomp_arch_remove(library, SCMP_ARCH_NATIVE), 0);
+        }
+        assert_int_equal(seccomp_arch_add(library, second), 0);
+        assert_int_equal(seccomp_attr_set(library, SCMP_FLTATR_CTL_OPTIMIZE, 2), 0);
+        return library;
+}
+
+/* Rules of every comparison, of more than one argument, and of numbers that are large. */
+static void add_rules(scmp_filter_ctx library, uint32_t action) {
+        static const struct {
+                int number;
+                unsigned n;
+                struct scmp_arg_cmp args[2];
+        } rules[] = {
+                { SCMP_SYS(read), 2, { { 0, SCMP_CMP_EQ, 3, 0 }, { 2, SCMP_CMP_GT, 0x123456789, 0 } } },
+                { SCMP_SYS(read), 1, { { 1, SCMP_CMP_LE, 77, 0 } } },
+                { SCMP_SYS(write), 1, { { 2, SCMP_CMP_NE, 1, 0 } } },
+                { SCMP_SYS(openat),
+                  2,
+                  { { 2, SCMP_CMP_MASKED_EQ, 3, 1 }, { 3, SCMP_CMP_MASKED_EQ, 04000, 04000 } } },
+                { SCMP_SYS(openat),
+                  1,
+                  { { 1, SCMP_CMP_MASKED_EQ, 0xf0f0f0f000000000, 0x1010101000000000 } } },
+                { SCMP_SYS(lseek), 1, { { 1, SCMP_CMP_GE, UINT64_C(1) << 63, 0 } } },
+                { SCMP_SYS(lseek), 1, { { 1, SCMP_CMP_LT, 9, 0 } } },
+        };
+
+        for (int number = 60; number < 240; number += number % 7 + 1)
+                (void) seccomp_rule_add(library, action, number,
+                                        0); /* not each is there on each architecture */
+        for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+                assert_int_equal(seccomp_rule_add_array(library, action, rules[i].number, rules[i].n,
+                                                        rules[i].args),
+                                 0);
+}
+
 static void decides_as_the_library_does(void **state _unused_) {
-        for (int allows = 0; allows < 2; allows++) {
-                scmp_filter_ctx library = seccomp_init(allows ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW);
-                const uint32_t action = allows ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EACCES);
-                struct sock_filter code[BPF_MAXINSNS], *new;
+        static const struct {
+                uint32_t native, second, default_action, action;
+        } rows[] = {
+                { SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ACT_ALLOW, SCMP_ACT_ERRNO(EACCES) },
+                { SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ACT_KILL_PROCESS, SCMP_ACT_ALLOW },
+                { SCMP_ARCH_AARCH64, SCMP_ARCH_ARM, SCMP_ACT_ALLOW, SCMP_ACT_ERRNO(EACCES) },
+                { SCMP_ARCH_AARCH64, SCMP_ARCH_ARM, SCMP_ACT_ERRNO(EPERM), SCMP_ACT_ALLOW },
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                scmp_filter_ctx library = begin(rows[i].default_action, rows[i].native, rows[i].second);
+                struct sock_filter code[BPF_MAXINSNS];
+                _cleanup_free_ struct sock_filter *new = NULL;
                 FILE *f = tmpfile();
                 size_t n, n_new;
 
+                add_rules(library, rows[i].action);
                 assert_non_null(f);
-                assert_non_null(library);
-                if (seccomp_arch_native() == SCMP_ARCH_X86_64)
-                        assert_int_equal(seccomp_arch_add(library, SCMP_ARCH_X86), 0);
-                for (int number = 60; number < 240; number += number % 7 + 1)
-                        (void) seccomp_rule_add(library, action, number, 0);
-                assert_int_equal(seccomp_rule_add(library, action, SCMP_SYS(read), 2,
-                                                  SCMP_A0(SCMP_CMP_EQ, 3),
-                                                  SCMP_A2(SCMP_CMP_GT, 0x123456789)),
-                                 0);
-                assert_int_equal(seccomp_rule_add(library, action, SCMP_SYS(read), 1,
-                                                  SCMP_A1(SCMP_CMP_LE, 77)),
-                                 0);
-                assert_int_equal(seccomp_rule_add(library, action, SCMP_SYS(write), 1,
-                                                  SCMP_A2(SCMP_CMP_NE, 1)),
-                                 0);
-                assert_int_equal(seccomp_rule_add(library, action, SCMP_SYS(openat), 2,
-                                                  SCMP_A2(SCMP_CMP_MASKED_EQ, 3, 1),
-                                                  SCMP_A3(SCMP_CMP_MASKED_EQ, 04000, 04000)),
-                                 0);
-                assert_int_equal(seccomp_rule_add(library, action, SCMP_SYS(openat), 1,
-                                                  SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf0f0f0f000000000,
-                                                          0x1010101000000000)),
-                                 0);
-                assert_int_equal(seccomp_rule_add(library, action, SCMP_SYS(lseek), 1,
-                                                  SCMP_A1(SCMP_CMP_GE, UINT64_C(1) << 63)),
-                                 0);
-                assert_int_equal(seccomp_rule_add(library, action, SCMP_SYS(lseek), 1,
-                                                  SCMP_A1(SCMP_CMP_LT, 9)),
-                                 0);
                 assert_int_equal(seccomp_export_bpf(library, fileno(f)), 0);
                 rewind(f);
                 n = fread(code, sizeof(*code), BPF_MAXINSNS, f);
-                assert_int_equal(filter_shorten(code, n, seccomp_arch_native(), &new, &n_new), 0);
+                assert_int_equal(filter_shorten(code, n, rows[i].native, &new, &n_new), 0);
                 assert_true(n_new < n);
                 compare(code, n, new, n_new);
-                free(new);
                 fclose(f);
                 seccomp_release(library);
         }
