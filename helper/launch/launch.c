@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The story of a launch. Everything that is there is checked and opened first; then one clone makes the leader, which makes
- * its network and waits. Meanwhile we make what it will mount, map its ids and make it known to systemd as the unit's main
- * process, before it takes its first step towards the command, so that not even a leader that fails at once loses its exit
- * status (tried); then it runs, and we leave. */
+/* The story of a launch. Everything that is there is checked and opened first; then one clone makes the leader, which has its
+ * network made beside it and waits. Meanwhile we make what it will stack, map its ids and make it known to systemd as the
+ * unit's main process, before it takes its first step towards the command, so that not even a leader that fails at once loses
+ * its exit status (tried). While it builds its root we make what it mounts below; then it runs, and we leave. */
 
 #include <fcntl.h>
 #include <poll.h>
@@ -22,7 +22,6 @@
 #include "helper/container/range.h"
 #include "helper/container/selfexec.h"
 #include "helper/container/state.h"
-#include "helper/launch/device.h"
 #include "helper/launch/foreground.h"
 #include "helper/launch/hand-over.h"
 #include "helper/launch/idmap.h"
@@ -31,6 +30,7 @@
 #include "helper/launch/leader.h"
 #include "helper/launch/namespaces.h"
 #include "helper/launch/plan.h"
+#include "helper/launch/prepare-roots.h"
 #include "helper/launch/prepare.h"
 #include "helper/launch/setup.h"
 #include "helper/launch/sockets.h"
@@ -89,12 +89,13 @@ static int run_leader(Launch *launch) {
                 .binds = launch->profile.binds,
                 .n_binds = launch->profile.n_binds,
                 .layer_fd = -EBADF, /* these come by hand_over_send() */
-                .device_fd = -EBADF,
                 .etc_fd = -EBADF,
+                .device_fd = -EBADF,
+                .run_fd = -EBADF,
+                .tmp_fd = -EBADF,
+                .shm_fd = -EBADF,
                 .sys_fd = launch->sys_fd,
                 .pids_fd = launch->pids_fd,
-                .run_fd = launch->run_fd,
-                .shm_fd = launch->shm_fd,
                 .mqueue_fd = launch->mqueue_fd,
                 .mount_fds = launch->mount_fds,
                 .etc = launch->etc,
@@ -164,23 +165,22 @@ static int map_roots(const Launch *launch, int userns_fd) {
                      : 0;
 }
 
-/* Meanwhile the leader makes its network. */
-static int fill_files(const Launch *launch) {
-        uid_t root = launch->state.uid_base;
-        int r = device_fill(launch->device_fd, root, root, launch->plan.devices, launch->plan.n_devices);
-
-        return r < 0 ? r : etc_fill(launch->etc_fd, root, root, launch->etc, launch->n_etc);
-}
-
 static int say(const Launch *launch, char word) {
         return write_fd(launch->go_fd, &word, 1);
 }
 
 static int say_go(const Launch *launch) {
-        const int fds[LEADER_FDS] = { launch->device_fd, launch->etc_fd, launch->layer_fd, launch->lock_fd };
-        int r = hand_over_send(launch->go_fd, 'G', fds, LEADER_FDS);
+        const int fds[LEADER_FIRST] = { launch->etc_fd, launch->layer_fd, launch->lock_fd };
+        int r = hand_over_send(launch->go_fd, 'G', fds, LEADER_FIRST);
 
         return r < 0 ? log_error_errno(r, "Cannot speak to the leader: %m") : 0;
+}
+
+/* To a leader that may have failed by now, and has logged why. */
+static int say_made(const Launch *launch) {
+        const int fds[LEADER_SECOND] = { launch->device_fd, launch->run_fd, launch->tmp_fd, launch->shm_fd };
+
+        return hand_over_send(launch->go_fd, 'D', fds, LEADER_SECOND);
 }
 
 static int introduce(const Launch *launch, int *ret_barrier_fd) {
@@ -313,9 +313,8 @@ static int set_off(Launch *launch) {
                 if (r < 0)
                         return r;
         }
-        r = map_mounts(launch, userns_fd, /* automatic= */ false);
-        if (r >= 0)
-                r = fill_files(launch);
+        r = etc_fill(launch->etc_fd, launch->state.uid_base, launch->state.uid_base, launch->etc,
+                     launch->n_etc);
         if (r >= 0)
                 r = introduce(launch, &barrier_fd);
         if (r >= 0)
@@ -324,6 +323,12 @@ static int set_off(Launch *launch) {
                 r = successor_begin(launch, &launch->successor_fd);
         if (r >= 0)
                 r = receive_user(launch);
+        if (r >= 0)
+                r = map_mounts(launch, userns_fd, /* automatic= */ false);
+        if (r >= 0)
+                r = prepare_memory(launch);
+        if (r >= 0)
+                r = say_made(launch);
         if (r >= 0)
                 r = map_mounts(launch, userns_fd, /* automatic= */ true);
         if (r >= 0)

@@ -3,14 +3,11 @@
 
 #include <grp.h>
 #include <inttypes.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <linux/capability.h>
@@ -71,22 +68,6 @@ static int resolve_user(const Leader *leader, User *ret) {
                 if (r < 0)
                         return log_error_errno(r, "group '%s': %s", *name, user_strerror(r));
         }
-        return 0;
-}
-
-static int make_network(const Leader *leader) {
-        struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-        _cleanup_close_ int fd = -EBADF;
-        int r;
-
-        if (!leader->own_network)
-                return 0;
-        r = namespaces_make_network();
-        if (r < 0)
-                return log_error_errno(r, "Cannot make the network namespace of the container: %m");
-        fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
-                return log_error_errno(errno, "Cannot bring up the loopback interface: %m");
         return 0;
 }
 
@@ -310,19 +291,40 @@ static bool needs_user_for_mounts(const Leader *leader) {
 }
 
 /* What needs none of the container's ids, which the launcher maps at the same time. */
-static int begin(const Leader *leader) {
+static int begin(const Leader *leader, NetworkMaker *maker) {
         int r;
 
+        if (leader->own_network)
+                namespaces_begin_network(maker, strv_contains(leader->plan->controllers, "pids"));
         (void) setsid();
         /* a unit has one of its own: KeyringMode= in systemd.exec(5) */
         r = leader->plan->foreground ? confine_keyring() : 0;
         if (r < 0)
                 return log_error_errno(r, "Cannot leave the caller's keyring: %m");
-        r = make_network(leader);
-        return r < 0 ? r : set_hostname(leader);
+        return set_hostname(leader);
 }
 
-static int build(Leader *leader, User *ret_user) {
+static int join_network(const Leader *leader, NetworkMaker *maker) {
+        int r = leader->own_network ? namespaces_join_network(maker) : 0;
+
+        return r < 0 ? log_error_errno(r, "Cannot %s: %m", maker->step) : 0;
+}
+
+static int wait_for_memory(Root *root, int go_fd) {
+        int fds[LEADER_SECOND], r;
+
+        r = hand_over_receive(go_fd, 'D', fds, LEADER_SECOND);
+        if (r < 0)
+                return r;
+        root->device_fd = fds[0];
+        root->run_fd = fds[1];
+        root->tmp_fd = fds[2];
+        root->shm_fd = fds[3];
+        return 0;
+}
+
+/* First what needs neither the network nor what the launcher makes in memory, both of which take their time. */
+static int build(Leader *leader, NetworkMaker *maker, User *ret_user) {
         Root *root = &leader->root;
         bool waits = needs_user_for_mounts(leader);
         int r;
@@ -332,8 +334,19 @@ static int build(Leader *leader, User *ret_user) {
                 r = root_overlay(root);
         if (r >= 0)
                 r = resolve_user(leader, ret_user);
+        /* Once we have reported, the launcher writes sysctls into the network that we have then. */
+        if (r >= 0 && leader->plan->sysctls)
+                r = join_network(leader, maker);
         if (r >= 0)
                 r = report_user(leader, ret_user);
+        if (r >= 0)
+                r = root_fill_first(root);
+        if (r >= 0 && !leader->plan->sysctls)
+                r = join_network(leader, maker);
+        if (r >= 0)
+                r = root_fill_kernel(root);
+        if (r >= 0)
+                r = wait_for_memory(root, leader->go_fd);
         if (r >= 0 && waits)
                 r = wait_for(leader, 'M');
         if (r >= 0)
@@ -348,25 +361,25 @@ static int build(Leader *leader, User *ret_user) {
 
 /* To go on, with what has been made in the meantime. */
 static int wait_for_go(Leader *leader) {
-        int fds[LEADER_FDS], r;
+        int fds[LEADER_FIRST], r;
 
-        r = hand_over_receive(leader->go_fd, 'G', fds, LEADER_FDS);
+        r = hand_over_receive(leader->go_fd, 'G', fds, LEADER_FIRST);
         if (r < 0)
                 return r;
-        leader->root.device_fd = fds[0];
-        leader->root.etc_fd = fds[1];
-        leader->root.layer_fd = fds[2];
-        leader->lock_fd = fds[3];
+        leader->root.etc_fd = fds[0];
+        leader->root.layer_fd = fds[1];
+        leader->lock_fd = fds[2];
         return 0;
 }
 
 int leader_run(Leader *leader) {
         _cleanup_user_ User user = {};
-        int r = begin(leader);
+        NetworkMaker maker;
+        int r = begin(leader, &maker);
 
         if (wait_for_go(leader) < 0)
                 return EXIT_BERTH;
-        if (r < 0 || build(leader, &user) < 0)
+        if (r < 0 || build(leader, &maker, &user) < 0)
                 return fail(leader, EXIT_BERTH);
         if (leader->plan->init) {
                 leader->notify.from_fd = leader->root.notify_fd;

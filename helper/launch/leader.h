@@ -18,7 +18,9 @@ typedef struct LeaderReport {
         size_t n_groups;
 } LeaderReport;
 
-#define LEADER_FDS 4 /* that come with the word 'G': of /dev, of /etc, the layer's, and the layer's lock */
+#define LEADER_FIRST \
+        3 /* descriptors that come with the word 'G': of /etc, the layer's, and the layer's lock */
+#define LEADER_SECOND 4 /* with 'D': of /dev, /run, /tmp, /dev/shm */
 
 typedef struct Leader { /* borrows */
         const Plan *plan;
@@ -40,7 +42,7 @@ typedef struct Leader { /* borrows */
         char **argv;                     /* our own, which the init blanks */
         uint64_t soft_files, hard_files; /* RLIMIT_NOFILE of the command */
         int lock_fd; /* of the layer, which nobody exchanges while we are at work; or negative */
-        int go_fd; /* from the launcher: 'G' start, 'M' the mounts are mapped, 'R' ready; closed: it died */
+        int go_fd; /* from the launcher: 'G' start, 'D' /dev is made, 'M' the mounts are mapped, 'R' ready; closed: it died */
         int report_fd; /* to the launcher; closed by the exec that succeeds, else a byte with the exit status */
 } Leader;
 

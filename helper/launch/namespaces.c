@@ -3,10 +3,14 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -40,8 +44,56 @@ pid_t namespaces_clone(const Clone *how, int *ret_pidfd) {
         return pid;
 }
 
-int namespaces_make_network(void) {
-        return unshare(CLONE_NEWNET) < 0 ? -errno : 0;
+static int make_network(NetworkMaker *maker) {
+        struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+        _cleanup_close_ int fd = -EBADF;
+
+        maker->step = "make the network namespace of the container";
+        if (unshare(CLONE_NEWNET) < 0)
+                return -errno;
+        maker->step = "bring up the loopback interface";
+        fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        return fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : TAKE_FD(fd);
+}
+
+static int run_maker(void *p) {
+        NetworkMaker *maker = p;
+
+        maker->fd = make_network(maker);
+        return 0;
+}
+
+/* It shares memory and descriptors, or its own clone would cost as much as it saves; errno too, but that is read where a
+ * call has failed only, and if one of its has, so has the launch. */
+void namespaces_begin_network(NetworkMaker *maker, bool alone) {
+        maker->step = "make the network of the container";
+        maker->fd = -ESRCH; /* of one that was killed */
+        maker->pid = alone ? 0
+                           : clone(run_maker, maker->stack + sizeof(maker->stack), CLONE_VM | CLONE_FILES,
+                                   maker);
+        if (maker->pid <= 0)
+                maker->fd = make_network(maker);
+}
+
+/* ioctl_ns(2) is for namespaces that a /proc shows; a socket knows its own: SIOCGSKNS. */
+static int join_network(int socket_fd) {
+        _cleanup_close_ int fd = ioctl(socket_fd, SIOCGSKNS);
+
+        return fd < 0 || setns(fd, CLONE_NEWNET) < 0 ? -errno : 0;
+}
+
+int namespaces_join_network(NetworkMaker *maker) {
+        _cleanup_close_ int fd = -EBADF;
+
+        /* __WALL: its end is told by no signal, so that nobody who ignores SIGCHLD lets it go by */
+        while (maker->pid > 0 && waitid(P_PID, (id_t) maker->pid, NULL, WEXITED | __WALL) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        fd = maker->fd;
+        if (fd < 0 || maker->pid <= 0)
+                return MIN(fd, 0);
+        maker->step = "enter the network namespace of the container";
+        return join_network(fd);
 }
 
 static int write_map(pid_t pid, const char *file, const char *text) {

@@ -17,9 +17,21 @@ typedef struct Clone {
 /* As fork(2): 0 in the child, the pid in the parent (with a pidfd in *ret_pidfd), or negative errno. */
 pid_t namespaces_clone(const Clone *how, int *ret_pidfd);
 
-/* Gives the caller a network namespace of its own, which belongs to the user namespace that it is in. The kernel takes
- * longer for it than for all others together. */
-int namespaces_make_network(void);
+/* Makes a network with its loopback interface up, which takes the kernel longer than all other namespaces together. */
+typedef struct NetworkMaker {
+        _Alignas(16) char stack[16384];
+        pid_t pid;        /* 0 or less: nobody, it was made at once */
+        int fd;           /* a socket in it, or negative errno */
+        const char *step; /* what it is at, and has failed to do if it fails */
+} NetworkMaker;
+
+/* Begins it, in the caller's user namespace and in a process beside the caller, which has the caller's memory, maker in it,
+ * until it has been joined or the caller has ended. alone: nobody beside the caller may be there; that, and no room for
+ * one, makes the caller itself do it. */
+void namespaces_begin_network(NetworkMaker *maker, bool alone);
+
+/* Waits for that one's end, and enters its network. */
+int namespaces_join_network(NetworkMaker *maker);
 
 /* Writes uid_map and gid_map of process pid: ids 0..count-1 inside are base.. outside. */
 int namespaces_map(pid_t pid, uint32_t base, uint32_t count);

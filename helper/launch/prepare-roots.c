@@ -2,7 +2,9 @@
 #include "helper/launch/prepare-roots.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/mount.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "common/fs.h"
@@ -158,9 +160,41 @@ int prepare_roots(Launch *launch) {
 int prepare_own(Launch *launch) {
         uid_t root = launch->state.uid_base;
 
-        launch->device_fd = device_tmpfs(root, root, launch->plan.n_devices);
-        if (launch->device_fd < 0)
-                return launch->device_fd;
         launch->etc_fd = etc_tmpfs(root, root);
         return launch->etc_fd < 0 ? launch->etc_fd : open_layer(launch);
+}
+
+/* An empty tmpfs; size 0: what the kernel gives, half of the memory. */
+static int make_scratch(const char *path, const char *mode, uint64_t size, uid_t root, uint64_t attributes) {
+        char uid_option[32], gid_option[32], size_option[32];
+        const char *const options[] = { mode, uid_option, gid_option, size > 0 ? size_option : NULL, NULL };
+        int fd;
+
+        snprintf(uid_option, sizeof(uid_option), "uid=%u", root);
+        snprintf(gid_option, sizeof(gid_option), "gid=%u", root);
+        snprintf(size_option, sizeof(size_option), "size=%" PRIu64, size);
+        fd = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | attributes);
+        return fd < 0 ? log_error_errno(fd, "Cannot make a tmpfs for %s: %m", path) : fd;
+}
+
+int prepare_memory(Launch *launch) {
+        const Plan *plan = &launch->plan;
+        uid_t root = launch->state.uid_base;
+        int r;
+
+        r = launch->device_fd = device_tmpfs(root, root, plan->n_devices);
+        if (r >= 0)
+                r = device_fill(launch->device_fd, root, root, plan->devices, plan->n_devices);
+        if (r >= 0 && !plan->host_ipc)
+                r = launch->shm_fd = make_scratch("/dev/shm", "mode=1777",
+                                                  plan->shm_size > 0 ? plan->shm_size : UINT64_C(64) << 20,
+                                                  root, MOUNT_ATTR_NOEXEC);
+        if (r < 0 || !plan->read_only)
+                return r;
+        /* A root that nobody may write to still needs a place for sockets and scratch files. */
+        if (!plan->shared_run)
+                r = launch->run_fd = make_scratch("/run", "mode=0755", 0, root, 0);
+        if (r >= 0)
+                r = launch->tmp_fd = make_scratch("/tmp", "mode=1777", 0, root, 0);
+        return r;
 }

@@ -7,6 +7,11 @@
  * the mounts of the plan. Logs. */
 int prepare_roots(Launch *launch);
 
-/* Makes what is of this start: tmpfs for /dev and /etc, and the layer, where one is needed. The leader is there already, and
- * at work on its network; it gets them by hand_over_send(). Logs. */
+/* The next two make what is of this start. The leader is there already, and gets it by hand_over_send(). Both log. */
+
+/* A tmpfs for files of /etc, empty, and the layer, where one is needed. */
 int prepare_own(Launch *launch);
+
+/* /dev, filled, and an empty tmpfs for each of /dev/shm and, where the root cannot be written, /run and /tmp. Those are made
+ * here, and not by the leader whose they are inside: nobody there can change their limits. */
+int prepare_memory(Launch *launch);

@@ -38,6 +38,7 @@ Launch prepare_empty(void) {
                 .pids_fd = -EBADF,
                 .run_fd = -EBADF,
                 .shm_fd = -EBADF,
+                .tmp_fd = -EBADF,
                 .mqueue_fd = -EBADF,
                 .host_proc_fd = -EBADF,
                 .cgroup_fd = -EBADF,
@@ -67,6 +68,7 @@ void prepare_done(Launch *launch) {
         close_fd(launch->pids_fd);
         close_fd(launch->run_fd);
         close_fd(launch->shm_fd);
+        close_fd(launch->tmp_fd);
         close_fd(launch->mqueue_fd);
         close_fd(launch->host_proc_fd);
         close_fd(launch->cgroup_fd);

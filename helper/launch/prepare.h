@@ -27,8 +27,10 @@ typedef struct Launch {
         char **command;
         int *mount_fds;
         int image_fd, layer_fd, device_fd, etc_fd, sys_fd;
-        int run_fd, shm_fd, mqueue_fd, pids_fd; /* detached clones of the host's; the last is of /proc */
-        int host_proc_fd;                       /* the host's /proc */
+        int run_fd, shm_fd; /* detached, the container's own or clones of the host's */
+        int tmp_fd;
+        int mqueue_fd, pids_fd; /* detached clones of the host's; the last is of /proc */
+        int host_proc_fd;       /* the host's /proc */
         int lock_fd; /* the layer as it is on disk: nobody exchanges it before we are known to run */
         int cgroup_fd, payload_fd;
         Secrets secrets;
@@ -53,8 +55,7 @@ void prepare_done(Launch *launch);
 /* Fills launch after launch->plan: environment, command, roots, control group, pipes. Logs. */
 int prepare_launch(Launch *launch);
 
-/* What the leader, which is there already and at work on its network, waits for: the ids, and what prepare_own() makes.
- * Logs. */
+/* What the leader, which is there already, waits for first: the ids, and what prepare_own() makes. Logs. */
 int prepare_rest(Launch *launch);
 
 /* May it be launched at all: by root, for systemd, and under a name that nobody has? prepare_launch() looks again. Logs. */

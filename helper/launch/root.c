@@ -165,10 +165,11 @@ int root_overlay(Root *root) {
         return 0;
 }
 
-static int attach_host(Root *root, int tree_fd, int dir_fd, const char *name) {
-        int r = attach_at(root, tree_fd, dir_fd, name);
+/* What the launcher has made, or is the host's. */
+static int attach_given(Root *root, int mount_fd, int dir_fd, const char *name) {
+        int r = attach_at(root, mount_fd, dir_fd, name);
 
-        return r < 0 ? log_error_errno(r, "Cannot mount the host's at %s in the container: %m", name) : 0;
+        return r < 0 ? log_error_errno(r, "Cannot mount %s in the container: %m", name) : 0;
 }
 
 /* Ports below 1024 of a private network are nobody's but the container's: any user of it may have them. */
@@ -185,18 +186,22 @@ static int open_low_ports(const Root *root) {
 }
 
 static int fill_proc(Root *root) {
-        _cleanup_close_ int sys_fd = -EBADF;
         int r;
 
         /* Of the host's pid namespace only its own root may mount one; and the host's has the options that its
          * administrator chose, such as hidepid=. */
-        if (root->pids_fd >= 0) {
-                r = attach_host(root, root->pids_fd, root->fd, "proc");
-                root->proc_fd = root->pids_fd;
-        } else
-                r = mount_at(root, root->fd, "proc", "proc", NULL, API_ATTRIBUTES, &root->proc_fd);
-        if (r >= 0)
-                r = open_low_ports(root);
+        if (root->pids_fd < 0)
+                return mount_at(root, root->fd, "proc", "proc", NULL, API_ATTRIBUTES, &root->proc_fd);
+        r = attach_given(root, root->pids_fd, root->fd, "proc");
+        root->proc_fd = root->pids_fd;
+        return r;
+}
+
+/* Behind the last of our own settings. */
+static int close_settings(Root *root) {
+        _cleanup_close_ int sys_fd = -EBADF;
+        int r = open_low_ports(root);
+
         if (r < 0)
                 return r;
         /* Cloned after /proc is attached: clones of detached mounts are refused by some kernels. */
@@ -239,41 +244,28 @@ static int fill_notify(Root *root) {
 }
 
 static int fill_dev(Root *root) {
-        char size[32];
-        const char *const shm[] = { "mode=1777", size, NULL };
         const char *const pts[] = { "newinstance", "ptmxmode=0666", "mode=0620",
                                     root->small ? "gid=0" : "gid=5", NULL };
         int r;
 
-        snprintf(size, sizeof(size), "size=%" PRIu64,
-                 root->plan->shm_size > 0 ? root->plan->shm_size : UINT64_C(64) << 20);
-        r = attach_at(root, root->device_fd, root->fd, "dev");
-        if (r < 0)
-                return log_error_errno(r, "Cannot mount /dev in the container: %m");
-        r = mount_at(root, root->device_fd, "pts", "devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-                     NULL);
+        r = attach_given(root, root->device_fd, root->fd, "dev");
         if (r >= 0)
-                r = root->shm_fd >= 0 ? attach_host(root, root->shm_fd, root->device_fd, "shm")
-                                      : mount_at(root, root->device_fd, "shm", "tmpfs", shm, API_ATTRIBUTES,
-                                                 NULL);
+                r = mount_at(root, root->device_fd, "pts", "devpts", pts,
+                             MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, NULL);
+        if (r >= 0)
+                r = attach_given(root, root->shm_fd, root->device_fd, "shm");
         if (r >= 0 && root->plan->host_ipc)
-                r = root->mqueue_fd >= 0 ? attach_host(root, root->mqueue_fd, root->device_fd, "mqueue") : 0;
+                r = root->mqueue_fd >= 0 ? attach_given(root, root->mqueue_fd, root->device_fd, "mqueue")
+                                         : 0;
         else if (r >= 0)
                 r = mount_at(root, root->device_fd, "mqueue", "mqueue", NULL, API_ATTRIBUTES, NULL);
         return r >= 0 && root->notify ? fill_notify(root) : r;
 }
 
-/* A read-only root still needs a place for sockets and scratch files. */
 static int fill_scratch(Root *root) {
-        static const char *const run[] = { "mode=0755", NULL }, *const tmp[] = { "mode=1777", NULL };
-        int r;
+        int r = root->run_fd >= 0 ? attach_given(root, root->run_fd, root->fd, "run") : 0;
 
-        if (!root->plan->read_only)
-                return 0;
-        r = mount_at(root, root->fd, "run", "tmpfs", run, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, NULL);
-        return r < 0 ? r
-                     : mount_at(root, root->fd, "tmp", "tmpfs", tmp, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-                                NULL);
+        return r >= 0 && root->tmp_fd >= 0 ? attach_given(root, root->tmp_fd, root->fd, "tmp") : r;
 }
 
 static int fill_etc(Root *root) {
@@ -313,23 +305,26 @@ static int fill_secrets(Root *root) {
         return r < 0 ? log_error_errno(r, "Cannot mount " SECRETS_PATH " in the container: %m") : 0;
 }
 
-int root_fill(Root *root) {
-        int r;
+int root_fill_first(Root *root) {
+        int r = fill_proc(root);
 
-        r = fill_proc(root);
-        if (r >= 0)
-                r = fill_sys(root);
-        if (r >= 0)
-                r = fill_dev(root);
+        return r < 0 ? r : fill_etc(root);
+}
+
+int root_fill_kernel(Root *root) {
+        int r = close_settings(root);
+
+        return r < 0 ? r : fill_sys(root);
+}
+
+int root_fill(Root *root) {
+        int r = fill_dev(root);
+
         /* behind fill_dev(), since what is cloned has to be attached (before Linux 6.15) */
         if (r >= 0 && root->host_root)
                 r = mask_kernel(root);
         if (r >= 0)
                 r = fill_scratch(root);
-        if (r >= 0 && root->run_fd >= 0)
-                r = attach_host(root, root->run_fd, root->fd, "run");
-        if (r >= 0)
-                r = fill_etc(root);
         for (size_t i = 0; r >= 0 && i < root->plan->n_mounts; i++)
                 r = fill_mount(root, &root->plan->mounts[i], root->mount_fds[i]);
         if (r >= 0 && root->secrets_fd >= 0)

@@ -19,8 +19,9 @@ typedef struct Root { /* borrows; the descriptors are the helper's */
         int etc_fd;    /* detached tmpfs of etc */
         int sys_fd;    /* detached read-only clone of the host's /sys, or negative: a sysfs of its own */
         int pids_fd;   /* detached clone of the host's /proc, or negative: a procfs of its own */
-        int run_fd;    /* detached clone of the host's, or negative; the next two as well */
-        int shm_fd, mqueue_fd;
+        int run_fd, tmp_fd; /* detached tmpfs for /run and /tmp, or a clone of the host's /run; negative: none */
+        int shm_fd;         /* for /dev/shm likewise */
+        int mqueue_fd;      /* detached clone of the host's, or negative */
         int *mount_fds;     /* one per plan->mounts, detached, ids mapped; negative for a tmpfs */
         const EtcFile *etc; /* the files of /etc that are in etc_fd */
         size_t n_etc;
@@ -31,7 +32,7 @@ typedef struct Root { /* borrows; the descriptors are the helper's */
         bool small;        /* fewer than 6 ids: no group tty inside */
         unsigned attached; /* mounts made so far */
         int fd;            /* the new root, once root_overlay() has made it */
-        int proc_fd;       /* its /proc, once root_fill() has mounted it */
+        int proc_fd;       /* its /proc, once root_fill_first() has mounted it */
 } Root;
 
 /* Without an image, image_fd is the root itself, and parts of the host are bound on it. Else stacks the layer over the
@@ -39,7 +40,13 @@ typedef struct Root { /* borrows; the descriptors are the helper's */
  * root->fd is it from then on. */
 int root_overlay(Root *root);
 
-/* Mounts /dev, /proc, /sys, cgroup and the plan's mounts below it. */
+/* Mounts /proc and the files of /etc below it. */
+int root_fill_first(Root *root);
+
+/* Closes /proc/sys, and mounts /sys and cgroup: in the container's network, which they show. */
+int root_fill_kernel(Root *root);
+
+/* Mounts all else: /dev, /run, /tmp and the plan's mounts. */
 int root_fill(Root *root);
 
 /* Attaches a detached tree of mounts and counts all of them as made for the container. Does not log. */

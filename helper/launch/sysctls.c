@@ -9,6 +9,7 @@
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/sysctl.h"
+#include "helper/container/state.h"
 
 static int write_one(const char *assignment, uid_t root) {
         size_t n = strcspn(assignment, "=");
@@ -42,10 +43,18 @@ static int write_one(const char *assignment, uid_t root) {
 }
 
 static int write_all(int leader_pidfd, uid_t root, char *const *sysctls, bool network) {
-        if (setns(leader_pidfd, CLONE_NEWIPC | (network ? CLONE_NEWNET : 0)) < 0)
-                return log_error_errno(errno, "Cannot join the container's namespaces for its sysctls: %m");
+        uint64_t hosts, joined;
+        int r = state_namespace(getpid(), "net", &hosts);
+
+        if (r >= 0 && setns(leader_pidfd, CLONE_NEWIPC | (network ? CLONE_NEWNET : 0)) < 0)
+                r = -errno;
+        if (r >= 0)
+                r = state_namespace(getpid(), "net", &joined);
+        if (r < 0)
+                return log_error_errno(r, "Cannot join the container's namespaces for its sysctls: %m");
+        network = network && joined != hosts; /* a leader that has not got its own yet has the host's */
         for (; *sysctls; sysctls++) {
-                int r = -EPERM;
+                r = -EPERM;
 
                 /* Looked at once more: here it would be the host's. */
                 if (network || !startswith(*sysctls, "net."))
