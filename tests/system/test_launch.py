@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from harness.machine import Machine
+from harness.moments import STRACE
 from harness.system import Result
 from harness.timing import PROMPT
 
@@ -972,3 +973,19 @@ def test_targets_inside_each_other_may_stand_in_any_order(m: Machine, order: tup
     unit = service(m, "sh", "-euc", "touch /d/1 /d/e/2 /d/e/f/3", rest=nested(order) + "[Service]\nType=oneshot")
     m.start(unit)
     assert m.sh(f"cd {VOLUMES}/{unit} && find . -type f | sort").lines == ["./v1/1", "./v2/2", "./v3/3"]
+
+
+@pytest.mark.parametrize("fault, status, told", [
+    ("unshare:error=ENOSPC", 125, "Cannot make the network namespace of the container: No space left on device"),
+    ("ioctl:error=EPERM", 125, "Cannot bring up the loopback interface: Operation not permitted"),
+    ("setns:error=EPERM", 125, "Cannot enter the network namespace of the container: Operation not permitted"),
+    ("clone:error=EAGAIN", 0, ""),  # no room for a process beside the leader, who makes it himself
+])
+def test_a_network_is_made_or_the_launch_fails_with_the_reason(m: Machine, fault: str, status: int, told: str) -> None:
+    before = m.mountinfo()
+    done = m.run(*STRACE, "-f", "-o", "/run/faults", "-e", f"trace={fault.partition(':')[0]}", "-e", f"inject={fault}:when=1", "berth",
+                 "launch", "--foreground", "--name=network", "--image=base", "--network=none", "--", "cat", "/proc/net/dev", check=False)
+    assert (done.rc, done.err.strip()) == (status, told)
+    assert [line.split(":")[0].strip() for line in done.lines[2:]] == ([] if status else ["lo"])
+    assert "(INJECTED)" in m.read("/run/faults")
+    assert m.mountinfo() == before and not m.exists("/run/berth/containers/network")
