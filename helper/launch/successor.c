@@ -13,7 +13,8 @@
 #include "helper/container/cgroup.h"
 #include "helper/container/enter.h"
 
-/* Who waits for the start, and systemd, which tells him, go first: on few processors this would keep them from it. */
+/* Who waits for the start, and systemd, which tells him, go first: on few processors this would keep them from it, and
+ * systemd would wait while a control group is made before it could read where a process is. */
 #define PAUSE_US 5000
 
 /* What a successor still needs of a launch that is over. */
@@ -37,11 +38,12 @@ static Successor succeed(Launch *launch) {
  * controllers (cgroups(7), no internal processes). Returns what to exit with if there is no telling. */
 static int tell_machined(const Successor *successor) {
         const char *argv[] = { "berth-manage", "machine-register", successor->name, NULL };
-        int guard_fd = cgroup_make(successor->unit_fd, ENTER_GUARD);
+        int guard_fd;
 
+        (void) usleep(PAUSE_US);
+        guard_fd = cgroup_make(successor->unit_fd, ENTER_GUARD);
         if (guard_fd >= 0)
                 (void) write_string_at(guard_fd, "cgroup.procs", "0");
-        (void) usleep(PAUSE_US);
         execv(BERTH_LIBEXECDIR "/berth-manage", (char *const *) (uintptr_t) argv);
         return EXIT_BERTH;
 }
