@@ -161,13 +161,18 @@ static int check_frozen(const Enter *enter) {
         return 0;
 }
 
-int enter_make_cgroup(Enter *enter) {
+int enter_name_cgroup(Enter *enter) {
         uint32_t number;
-        int r;
 
         if (getrandom(&number, sizeof(number), 0) != sizeof(number))
                 return log_error_errno(errno, "cannot get random bytes: %m");
         snprintf(enter->cgroup, sizeof(enter->cgroup), ENTER_PREFIX "%d-%08x", getpid(), number);
+        return 0;
+}
+
+int enter_make_cgroup(Enter *enter) {
+        int r;
+
         enter->cgroup_fd = r = cgroup_make(enter->group_fd, enter->cgroup);
         if (r < 0)
                 return log_error_errno(r, "cannot make control group '%s' in the unit of container '%s': %m",

@@ -22,7 +22,7 @@ typedef struct Enter {
         int unit_fd;      /* the cgroup that holds payload, guard and exec-* */
         int group_fd;     /* the one that our own is made in: unit_fd, or a scope's; borrowed */
         int cgroup_fd;    /* our own, once made */
-        char cgroup[ENTER_CGROUP_SIZE];     /* its name below group_fd */
+        char cgroup[ENTER_CGROUP_SIZE];     /* its name below group_fd, once it has one */
         struct rlimit limits[RLIM_NLIMITS]; /* the leader's, once read */
         char oom_score[16];                 /* likewise; empty where it is our own */
 } Enter;
@@ -39,7 +39,10 @@ void enter_done(Enter *enter);
 /* Finds container name. -ENOENT: no container of that name runs, -ESRCH: it has ended. */
 int enter_open(const char *name, Enter *ret);
 
-/* Makes the cgroup exec-<our pid>-<random> in group_fd; -EBUSY while the container is frozen. */
+/* Our own cgroup is to be called exec-<our pid>-<random>. */
+int enter_name_cgroup(Enter *enter);
+
+/* Makes the cgroup of that name in group_fd; -EBUSY while the container is frozen. */
 int enter_make_cgroup(Enter *enter);
 
 /* Forks into the cgroup name below unit_fd, which is made where missing; cgroup_fd is of it, or -EBADF. pid, pidfd

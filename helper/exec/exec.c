@@ -241,16 +241,20 @@ static int start_and_attend(Exec *exec) {
         r = enter_read_limits(&exec->enter);
         if (r < 0)
                 return fail(exec, "container", r);
-        r = enter_make_cgroup(&exec->enter);
+        r = enter_name_cgroup(&exec->enter);
         if (r < 0)
                 return fail(exec, "cgroup", r);
         exec->spawn.confinement = &confinement;
         began = now_usec();
         r = guard_start(&exec->spawn, &task, &guard);
-        if (r < 0) {
-                (void) unlinkat(exec->enter.group_fd, exec->enter.cgroup, AT_REMOVEDIR);
+        if (r < 0)
                 return fail(exec, "start", r);
+        r = enter_make_cgroup(&exec->enter);
+        if (r < 0) {
+                guard_kill(&guard);
+                return fail(exec, "cgroup", r);
         }
+        guard_order(&guard, GUARD_GO, 0);
         stdio_close_inside(&exec->stdio);
         if (exec->stdio.tty) {
                 terminal_save(&exec->stdio.terminal, 0);
@@ -262,6 +266,8 @@ static int start_and_attend(Exec *exec) {
                 keep_session(exec, &attend.report);
         exec->report = attend.report;
         exec->failure = attend.failure;
+        if (!attend.report.started) /* the guard may have been too early to remove it */
+                (void) unlinkat(exec->enter.group_fd, exec->enter.cgroup, AT_REMOVEDIR);
         if (task.scope)
                 scope_tell(&exec->report.figures, state->name);
         return r;

@@ -75,6 +75,7 @@ static void end_all(Watch *watch) {
 static bool obey(Watch *watch, const Order *order) {
         pass_on(watch, order->signal);
         switch ((GuardOrder) order->order) {
+        case GUARD_GO:
         case GUARD_PASS_ON:
                 return true;
         case GUARD_INTERRUPT:
@@ -142,9 +143,20 @@ static int arrange_descriptors(int fds[static _FDS]) {
         return syscall(SYS_close_range, n, ~0U, 0) < 0 ? -errno : 0;
 }
 
+/* Is there a cgroup for the command? Else the client has ended. */
+static bool may_go(int order_fd) {
+        Order order;
+        ssize_t n;
+
+        do
+                n = read(order_fd, &order, sizeof(order));
+        while (n < 0 && errno == EINTR);
+        return n == sizeof(order) && order.order == GUARD_GO;
+}
+
 /* Joins the container and starts the command in it. What fails here is told to the user at once: standard error is
  * still the client's. */
-static int begin(const Spawn *spawn, int error_fd, Process *process) {
+static int begin(const Spawn *spawn, int order_fd, int error_fd, Process *process) {
         sigset_t all;
         int r;
 
@@ -158,7 +170,7 @@ static int begin(const Spawn *spawn, int error_fd, Process *process) {
         r = spawn->enter->state.host_pids ? 0 : enter_join(spawn->enter);
         if (r < 0)
                 return r;
-        return spawn_start(spawn, error_fd, process);
+        return may_go(order_fd) ? spawn_start(spawn, error_fd, process) : -ECANCELED;
 }
 
 /* Until Linux 6.10 a task that was refused counts where it was, since then where the limit is (pids.events): at the
@@ -185,7 +197,8 @@ static void run(const Spawn *spawn, const GuardTask *task, int order_fd, int rep
         uint64_t refused = task->count ? figures_pids_refused(spawn->enter->group_fd) : FIGURE_NONE;
 
         watch.report.figures = FIGURES_NONE;
-        r = proc_fd < 0 ? log_error_errno(errno, "cannot open /proc: %m") : begin(spawn, error_fd, &process);
+        r = proc_fd < 0 ? log_error_errno(errno, "cannot open /proc: %m")
+                        : begin(spawn, order_fd, error_fd, &process);
         if (r < 0) {
                 watch.report.error = r;
                 (void) write_fd(report_fd, &watch.report, sizeof(watch.report));
@@ -242,9 +255,15 @@ int guard_start(const Spawn *spawn, const GuardTask *task, Guard *ret) {
         }
         if (pid < 0)
                 return spawn_log_failure(spawn->enter, pid);
+        guard.pid = pid;
         *ret = guard;
         guard = GUARD_NONE;
         return 0;
+}
+
+/* Its number is its own: it is our child, and not reaped. */
+void guard_kill(const Guard *guard) {
+        (void) kill(guard->pid, SIGKILL);
 }
 
 void guard_order(const Guard *guard, GuardOrder order, int signal) {

@@ -12,6 +12,7 @@
  * the container (pid_namespaces(7): its init waits for all of them). */
 
 typedef struct Guard {
+        pid_t pid;
         int order_fd;  /* our end of the pipe; its end is an order as well */
         int report_fd; /* tells how it all ended */
         int error_fd;  /* EOF: the command executes; else spawn_result() says what went wrong */
@@ -26,6 +27,7 @@ void guard_done(Guard *guard);
 #define _cleanup_guard_ _cleanup_(guard_done)
 
 typedef enum GuardOrder {
+        GUARD_GO = 'g',        /* the first: there is a cgroup for the command, which starts */
         GUARD_PASS_ON = 'p',   /* the signal, to the command's process group */
         GUARD_INTERRUPT = 'i', /* the same; whatever lives two seconds later is ended as with hang-up */
         GUARD_HANG_UP = 'h',   /* the same; then TERM to all, two seconds later KILL */
@@ -47,8 +49,12 @@ typedef struct GuardTask {
         const Scope *scope;    /* that the command is in, or NULL */
 } GuardTask;
 
-/* Starts the guard in a cgroup of its own beside the exec's, and by it the command. */
+/* Starts the guard in a cgroup of its own beside the exec's. It joins the container, while the command's cgroup is made, and
+ * starts the command when it hears GUARD_GO. */
 int guard_start(const Spawn *spawn, const GuardTask *task, Guard *ret);
+
+/* Instead of that word; what is frozen hears none. */
+void guard_kill(const Guard *guard);
 
 /* Failures are no failures: a dead guard is noticed by its report. */
 void guard_order(const Guard *guard, GuardOrder order, int signal);

@@ -755,6 +755,7 @@ def test_a_frozen_container_is_refused_at_once(make: Callable[..., Container], w
     assert done.returncode == 125
     assert "frozen" in done.stderr
     assert container.execs() == []
+    wait_for(lambda: (container.unit / "guard/cgroup.procs").read_text() == "")  # nor a guard that stands still with it
     (cgroup / "cgroup.freeze").write_text("0")
     assert container.run("true").returncode == 0
 
