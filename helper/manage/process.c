@@ -13,7 +13,7 @@
 #include "helper/container/enter.h"
 #include "helper/text/printable.h"
 
-#define FILE_MAX      65536
+#define FILE_MAX      (1024 * 1024) /* status has all supplementary groups, of which there can be 65536 */
 #define NETWORK_MAX   (1024 * 1024)
 #define CGROUP_DEPTH  64 /* systemd's own units go that deep at most; a container may nest on */
 #define COMMAND_SHOWN 4096

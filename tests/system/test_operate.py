@@ -114,12 +114,15 @@ def test_what_a_process_calls_itself_does_not_reach_the_terminal(s: System) -> N
 
 
 def test_kill_takes_the_number_inside_and_nobody_elses(s: System) -> None:
-    s.run("berth", "exec", "one", "--", "sh", "-c", "sleep 4242 </dev/null >/dev/null 2>&1 &")
+    # with more groups than a page or two of /proc/PID/status hold, which would hide it and all others
+    s.run("berth", "exec", "one", "--", "sh", "-c",
+          "setpriv --groups=$(seq -s, 12000) sleep 4242 </dev/null >/dev/null 2>&1 &")
     s.wait_for(lambda: "sleep 4242" in processes(s), "the process")
     pid = processes(s)["sleep 4242"]["pid"]
     host = processes(s)["sleep 4242"]["host_pid"]
     assert s.run("berth", "kill", "one", pid, "--signal=19", "--json").json() == {
         "container": "one", "pid": pid, "host_pid": host, "signal": "STOP"}
+    assert len(s.read(f"/proc/{host}/status")) > 65536
     s.wait_for(lambda: "State:\tT" in s.read(f"/proc/{host}/status"), "its stop")
     s.run("berth", "kill", "one", pid, "-s", "KILL")
     s.wait_for(lambda: "sleep 4242" not in processes(s), "its end")
