@@ -101,6 +101,11 @@ static bool is_theirs(const StdioPlan *plan, int i, const struct stat *st) {
         return !S_ISSOCK(st->st_mode) && !(S_ISFIFO(st->st_mode) && mount_is(i, PIPEFS_MAGIC));
 }
 
+/* Whoever has that in hand can clear O_APPEND (fcntl(2)), and truncate and rewrite what others have written there. */
+static bool is_writable_file(const struct stat *st, int flags) {
+        return S_ISREG(st->st_mode) && (flags & O_ACCMODE) != O_RDONLY;
+}
+
 /* Where both are one file, what is written keeps its order. */
 static int share_output(Stdio *stdio, const struct stat *st) {
         struct stat other;
@@ -131,7 +136,7 @@ static int add_plain(Stdio *stdio, const StdioPlan *plan, int i, bool collect, u
                                        names[i]);
         /* Nor could a socket be opened anew, and the journal's is one (ENXIO, unix(7)). */
         if ((S_ISCHR(st.st_mode) && isatty(i)) || (S_ISSOCK(st.st_mode) && i > 0) ||
-            is_theirs(plan, i, &st)) {
+            is_writable_file(&st, flags) || is_theirs(plan, i, &st)) {
                 r = i == 2 && S_ISREG(st.st_mode) ? share_output(stdio, &st) : 0;
                 if (r == 0)
                         r = add_pipe(stdio, i, /* collect= */ false);

@@ -7,8 +7,9 @@
 
 /* What becomes descriptors 0, 1 and 2 of a command in a container, and that nothing of it is a way out: no terminal
  * of ours (it could read our keys and, on some kernels, type for us: CVE-2017-5226), no directory (CVE-2024-21626).
- * Pipes are handed over as they are, and files as well, unless their owner is one of the container's users: who has it
- * in hand could change its mode, or open it anew for writing. Then its content goes through a pipe. */
+ * Pipes are handed over as they are, and files that are only read as well, unless their owner is one of the container's
+ * users: who has it in hand could change its mode, or open it anew for writing. Then its content goes through a pipe, and
+ * so does what is written to a file: there may be more in it than the command's. */
 
 typedef enum TtyMode {
         TTY_AUTO, /* exactly when stdin and stdout are terminals */

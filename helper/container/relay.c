@@ -2,11 +2,12 @@
 #include "helper/container/relay.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <termios.h>
 
-/* poll(2) says that a pipe takes PIPE_BUF bytes without blocking, no more. */
+/* poll(2) says that a pipe takes PIPE_BUF bytes without blocking, no more; a file takes all. */
 #define CHUNK_MAX   4096
-#define BUFFER_SIZE 16384
+#define BUFFER_SIZE 65536 /* as much as a pipe holds, pipe(7) */
 #define QUIET_MS    50
 
 static void end_stream(Stream *stream) {
@@ -36,6 +37,7 @@ static int make_nonblocking(int fd) {
 
 int relay_add(Relay *relay, int from, int to, bool own_from, bool own_to, bool input) {
         Stream *stream = &relay->streams[relay->n];
+        struct stat st;
         int r = 0;
 
         assert(relay->n < RELAY_STREAMS);
@@ -47,6 +49,7 @@ int relay_add(Relay *relay, int from, int to, bool own_from, bool own_to, bool i
                 return r;
         *stream = (Stream){ .from = from, .to = to, .own_from = own_from, .own_to = own_to, .input = input };
         stream->last = '\n';
+        stream->whole = own_to || (fstat(to, &st) >= 0 && S_ISREG(st.st_mode));
         stream->buffer = malloc(BUFFER_SIZE);
         if (!stream->buffer)
                 return -ENOMEM;
@@ -115,7 +118,7 @@ static int write_some(Stream *stream) {
         size_t size = stream->end - stream->start;
         ssize_t n;
 
-        if (!stream->own_to)
+        if (!stream->whole)
                 size = MIN(size, (size_t) CHUNK_MAX);
         n = write(stream->to, stream->buffer + stream->start, size);
         if (n < 0)

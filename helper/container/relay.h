@@ -15,6 +15,7 @@ typedef struct Stream {
         bool own_from, own_to; /* close them at their end */
         bool input;            /* towards the command: over when it is over */
         bool eof;              /* from has ended */
+        bool whole;            /* to takes what there is, or says that it does not */
         size_t start, end;     /* what of buffer is still to be written */
         char last;             /* byte written */
         char *buffer;

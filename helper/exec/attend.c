@@ -113,6 +113,13 @@ static int exit_status(const Attend *attend, const Progress *progress) {
                             attend->spawn->enter->state.name);
         if (progress->failure > 0)
                 return progress->failure;
+        /* A terminal that was hung up is no loss, and has ended the command. */
+        if (attend->stdio->relay.error < 0 && !attend->stdio->tty) {
+                (void) log_error_errno(attend->stdio->relay.error,
+                                       "cannot write what the command in container '%s' has written: %m",
+                                       attend->spawn->enter->state.name);
+                return EXIT_BERTH;
+        }
         return report->timed_out ? EXIT_TIMED_OUT : report->status;
 }
 

@@ -901,7 +901,53 @@ def test_nor_is_a_device_or_fifo_of_the_host(make: Callable[..., Container], tmp
         os.close(fd)
 
 
-def test_a_file_of_nobody_inside_is_handed_in_as_it_is(c: Container, tmp_path: Path) -> None:
+REWRITE = """
+import fcntl, os
+os.write(1, b"by the command\\n")
+for fd in (1, 2):
+    fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) & ~os.O_APPEND)
+    for attack in (lambda: os.pwrite(fd, b"forged", 0), lambda: os.ftruncate(fd, 0), lambda: os.lseek(fd, 0, 0)):
+        try:
+            attack()
+        except OSError:
+            pass
+"""
+
+
+def test_what_a_file_has_already_is_not_in_the_hands_of_a_command(berth: Path, debian: Path, tmp_path: Path) -> None:
+    """A log that others write to as well."""
+    container = Container(berth, debian)
+    try:
+        log = tmp_path / "log"
+        log.write_text("by somebody\n")
+        with log.open("a") as f:
+            assert container.run("python3", "-c", REWRITE, stdout=f, stderr=subprocess.STDOUT).returncode == 0
+            f.write("by the caller\n")
+        assert log.read_text() == "by somebody\nby the command\nby the caller\n"
+    finally:
+        container.stop()
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A file system without room."""
+    place = tmp_path / "full"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", place], check=True)
+    (place / "first").write_bytes(b"x" * 4096)
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.parametrize("script", ["echo little", "yes | head -c 1000000"])
+def test_output_that_cannot_be_written_is_no_success(c: Container, full: Path, script: str) -> None:
+    with (full / "out").open("w") as f:
+        done = c.sh(script, stdout=f)
+    assert (done.returncode, done.stderr) == \
+        (125, f"cannot write what the command in container '{c.name}' has written: No space left on device\n")
+
+
+def test_a_file_of_nobody_inside_that_is_read_is_handed_in_as_it_is(c: Container, tmp_path: Path) -> None:
     """It costs nothing there, and its offset is the caller's."""
     (tmp_path / "in").write_text("first\nsecond\n")
     with (tmp_path / "in").open("rb", buffering=0) as stdin:
