@@ -83,6 +83,10 @@ int scopes_for_each(const State *state, int (*function)(int cgroup_fd, const cha
         return r;
 }
 
+bool scope_is_over(int cgroup_fd) {
+        return cgroup_wait_empty(cgroup_fd, 0) > 0;
+}
+
 static int kill_one(int cgroup_fd, const char *unit _unused_, void *userdata) {
         int *ended = userdata, r = enter_kill(cgroup_fd);
 

@@ -22,5 +22,9 @@ int scope_container(const char *unit, char ret[static NAME_LENGTH_MAX + 1]);
 int scopes_for_each(const State *state, int (*function)(int cgroup_fd, const char *unit, void *userdata),
                     void *userdata);
 
+/* Is nothing left in it, by its control group? One that is active has a process of ours in it first and last, and with it
+ * it ends; but not where that one was killed before systemd had moved it there (tried). */
+bool scope_is_over(int cgroup_fd);
+
 /* Ends all commands that are in them, see enter_kill(). */
 int scopes_kill(const State *state);

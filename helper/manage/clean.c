@@ -219,6 +219,32 @@ static void clean_machines(Cleaning *cleaning) {
         }
 }
 
+typedef struct Wanted {
+        const char *unit;
+        bool over;
+} Wanted;
+
+static int look_at_scope(int cgroup_fd, const char *unit, void *userdata) {
+        Wanted *wanted = userdata;
+
+        if (!streq(unit, wanted->unit))
+                return 0;
+        wanted->over = scope_is_over(cgroup_fd);
+        return 1;
+}
+
+/* Has a scope of a container that runs ended, and systemd does not know? */
+static bool is_over(const Cleaning *cleaning, const Item *item, const char *unit) {
+        _cleanup_unit_status_ UnitStatus status = {};
+        Wanted wanted = { .unit = unit };
+
+        if (bus_get_unit(cleaning->bus, unit, &status) < 0 || !status.active ||
+            !streq(status.active, "active")) /* one that is just made is empty */
+                return false;
+        (void) scopes_for_each(&item->state, look_at_scope, &wanted);
+        return wanted.over;
+}
+
 /* The scopes of containers that have ended without a cleanup. */
 static void clean_scopes(Cleaning *cleaning) {
         char *patterns[] = { (char[]){ "berth-exec-*.scope" }, NULL };
@@ -231,8 +257,8 @@ static void clean_scopes(Cleaning *cleaning) {
                 _cleanup_item_ Item item = {};
                 int r;
 
-                if (scope_container(*unit, name) < 0 || item_open(name, &item) < 0 || item_runs(&item) ||
-                    is_busy(cleaning, name))
+                if (scope_container(*unit, name) < 0 || item_open(name, &item) < 0 ||
+                    (item_runs(&item) ? !is_over(cleaning, &item, *unit) : is_busy(cleaning, name)))
                         continue;
                 r = bus_stop_unit(cleaning->bus, *unit, /* wait= */ true);
                 report(cleaning, r < 0 ? r : 1, REMNANT_SCOPE, name);

@@ -133,8 +133,11 @@ void usage_add(json_object *object, int cgroup_fd) {
 }
 
 static int add_scope(int cgroup_fd, const char *unit, void *userdata) {
-        json_object *array = userdata, *object = json_object_new_object();
+        json_object *array = userdata, *object;
 
+        if (scope_is_over(cgroup_fd))
+                return 0;
+        object = json_object_new_object();
         if (!object || json_object_array_add(array, object) < 0)
                 return -ENOMEM;
         json_add_string(object, "unit", unit);

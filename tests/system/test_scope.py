@@ -426,8 +426,16 @@ def test_clean_ends_a_scope_whose_container_has_gone(s: Machine) -> None:
     """As after a cleanup that was killed: nothing of ours knows of it any more."""
     s.run("systemd-run", "--scope", "--quiet", "--unit=berth-exec-gone-00c0ffee.scope", "sh", "-c", "sleep 4380 >/dev/null 2>&1 &")
     process = start(s, "sleep 4381")
+    # and one whose process was killed before systemd had moved it: who ends cannot be moved, and nothing tells of it
+    STARTED.append(s.popen("python3", "-c", "import os, time; p = os.fork(); p or os._exit(0); open('/run/pid', 'w').write(f'{p}\\n'); time.sleep(1000)"))
+    s.wait_for(lambda: s.exists("/run/pid") and s.sh("ps -o stat= -p $(cat /run/pid)").out.startswith("Z"), "who has ended")
+    s.sh("busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager StartTransientUnit 'ssa(sv)a(sa(sv))' "
+         "berth-exec-one-00c0ffee.scope fail 2 PIDs au 1 $(cat /run/pid) Slice s machine.slice 0; rm /run/pid")
+    s.wait_state("berth-exec-one-00c0ffee.scope", "active")
+    assert len(s.run("berth", "status", "one", "--json").json()["scopes"]) == 1
     done = s.run("berth", "clean")
-    assert "removed a scope of container 'gone'" in done.err
+    assert "removed a scope of container 'gone'" in done.err and "removed a scope of container 'one'" in done.err
+    assert len(scopes(s)) == 1
     assert not runs(s, "sleep 4380") and runs(s, "sleep 4381")
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 143
