@@ -72,6 +72,35 @@ static int look(int fd, const char *directory _unused_, void *userdata) {
         return 1; /* the first counts */
 }
 
+static int look_foreign(int fd, const char *directory _unused_, void *userdata) {
+        _cleanup_close_ int own_fd = fd;
+        struct stat st;
+
+        return fstatat(own_fd, userdata, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+               !manifests_is_mask(own_fd, userdata);
+}
+
+int manifests_find_foreign(int root_fd, const char *path, const char *unit, bool *ret) {
+        const char *at = strchr(unit, '@');
+        _cleanup_free_ char *template = NULL, *name = strdup(unit);
+        int r;
+
+        if (!name)
+                return -ENOMEM;
+        r = manifests_each_directory(root_fd, path, look_foreign, name);
+        if (r == 0 && at && at[1] != '.') {
+                if (asprintf(&template, "%.*s%s", (int) (at - unit) + 1, unit, strrchr(unit, '.')) < 0) {
+                        template = NULL;
+                        return -ENOMEM;
+                }
+                r = manifests_each_directory(root_fd, path, look_foreign, template);
+        }
+        if (r < 0)
+                return r;
+        *ret = r > 0;
+        return 0;
+}
+
 int manifests_find(int root_fd, const char *path, const char *name, ManifestState *ret) {
         const char *at = strchr(name, '@');
         const size_t lengths[] = { strlen(name), at ? (size_t) (at - name) + 1 : 0 };

@@ -2,16 +2,13 @@
 #pragma once
 
 #include "common/contract.h"
+#include "common/manifests.h"
 #include "generator/dropins.h"
 
 /* Which manifests there are, and which unit names are taken. Hides directories and their precedence, links,
  * masks, and what else may bear a manifest's name. Opens nothing that could block or act when opened. */
 
 #define LOOKUP_MANIFEST_PATH BERTH_MANIFEST_PATH
-/* systemd.unit(5) "Unit File Load Path", without what generators write and what a running system makes */
-#define LOOKUP_UNIT_PATH                                                                                     \
-        "/etc/systemd/system:/etc/systemd/system.attached:/run/systemd/system:/run/systemd/system.attached:" \
-        "/usr/local/lib/systemd/system:/usr/lib/systemd/system:/lib/systemd/system"
 
 typedef enum SourceState {
         SOURCE_MANIFEST,

@@ -189,7 +189,7 @@ int set_open(const SetOptions *o, Set **ret) {
         s->world = (World){ s, manifest_exists, unit_exists, alias_take, machine_taken, template_read };
         r = lookup_open(&s->lookup, o->root ? o->root : "/",
                         o->manifest_path ? o->manifest_path : LOOKUP_MANIFEST_PATH,
-                        o->unit_path ? o->unit_path : LOOKUP_UNIT_PATH);
+                        o->unit_path ? o->unit_path : SYSTEM_UNIT_PATH);
         if (r >= 0)
                 r = collect_machines(s);
         if (r < 0)

@@ -11,10 +11,15 @@
 
 bool known_manifest(const char *name) {
         _cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        char unit[NAME_LENGTH_MAX + sizeof(".service")];
         ManifestState state;
+        bool foreign;
 
-        return root_fd >= 0 && !name_reserved(name) &&
-               manifests_find(root_fd, BERTH_MANIFEST_PATH, name, &state) >= 0 && state == MANIFEST_PRESENT;
+        if (root_fd < 0 || name_reserved(name) ||
+            manifests_find(root_fd, BERTH_MANIFEST_PATH, name, &state) < 0 || state != MANIFEST_PRESENT)
+                return false;
+        snprintf(unit, sizeof(unit), "%s.service", name);
+        return manifests_find_foreign(root_fd, SYSTEM_UNIT_PATH, unit, &foreign) >= 0 && !foreign;
 }
 
 static bool is_there(const char *directory, const char *name) {

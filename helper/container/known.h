@@ -5,7 +5,8 @@
 
 /* Which names are containers at all, running or not: told without systemd, from what is on the disk. */
 
-/* Is there a manifest of that name, or of the template that it is an instance of? Not where it is masked. */
+/* Is there a manifest of that name, or of the template that it is an instance of? Not where it is masked, or systemd has a unit of that
+ * name: such a manifest makes none. */
 bool known_manifest(const char *name);
 
 /* Has it a kept layer? */

@@ -89,7 +89,12 @@ def test_what_is_masked_is_shown_as_that(s: System) -> None:
     for verb, rc in (("status", 3), ("exec", 125), ("shell", 125), ("top", 3), ("freeze", 3)):
         result = s.run("berth", verb, "two", *(["true"] if verb == "exec" else []), check=False)
         assert (result.rc, result.err) == (rc, "no container 'two', see berth list --all\n"), verb
-    s.run("rm", "/run/berth/two.berth")
+    s.run("rm", "/run/berth/two.berth", "/etc/berth/two.berth")
+    # and so is one of the name of a unit that is systemd's
+    s.manifest("getty@", MANIFEST)
+    s.reload()
+    result = s.run("berth", "exec", "getty@tty1", "true", check=False)
+    assert (result.rc, result.err) == (125, "no container 'getty@tty1', see berth list --all\n")
 
 
 def test_top_knows_both_numbers_of_a_process(s: System) -> None:

@@ -53,7 +53,7 @@ static int tear_down(void **state) {
 }
 
 static void look(Place *p) {
-        assert_int_equal(lookup_open(&p->lookup, p->path, LOOKUP_MANIFEST_PATH, LOOKUP_UNIT_PATH), 0);
+        assert_int_equal(lookup_open(&p->lookup, p->path, LOOKUP_MANIFEST_PATH, SYSTEM_UNIT_PATH), 0);
 }
 
 static void names_are_sorted_and_the_first_directory_wins(void **state) {
@@ -199,25 +199,36 @@ static void a_manifest_is_read_whole_through_links_too(void **state) {
 }
 
 static void foreign_units_are_known_and_masks_are_none(void **state) {
+        static const struct {
+                const char *unit;
+                bool foreign;
+        } rows[] = {
+                { "ssh.service", true },        { "sshd.service", true }, { "getty@.service", true },
+                { "getty@tty1.service", true }, /* it would take the template's place */
+                { "getty.service", false },     { "web.service", false }, { "x.service", false },
+                { "under.service", true },
+        };
         Place *p = *state;
 
         put(p, "usr/lib/systemd/system/ssh.service", "");
         put(p, "usr/lib/systemd/system/getty@.service", "");
         put(p, "usr/lib/systemd/system/x.socket", "");
+        put(p, "usr/lib/systemd/system/under.service", "");
+        assert_int_equal(symlinkat("/dev/null", p->fd, "etc/systemd/system/under.service"), 0);
         put_directory(p, "etc/systemd/system/web.service.d");
         assert_int_equal(symlinkat("/usr/lib/systemd/system/ssh.service", p->fd,
                                    "etc/systemd/system/sshd.service"),
                          0);
         assert_int_equal(symlinkat("/dev/null", p->fd, "etc/systemd/system/web.service"), 0);
         look(p);
-        assert_true(lookup_foreign(&p->lookup, "ssh.service"));
-        assert_true(lookup_foreign(&p->lookup, "sshd.service"));
-        assert_true(lookup_foreign(&p->lookup, "getty@.service"));
-        assert_true(lookup_foreign(&p->lookup,
-                                   "getty@tty1.service")); /* it would take the template's place */
-        assert_false(lookup_foreign(&p->lookup, "getty.service"));
-        assert_false(lookup_foreign(&p->lookup, "web.service"));
-        assert_false(lookup_foreign(&p->lookup, "x.service"));
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                bool found;
+
+                ROW(i, rows[i].unit, lookup_foreign(&p->lookup, rows[i].unit) == rows[i].foreign);
+                ROW(i, rows[i].unit,
+                    manifests_find_foreign(p->fd, SYSTEM_UNIT_PATH, rows[i].unit, &found) == 0);
+                ROW(i, rows[i].unit, found == rows[i].foreign);
+        }
 }
 
 /* The drop-ins of a manifest as "a b c", the directories of each without the first. */
