@@ -3,6 +3,7 @@
 
 #define NUMBERS 1024 /* beyond all that the kernel has */
 #define VALUES  6
+#define RUNS    (1024 * 1024) /* with arguments, of each program: some 40 ms */
 
 int filter_run(const struct sock_filter *code, size_t n, const struct seccomp_data *call, uint32_t *ret) {
         uint32_t accumulator = 0;
@@ -55,6 +56,7 @@ typedef struct Pair {
         uint32_t words;   /* a bit for each that is compared, other than the number and the architecture */
         uint32_t *values; /* around those that they are compared with */
         size_t n_values;
+        size_t stride; /* of so many a value is taken, from another one on for each number */
 } Pair;
 
 typedef union Call {
@@ -77,7 +79,8 @@ static int check_word(const Pair *pair, Call call, unsigned word) {
         uint32_t sequence = 1;
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < 2 * pair->n_values; i++) {
+        for (size_t i = call.words[WORD_NUMBER] % pair->stride; r >= 0 && i < 2 * pair->n_values;
+             i += pair->stride) {
                 for (unsigned j = WORD_FIRST_OTHER; j < FILTER_WORDS; j++) {
                         sequence = sequence * 1664525 + 1013904223;
                         call.words[j] = i % 2 ? pair->values[(sequence >> 8) % pair->n_values] : 0;
@@ -194,10 +197,15 @@ int filter_check(const Decisions *decisions, int decision, const struct sock_fil
                  const struct sock_filter *new, size_t n_new) {
         Pair pair = { .decisions = decisions, .old = old, .n_old = n_old, .new = new, .n_new = n_new };
         const Range whole = { 0, decision }, *ranges;
+        size_t n, n_numbers, n_ends = 0;
         int r = find_values(&pair);
-        size_t n;
 
         ranges = ranges_of(decisions, &whole, WORD_ARCHITECTURE, &n);
+        for (size_t i = 0; i < n; i++) {
+                (void) ranges_of(decisions, &ranges[i], WORD_NUMBER, &n_numbers);
+                n_ends += 4 * n_numbers;
+        }
+        pair.stride = 1 + n_ends * (size_t) __builtin_popcount(pair.words) * 2 * pair.n_values / RUNS;
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 r = check_numbers(&pair, ranges[i].first, ranges[i].decision);
                 if (r >= 0 && i + 1 < n && ranges[i + 1].first - 1 != ranges[i].first)
