@@ -219,9 +219,12 @@ def test_a_client_that_is_killed_at_any_moment_leaves_nothing(s: System, words: 
     assert sum(map(writes, found)) > 20
     released = next((i for i, moment in enumerate(found) if moment.call == "unlink" and "/client-" in moment.line), len(found))
     before = s.leaks_snapshot()
-    for moment in found if every else [moment for moment in found if writes(moment)][::4]:
+    for moment in found if every else [moment for moment in found if writes(moment)][::8]:
         s.run(*STRACE, *moment.options, *command, check=False)
-        if found.index(moment) > released:  # it is for others to stop
+        s.wait_for(lambda: not [line for line in left(s) if "berth-run-" in line], f"end of who waits, after the kill at {moment.line}")
+        if "--detach" in words and s.unit("job.service", "ActiveState") == "active":  # it is for others to stop
+            # how often it hears of the bus is not the same each time
+            assert found.index(moment) > released or moment.call in ("recvmsg", "ppoll"), moment.line
             s.stop("job")
         s.wait_for(lambda: not left(s), f"end of everything after the kill at {moment.line}")
         s.assert_nothing_left(before)
@@ -271,8 +274,9 @@ def test_detached_without_a_command_it_idles(s: System) -> None:
 
 
 def test_who_is_replaced_leaves_the_one_in_its_place_alone(s: System) -> None:
-    s.sh("(berth run --image=base --name=job -- sh -c 'echo up; exec sleep 1000' >/run/said 2>&1; echo $? >/run/ended) &")
-    s.wait_for(lambda: s.read("/run/said") == "up\n", "its start")
+    s.sh("(berth run --image=base --name=job -- sh -c 'echo up; exec sleep 1000' >/run/said 2>&1 || echo $? >/run/ended) "
+         ">/dev/null 2>&1 </dev/null &")
+    s.wait_for(lambda: s.sh("cat /run/said 2>/dev/null || :").out == "up\n", "its start")
     run(s, "--detach", "--replace", "--name=job")
     leader = s.unit("job.service", "MainPID")
     s.wait_for(lambda: s.sh("cat /run/ended 2>/dev/null || :").out, "end of the one before")
