@@ -28,7 +28,7 @@ typedef struct Enable {
         char *directory;    /* of the administrator's manifests; owned */
         const char *inside; /* the same below --root=, as links and the paths of manifests have it */
         int dir_fd;
-        bool missing, failed, changed;
+        bool misused, missing, failed, changed;
         json_object *told; /* with --json, instead of text */
 } Enable;
 
@@ -84,7 +84,7 @@ static int find_subject(Enable *e, const char *name, Subject *ret) {
 
         if (endswith(name, SUFFIX) || strchr(name, '/')) {
                 log_error("'%s' is a file; give the name of its container", name);
-                e->failed = true;
+                e->misused = true;
                 return 0;
         }
         if (name_valid(name, true)) {
@@ -103,7 +103,7 @@ static int find_subject(Enable *e, const char *name, Subject *ret) {
         if (endswith(name, "@")) {
                 log_error("'%s' is a template, which is not started itself; give an instance: %sINSTANCE",
                           name, name);
-                e->failed = true;
+                e->misused = true;
                 return 0;
         }
         if (s.source->state == SOURCE_MASKED) {
@@ -313,6 +313,8 @@ static int run(const Tool *tool, int (*one)(Enable *e, const char *name)) {
                                                                             JSON_C_TO_STRING_NOSLASHESCAPE));
         else if (e.changed)
                 puts("Run systemctl daemon-reload for it to hold.");
+        if (e.misused)
+                return EXIT_USAGE;
         if (e.missing)
                 return EXIT_NO_SUCH;
         return e.failed ? EXIT_FAILED : EXIT_DONE;

@@ -135,7 +135,8 @@ static int parse_option(Request *request, int option, const char *value) {
 /* What no single option can tell. */
 static int check(const Request *request, bool shell) {
         if (!request->name)
-                return log_error_errno(EINVAL, "expected the name of a container, see --help");
+                return log_error_errno(EINVAL, "expected the name of a container, see berth %s --help",
+                                       shell ? "shell" : "exec");
         if (!shell && !request->command)
                 return log_error_errno(EINVAL, "expected a command: berth exec %s COMMAND", request->name);
         if (request->json != JSON_NO && request->tty == TTY_YES)

@@ -220,7 +220,8 @@ static int read_words(Pass *pass, char *argv[]) {
         OptionParser parser = { .options = pass->verb->options,
                                 .argv = argv + !!row->subverb,
                                 .command = row->command,
-                                .operands = row->command ? least_operands(row) : 0 };
+                                .operands = row->command ? least_operands(row) : 0,
+                                .above = row->subverb ? pass->verb->name : NULL };
         const char *value;
         int r = 0, found;
 

@@ -312,9 +312,7 @@ int run_parse(char *argv[], Run *run) {
         const char *value;
         int r;
 
-        for (char **word = argv + 1; argv[0] && *word && !streq(*word, "--"); word++)
-                if (startswith(*word, "--json"))
-                        run->json = true; /* its reader wants to read of wrong words, too */
+        run->json = options_mention(argv, "json");
         while ((r = options_next(&parser, &value)) != OPTIONS_END) {
                 if (r < 0)
                         return r;

@@ -54,6 +54,13 @@ static size_t options_count(const Option *options) {
         return n;
 }
 
+/* word: as it was spelt. */
+static int point_to_help(const OptionParser *parser, const char *word, size_t n) {
+        return log_error_errno(EINVAL, "unknown option '%.*s', see berth %s%s%s --help", (int) n, word,
+                               parser->above ? parser->above : "", parser->above ? " " : "",
+                               parser->argv[0]);
+}
+
 static int refuse_unknown(const OptionParser *parser, const char *name, size_t n) {
         _cleanup_free_ char *word = strndup(name, n);
         const char *nearest = NULL;
@@ -64,7 +71,7 @@ static int refuse_unknown(const OptionParser *parser, const char *name, size_t n
         if (nearest)
                 return log_error_errno(EINVAL, "unknown option '--%.*s' (did you mean '--%s'?)", (int) n,
                                        name, nearest);
-        return log_error_errno(EINVAL, "unknown option '--%.*s', see --help", (int) n, name);
+        return point_to_help(parser, name - strlen("--"), n + strlen("--"));
 }
 
 /* May it stand without a value? "[SECTION.]KEY=VALUE" is one, and only begins with what may be left out. */
@@ -120,7 +127,7 @@ static int next_letter(OptionParser *parser, const char **ret_value) {
         }
         if (letter == 'h')
                 return OPTIONS_HELP;
-        return log_error_errno(EINVAL, "unknown option '-%c', see --help", letter);
+        return point_to_help(parser, (const char[]){ '-', letter }, 2);
 }
 
 int options_next(OptionParser *parser, const char **ret_value) {
@@ -164,6 +171,18 @@ int options_next(OptionParser *parser, const char **ret_value) {
         parser->seen++;
         *ret_value = word;
         return OPTIONS_OPERAND;
+}
+
+bool options_mention(char *const argv[], const char *name) {
+        size_t n = strlen(name);
+
+        for (; *argv && !streq(*argv, "--"); argv++) {
+                const char *word = startswith(*argv, "--");
+
+                if (word && strncmp(word, name, n) == 0 && (word[n] == '\0' || word[n] == '='))
+                        return true;
+        }
+        return false;
 }
 
 void options_print(FILE *f, const Option *options) {

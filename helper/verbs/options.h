@@ -22,12 +22,13 @@ enum {
         OPTIONS_END,            /* nothing is left but rest */
 };
 
-/* One pass over argv. Set the first four (argv[0] is the verb and is skipped), leave the rest zero. Borrows. */
+/* One pass over argv. Set the first five (argv[0] is the verb and is skipped), leave the rest zero. Borrows. */
 typedef struct OptionParser {
         const Option *options;
         char **argv;       /* NULL-terminated */
         bool command;      /* takes a command: the first plain word after the operands ends the options */
         unsigned operands; /* plain words before the command; without one, words and options may mix freely */
+        const char *above; /* "image", of the verb "image import", whose argv[0] is "import"; NULL: of a verb */
 
         char **rest;    /* at OPTIONS_END: the command's words, never NULL */
         bool separator; /* "--" was there, which tells an empty command from none */
@@ -40,6 +41,9 @@ typedef struct OptionParser {
  * "--name=VALUE", "-n VALUE", "-nVALUE" and clusters of letters without value; names in full only, as a script
  * that abbreviates breaks with the next version. Wrong usage is logged, with the nearest name: -EINVAL. */
 int options_next(OptionParser *parser, const char **ret_value);
+
+/* Is "--NAME" or "--NAME=..." among the words up to a "--"? Whoever asked for it wants to read of wrong words, too. */
+bool options_mention(char *const argv[], const char *name);
 
 /* Prints the rows, aligned. */
 void options_print(FILE *f, const Option *options);

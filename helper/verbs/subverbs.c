@@ -104,7 +104,7 @@ static int take_operand(SubverbCall *call, unsigned most, const char *value) {
 /* Returns 0, OPTIONS_HELP, or -EINVAL when that has been logged. */
 static int read_words(SubverbCall *call, char *argv[]) {
         unsigned least, most;
-        OptionParser parser = { .options = call->verb->options, .argv = argv };
+        OptionParser parser = { .options = call->verb->options, .argv = argv, .above = call->verb->name };
         const char *value;
         int r;
 

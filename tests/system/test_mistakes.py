@@ -83,7 +83,7 @@ def test_an_unknown_option(s: System) -> None:
     for verb in verbs(s):
         done = s.run("berth", *verb.split(), "--frobnicate", check=False)
         assert (verb, done.rc, done.out) == (verb, 125 if verb in OF_A_COMMAND else 2, "")
-        assert re.fullmatch(rf"[Uu]nknown option '--frobnicate', see (berth {verb} )?--help\n", done.err), (verb, done.err)
+        assert re.fullmatch(rf"[Uu]nknown option '--frobnicate', see berth {verb} --help\n", done.err), (verb, done.err)
 
 
 def test_a_word_too_few(s: System) -> None:
@@ -119,6 +119,19 @@ def test_what_is_no_name(s: System) -> None:
     for verb, (words, message) in OF_A_CONTAINER.items():
         if message is None and verb != "cp":
             wrong(s, f"{verb} {words}".replace("C", "Not_A.name"), "'Not_A.name' is not a container's name, see berth list --all", 3)
+    for verb in "enable", "disable":
+        wrong(s, f"{verb} ../web", "'../web' is a file; give the name of its container", 2)
+
+
+def test_a_wrong_word_is_told_as_an_object_where_the_result_would_be_one(s: System) -> None:
+    for verb, words in ("exec", "web true"), ("run", "--image=base true"):
+        for option, as_object in ("--json --frobnicate", True), ("--frobnicate --json=stream", True), ("--jsonn", False):
+            done = s.run("berth", verb, *option.split(), *words.split(), check=False)
+            assert (done.rc, done.err.count("\n")) == (125, 1) and "unknown option" in done.err
+            if as_object:
+                assert done.json()["error"]["stage"] == "usage" and "'--frobnicate'" in done.json()["error"]["message"]
+            else:
+                assert done.out == ""
 
 
 def test_a_container_that_does_not_run(s: System) -> None:

@@ -302,7 +302,7 @@ class Enable(Verbs):
         self.tool("enable", "job@a", status=0, stdout="job@a is enabled already\n", stderr="")
         self.tool("disable", "job@a", "vendor@b", status=0, stderr="")
         self.assertEqual([path.name for path in self.etc.iterdir()], ["job@.berth"])
-        self.tool("enable", "job@", status=1, stdout="", stderr="'job@' is a template, which is not started itself; "
+        self.tool("enable", "job@", status=2, stdout="", stderr="'job@' is a template, which is not started itself; "
                   "give an instance: job@INSTANCE\n")
 
     def test_what_others_wrote_is_left_alone(self):
@@ -324,7 +324,7 @@ class Enable(Verbs):
         self.tool("enable", "off", status=1, stdout="",
                   stderr="'off' is masked by /etc/berth/off.berth; remove that link first\n")
         self.tool("enable", "nope", status=3, stdout="", stderr="No manifest 'nope'; see berth check\n")
-        self.tool("enable", "../web", status=1, stdout="",
+        self.tool("enable", "../web", status=2, stdout="",
                   stderr="'../web' is a file; give the name of its container\n")
         self.tool("enable", "nope", "web", status=3)
         self.assertTrue((self.etc / "web.berth.d/50-enable.conf").exists())
