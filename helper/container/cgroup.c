@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/directory.h"
 #include "common/fs.h"
 #include "helper/container/mount.h"
@@ -118,16 +119,9 @@ void cgroup_count_children(int cgroup_fd) {
                         (void) usleep(5000);
 }
 
-static uint64_t now_ms(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t) t.tv_sec * 1000 + (uint64_t) t.tv_nsec / 1000000;
-}
-
 /* The kernel announces the change of cgroup.events by POLLPRI (cgroups(7)). */
 int cgroup_wait_empty(int cgroup_fd, uint64_t timeout_ms) {
-        uint64_t deadline = now_ms() + timeout_ms;
+        uint64_t deadline = monotonic_ms() + timeout_ms;
         _cleanup_close_ int fd = -EBADF;
 
         fd = openat(cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
@@ -135,7 +129,7 @@ int cgroup_wait_empty(int cgroup_fd, uint64_t timeout_ms) {
                 return errno == ENOENT || errno == ENODEV ? 1 : -errno;
         for (;;) {
                 struct pollfd wait = { .fd = fd, .events = POLLPRI };
-                uint64_t now = now_ms();
+                uint64_t now = monotonic_ms();
                 char text[128];
                 ssize_t n;
 

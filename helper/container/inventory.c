@@ -86,17 +86,6 @@ void format_span(uint64_t usec, char ret[static 32]) {
                          units[i].name);
 }
 
-/* By its own start and a clock that nobody sets. */
-uint64_t item_uptime_usec(const Item *item) {
-        uint64_t ticks = (uint64_t) sysconf(_SC_CLK_TCK), began, usec;
-        struct timespec now;
-
-        began = item->state.start_time / ticks * 1000000 + item->state.start_time % ticks * 1000000 / ticks;
-        clock_gettime(CLOCK_BOOTTIME, &now); /* proc_pid_stat(5), starttime */
-        usec = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
-        return usec > began ? usec - began : 0;
-}
-
 int item_add_labels(const Item *item, json_object *object) {
         json_object *labels = json_object_new_object();
 

@@ -34,9 +34,6 @@ static inline bool item_runs(const Item *item) {
 /* Opens the cgroup of the item's unit, the parent of payload. */
 int item_open_unit_cgroup(const Item *item);
 
-/* How long the item has run. */
-uint64_t item_uptime_usec(const Item *item);
-
 /* Adds "labels", an object of strings. 0 or -ENOMEM. */
 struct json_object;
 int item_add_labels(const Item *item, struct json_object *object);

@@ -62,6 +62,9 @@ int state_remove(const char *name);
 /* Reads them. -ENOENT: no such container; -EBADMSG: damaged or of another format. */
 int state_read(const char *name, State *ret);
 
+/* How long the leader has lived, in microseconds. */
+uint64_t state_age_usec(const State *state);
+
 /* Opens a pidfd of the leader and checks that it is still the process the state was written for (start time,
  * pid and user namespace). -ESRCH if not: the state is stale. */
 int state_open_leader(const State *state);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "common/capability.h"
+#include "common/clock.h"
 #include "common/contract.h"
 #include "common/log.h"
 #include "common/strv.h"
@@ -170,13 +171,6 @@ static int fail(Exec *exec, const char *stage, int error) {
         return EXIT_BERTH;
 }
 
-static uint64_t now_usec(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
-}
-
 /* What a call that ran out of time has changed is half a change. */
 static void keep_session(const Exec *exec, const GuardReport *report) {
         if (report->started && !report->timed_out && session_keep(&exec->session) < 0)
@@ -245,7 +239,7 @@ static int start_and_attend(Exec *exec) {
         if (r < 0)
                 return fail(exec, "cgroup", r);
         exec->spawn.confinement = &confinement;
-        began = now_usec();
+        began = monotonic_usec();
         r = guard_start(&exec->spawn, &task, &guard);
         if (r < 0)
                 return fail(exec, "start", r);
@@ -261,7 +255,7 @@ static int start_and_attend(Exec *exec) {
                 (void) terminal_make_raw(&exec->stdio.terminal);
         }
         r = attend_run(&attend);
-        exec->duration_usec = now_usec() - began;
+        exec->duration_usec = monotonic_usec() - began;
         if (request->session && r != EXIT_BERTH)
                 keep_session(exec, &attend.report);
         exec->report = attend.report;
@@ -393,14 +387,6 @@ static int print_result(Exec *exec) {
         return result_print(&result);
 }
 
-/* Might the result be asked for? Its reader wants to read of wrong arguments, too. */
-static bool mentions_json(char *const argv[]) {
-        for (; *argv; argv++)
-                if (startswith(*argv, "--json"))
-                        return true;
-        return false;
-}
-
 static int verb(char *argv[], bool shell) {
         _cleanup_request_ Request request = {};
         _cleanup_(exec_done) Exec exec = {
@@ -414,13 +400,17 @@ static int verb(char *argv[], bool shell) {
                 .messages = MESSAGES_NONE,
         };
         int parsed, status;
+        bool json;
 
         /* Unreadable from the start, as /proc/PID of this process is about to be looked at by others. */
         if (stdio_fill() < 0 || confine_descriptors(3) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                 return EXIT_BERTH;
-        if (!shell && mentions_json(argv) && messages_begin(&exec.messages) < 0)
+        json = !shell && options_mention(argv, "json");
+        if (json && messages_begin(&exec.messages) < 0)
                 return EXIT_BERTH;
         parsed = request_parse(argv, shell, &request);
+        if (parsed < 0 && json && request.json == JSON_NO)
+                request.json = JSON_OBJECT;
         if (request.json == JSON_NO)
                 messages_end(&exec.messages, NULL);
         if (parsed > 0)

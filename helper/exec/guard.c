@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/contract.h"
 #include "common/fs.h"
 #include "common/log.h"
@@ -37,13 +38,6 @@ typedef struct Watch {
         uint64_t deadline_ms; /* UINT64_MAX: none */
         GuardReport report;
 } Watch;
-
-static uint64_t now_ms(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t) t.tv_sec * 1000 + (uint64_t) t.tv_nsec / 1000000;
-}
 
 static void reap(Watch *watch, int flags) {
         siginfo_t info = {};
@@ -96,14 +90,14 @@ static void watch_command(Watch *watch) {
                         { .fd = ORDER_FD, .events = POLLIN },
                 };
                 bool timed = watch->deadline_ms != UINT64_MAX;
-                uint64_t now = timed ? now_ms() : 0;
+                uint64_t now = timed ? monotonic_ms() : 0;
                 int left = timed ? (int) MIN(watch->deadline_ms - MIN(now, watch->deadline_ms), 86400000U)
                                  : -1;
                 Order order;
                 ssize_t n;
 
                 if (poll(set, ARRAY_LEN(set), left) == 0) {
-                        if (now_ms() < watch->deadline_ms)
+                        if (monotonic_ms() < watch->deadline_ms)
                                 continue;
                         watch->report.timed_out = true;
                         end_all(watch);
@@ -210,7 +204,7 @@ static void run(const Spawn *spawn, const GuardTask *task, int order_fd, int rep
         watch.pid = process.pid;
         watch.report.started = true;
         if (task->timeout_usec > 0)
-                watch.deadline_ms = now_ms() + MAX(task->timeout_usec / 1000, UINT64_C(1));
+                watch.deadline_ms = monotonic_ms() + MAX(task->timeout_usec / 1000, UINT64_C(1));
         if (arrange_descriptors(fds) < 0)
                 return; /* and the client ends it all */
         watch_command(&watch);

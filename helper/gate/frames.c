@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/strv.h"
 
 #define WORDS_MAX 4096
@@ -195,20 +196,13 @@ int frame_reader_next(FrameReader *reader, Frame *ret) {
         return 1;
 }
 
-static int64_t now_ms(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 int frame_reader_request(FrameReader *reader, int socket_fd, int timeout_ms, char ***ret_words) {
-        const int64_t until = now_ms() + timeout_ms;
+        const int64_t until = (int64_t) monotonic_ms() + timeout_ms;
         int64_t left;
         Frame frame;
         int r;
 
-        while ((left = until - now_ms()) > 0) {
+        while ((left = until - (int64_t) monotonic_ms()) > 0) {
                 struct pollfd pollfd = { .fd = socket_fd, .events = POLLIN };
 
                 r = poll(&pollfd, 1, (int) left);

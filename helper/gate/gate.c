@@ -16,6 +16,7 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/contract.h"
 #include "common/directory.h"
 #include "common/log.h"
@@ -87,13 +88,6 @@ static int count_connections(uid_t uid, unsigned *ret) {
                 return r;
         *ret = n;
         return 0;
-}
-
-static int64_t now_ms(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static int understand_request(Gate *gate) {
@@ -240,7 +234,7 @@ static int attend(Gate *gate, int pidfd) {
         for (;;) {
                 struct pollfd fds[] = { { .fd = pidfd, .events = POLLIN },
                                         { .fd = kill_at ? -1 : gate->socket_fd, .events = POLLIN } };
-                int left = kill_at ? (int) MAX(kill_at - now_ms(), 0) : -1;
+                int left = kill_at ? (int) MAX(kill_at - (int64_t) monotonic_ms(), 0) : -1;
                 int r = poll(fds, ARRAY_LEN(fds), left);
 
                 if (r < 0 && errno != EINTR)
@@ -251,10 +245,10 @@ static int attend(Gate *gate, int pidfd) {
                         return 0;
                 if (r == 0) {
                         (void) pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-                        kill_at = now_ms() + ENDING_MS; /* it ends now */
+                        kill_at = (int64_t) monotonic_ms() + ENDING_MS; /* it ends now */
                 } else if (!attend_client(gate, pidfd)) {
                         (void) pidfd_send_signal(pidfd, SIGHUP, NULL, 0);
-                        kill_at = now_ms() + ENDING_MS;
+                        kill_at = (int64_t) monotonic_ms() + ENDING_MS;
                 }
         }
 }

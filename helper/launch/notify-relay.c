@@ -6,20 +6,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/utf8.h"
 
 /* So many messages at once, and one more each REFILL_USEC: senders who have more wait. PID 1 is not to be kept busy. */
 #define TOKENS_MAX  50U
 #define REFILL_USEC 10000U
-
-static uint64_t now_usec(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
-}
 
 int notify_relay_bind(int dir_fd) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -155,7 +148,7 @@ bool notify_relay_run(NotifyRelay *relay) {
 
         if (relay->to_fd < 0)
                 return false;
-        now = now_usec();
+        now = monotonic_usec();
         more = (now - relay->filled_usec) / REFILL_USEC;
         if (more > 0) {
                 relay->tokens = more >= TOKENS_MAX - relay->tokens ? TOKENS_MAX
@@ -178,7 +171,7 @@ int notify_relay_timeout(const NotifyRelay *relay) {
                 return 100; /* systemd's room cannot be waited for without being woken by all that others send */
         if (relay->watchdog_usec == 0)
                 return -1;
-        now = now_usec();
+        now = monotonic_usec();
         due = relay->pinged_usec + relay->watchdog_usec / 2;
         return due <= now ? 0 : (int) MIN((due - now) / 1000 + 1, (uint64_t) 3600000);
 }

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -319,11 +320,9 @@ static int fill_state(Launch *launch) {
         const char *directory = plan->working_directory ? plan->working_directory : image->working_directory;
         State *state = &launch->state;
         char hostname[NAME_LENGTH_MAX + 1];
-        struct timespec now;
 
-        clock_gettime(CLOCK_REALTIME, &now);
         name_to_machine(plan->name, hostname);
-        state->created_usec = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+        state->created_usec = clock_usec(CLOCK_REALTIME);
         state->capabilities = plan_capabilities(plan);
         state->restrict_suid_sgid = writes_to_host(plan);
         if (state->restrict_suid_sgid && (plan->add_capabilities & UINT64_C(1) << CAP_SETFCAP))

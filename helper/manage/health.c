@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/contract.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -217,25 +218,6 @@ static int run_check(const Check *check, char **ret) {
         return *ret ? r : log_oom();
 }
 
-/* How long the leader has lived, in microseconds. */
-static uint64_t age(const State *state) {
-        uint64_t ticks = (uint64_t) sysconf(_SC_CLK_TCK), began = state->start_time * 1000000 / ticks, now;
-        struct timespec ts;
-
-        if (clock_gettime(CLOCK_BOOTTIME, &ts) < 0)
-                return 0;
-        now = (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
-        return now > began ? now - began : 0;
-}
-
-static uint64_t now_usec(void) {
-        struct timespec ts;
-
-        if (clock_gettime(CLOCK_REALTIME, &ts) < 0)
-                return 0;
-        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
-}
-
 static void tell_failure(const Check *check, const Health *health) {
         const char *last = strrchr(health->output, '\n');
 
@@ -248,7 +230,7 @@ static void tell_failure(const Check *check, const Health *health) {
 
 /* What the check's status makes of the health; says what changes. */
 static void judge(const Check *check, const State *state, int status, Health *health) {
-        health->checked_usec = now_usec();
+        health->checked_usec = clock_usec(CLOCK_REALTIME);
         health->exit_status = (uint32_t) status;
         if (status == 0) {
                 if (health->status == HEALTH_UNHEALTHY)
@@ -257,7 +239,8 @@ static void judge(const Check *check, const State *state, int status, Health *he
                 health->failures = 0;
                 return;
         }
-        if (health->status == HEALTH_STARTING && (check->notify || age(state) < check->start_period_usec))
+        if (health->status == HEALTH_STARTING &&
+            (check->notify || state_age_usec(state) < check->start_period_usec))
                 return;
         if (health->failures < UINT32_MAX)
                 health->failures++;
@@ -313,7 +296,7 @@ static int check_container(const Check *check) {
                 return log_error_errno(r, "cannot look at container '%s': %m", check->name), EXIT_FAILED;
         /* A timer's first elapse can be that of the run before (systemd.timer(5), OnUnitInactiveSec=). */
         if (item.condition != CONDITION_RUNNING ||
-            (!check->notify && age(&item.state) < check->interval_usec))
+            (!check->notify && state_age_usec(&item.state) < check->interval_usec))
                 return EXIT_NOT_RUNNING;
         r = health_read(&item.state, &health);
         if (r < 0 && r != -ENOENT && r != -EBADMSG)

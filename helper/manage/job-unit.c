@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/contract.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -142,16 +143,9 @@ int job_list_units(sd_bus *bus, char ***ret) {
         return bus_list_units(bus, patterns, ret);
 }
 
-static uint64_t now_usec(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
-}
-
 /* Until it does not run any more; the manager tells of each change. */
 static int wait_for_end(sd_bus *bus, const char *unit) {
-        uint64_t deadline = now_usec() + UINT64_C(1000000) * STOP_SECONDS;
+        uint64_t deadline = monotonic_usec() + UINT64_C(1000000) * STOP_SECONDS;
 
         for (;;) {
                 _cleanup_job_ Job job = {};
@@ -160,11 +154,11 @@ static int wait_for_end(sd_bus *bus, const char *unit) {
                 if (r < 0 || !job.running)
                         return r == -ENOENT ? 0 : r;
                 r = sd_bus_process(bus, NULL); /* what came meanwhile may be the change: look again */
-                if (r == 0 && now_usec() < deadline)
-                        r = sd_bus_wait(bus, deadline - now_usec());
+                if (r == 0 && monotonic_usec() < deadline)
+                        r = sd_bus_wait(bus, deadline - monotonic_usec());
                 if (r < 0 && r != -EINTR)
                         return r;
-                if (now_usec() >= deadline)
+                if (monotonic_usec() >= deadline)
                         return -ETIMEDOUT;
         }
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/contract.h"
 #include "common/log.h"
 #include "common/strv.h"
@@ -45,13 +46,8 @@ static const char *state_of(const Job *job) {
 }
 
 static uint64_t runtime_usec(const Job *job) {
-        struct timespec now;
-        uint64_t end = job->ended_usec;
+        uint64_t end = job->running ? clock_usec(CLOCK_REALTIME) : job->ended_usec;
 
-        if (job->running) {
-                clock_gettime(CLOCK_REALTIME, &now);
-                end = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
-        }
         return end > job->started_usec ? end - job->started_usec : 0;
 }
 

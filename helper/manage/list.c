@@ -41,7 +41,7 @@ static int add_row(const Entry *entry, const char *health, char ***cells) {
 
         if (item_runs(&entry->item)) {
                 snprintf(pid, sizeof(pid), "%d", state->pid);
-                format_span(item_uptime_usec(&entry->item), uptime);
+                format_span(state_age_usec(&entry->item.state), uptime);
         }
         for (size_t i = 0; i < _COLUMNS; i++) {
                 int r = strv_append(cells, row[i]);
@@ -67,7 +67,7 @@ static int add_object(const Entry *entry, const char *health, json_object *array
                 json_object_object_add(object, "pid", json_object_new_int(state->pid));
                 json_add_string(object, "created", created);
                 json_object_object_add(object, "uptime_usec",
-                                       json_object_new_uint64(item_uptime_usec(&entry->item)));
+                                       json_object_new_uint64(state_age_usec(&entry->item.state)));
         }
         json_add_string(object, "health", health);
         if (entry->network)

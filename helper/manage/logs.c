@@ -6,6 +6,7 @@
 #include <systemd/sd-journal.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/contract.h"
 #include "common/json-text.h"
 #include "common/log.h"
@@ -299,9 +300,7 @@ static int show(Logs *logs, bool latest) {
 /* -1: go on; else the exit status. */
 static int read_options(const Call *call, Logs *ret) {
         const char *lines = call_value(call, LOGS_LINES), *since = call_value(call, LOGS_SINCE);
-        struct timespec now;
 
-        clock_gettime(CLOCK_REALTIME, &now);
         ret->name = call->operands[0];
         ret->json = call_has(call, LOGS_JSON);
         ret->follow = call_has(call, LOGS_FOLLOW);
@@ -318,8 +317,7 @@ static int read_options(const Call *call, Logs *ret) {
         }
         if (lines && streq(lines, "all"))
                 ret->lines = UINT64_MAX;
-        if (since && since_parse(since, (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000,
-                                 &ret->since_usec) < 0) {
+        if (since && since_parse(since, clock_usec(CLOCK_REALTIME), &ret->since_usec) < 0) {
                 log_error("--since=%s: expected a time, like '2026-11-23 04:05:06', yesterday, '5min ago' or -5min",
                           since);
                 return EXIT_USAGE;

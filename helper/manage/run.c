@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/contract.h"
 #include "common/log.h"
 #include "common/strv.h"
@@ -59,13 +59,12 @@ static int claim_name(const Run *run, const Way *way) {
 
 static int start_unit(Way *way) {
         _cleanup_free_ char *error = NULL;
-        struct timespec now = {};
+        uint64_t began = clock_usec(CLOCK_REALTIME);
         int r;
 
-        (void) clock_gettime(CLOCK_REALTIME, &now);
         r = transient_start_unit(way->bus, way->unit, &error);
         if (r == -ECANCELED) { /* the unit has said why */
-                run_log_errors(way->unit, (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000);
+                run_log_errors(way->unit, began);
                 return log_error_errno(r, "container of '%s' did not start", way->unit);
         }
         return r < 0 ? run_log_manager(r, "start", way->unit, error) : 0;

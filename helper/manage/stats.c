@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/contract.h"
 #include "common/log.h"
 #include "common/strv.h"
@@ -22,13 +23,6 @@ typedef struct Stats {
         json_object *before; /* the round before, by name: for what is used between two */
         uint64_t before_usec;
 } Stats;
-
-static uint64_t now_usec(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
-}
 
 /* Adds the container to the round, an object by name. 0, also where it has ended meanwhile. */
 static int add_container(json_object *round, const Item *item) {
@@ -244,7 +238,7 @@ static int print_round_json(const Call *call, json_object *round) {
 /* -1: the next round may come; else the exit status. */
 static int show(Stats *stats) {
         _cleanup_json_ json_object *round = json_object_new_object();
-        uint64_t now = now_usec();
+        uint64_t now = monotonic_usec();
         int r;
 
         if (!round)

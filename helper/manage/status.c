@@ -62,7 +62,7 @@ static void add_state(json_object *object, const Item *item) {
         add_number(object, "pid", (uint64_t) state->pid);
         format_time(state->created_usec, /* utc= */ true, created);
         add_string(object, "created", created);
-        add_number(object, "uptime_usec", item_uptime_usec(item));
+        add_number(object, "uptime_usec", state_age_usec(&item->state));
         add_string(object, "user", state->user);
         add_number(object, "uid", state->uid);
         add_number(object, "gid", state->gid);

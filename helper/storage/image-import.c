@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/contract.h"
 #include "common/fs.h"
 #include "common/log.h"
@@ -42,7 +43,7 @@ typedef struct Import {
         int directory_fds[2];
         bool is_directory, is_disk;
         bool replaced;
-        struct timespec started;
+        uint64_t started_usec;
         UnpackResult result;
 } Import;
 
@@ -477,11 +478,8 @@ static int commit(Import *import) {
         return r;
 }
 
-static int64_t elapsed_ms(const struct timespec *since) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t) (now.tv_sec - since->tv_sec) * 1000 + (now.tv_nsec - since->tv_nsec) / 1000000;
+static uint64_t elapsed_ms(const Import *import) {
+        return (monotonic_usec() - import->started_usec) / 1000;
 }
 
 static int print_result_json(const Import *import) {
@@ -506,7 +504,7 @@ static int print_result_json(const Import *import) {
         json_object_object_add(skipped, "attributes", json_object_new_int64((int64_t) count->attributes));
         json_object_object_add(object, "skipped", skipped);
         json_object_object_add(object, "replaced", json_object_new_boolean(import->replaced));
-        json_object_object_add(object, "duration_ms", json_object_new_int64(elapsed_ms(&import->started)));
+        json_object_object_add(object, "duration_ms", json_object_new_int64((int64_t) elapsed_ms(import)));
         print_json(object);
         return 0;
 }
@@ -521,7 +519,7 @@ static int print_result(const Import *import) {
         format_bytes(import->result.count.bytes, size);
         digest_format(&import->result.digest, digest);
         printf("%s: %.19s, %" PRIu64 " entries, %s, %.1f s\n", import->names[0], digest,
-               import->result.count.entries, size, (double) elapsed_ms(&import->started) / 1000);
+               import->result.count.entries, size, (double) elapsed_ms(import) / 1000);
         return 0;
 }
 
@@ -529,7 +527,7 @@ static int run(Import *import) {
         int r;
 
         umask(0077);
-        clock_gettime(CLOCK_MONOTONIC, &import->started);
+        import->started_usec = monotonic_usec();
         import->signal_fd = child_open_signals();
         if (import->signal_fd < 0)
                 return log_error_errno(import->signal_fd, "cannot watch for signals: %m");

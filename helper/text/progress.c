@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "common/clock.h"
+
 #define BAR_WIDTH     30
 #define INTERVAL_USEC 100000
 
@@ -25,19 +27,12 @@ void format_bytes(uint64_t bytes, char ret[static 16]) {
         snprintf(ret, 16, "%u.%u%c", (unsigned) (tenths / 10), (unsigned) (tenths % 10), suffixes[i + 1]);
 }
 
-static uint64_t now_usec(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
-}
-
 void progress_begin(Progress *progress, const char *what, uint64_t total) {
         *progress = (Progress){
                 .shown = isatty(STDERR_FILENO) == 1,
                 .what = what,
                 .total = total,
-                .started_usec = now_usec(),
+                .started_usec = monotonic_usec(),
         };
 }
 
@@ -72,7 +67,7 @@ void progress_add(Progress *progress, uint64_t bytes) {
         progress->done += bytes;
         if (!progress->shown)
                 return;
-        now = now_usec();
+        now = monotonic_usec();
         if (now - progress->drawn_usec < INTERVAL_USEC)
                 return;
         progress->drawn_usec = now;
