@@ -63,7 +63,7 @@ def test_a_setup_is_brought_to_disk_in_the_time_that_it_needs(m: Machine) -> Non
 
 @pytest.mark.long
 def test_a_start_that_hangs_elsewhere_has_the_time_that_it_was_given(m: Machine) -> None:
-    manifest(m, "slow")
+    manifest(m, "slow", "Volume=data:/etc/skel")  # which is filled in no time, and asks for none
     hold_up(m, "slow", "clone3")
     assert m.start("slow", check=False).rc != 0
     assert m.unit("slow", "Result") == "timeout"
