@@ -403,3 +403,24 @@ def test_a_profile_that_is_not_loaded_lets_nothing_start(guest: Guest) -> None:
     assert (refused.rc, refused.err) == (
         125, "Cannot enter the AppArmor profile 'nobody-has-this': No such file or directory; is it loaded?\n")
     assert guest.sh(f"ls {LAYERS}; ls /run/berth/containers").out == ""
+
+
+@pytest.mark.long
+def test_an_exec_stays_unreadable_where_a_change_of_ids_opens_what_was_closed(guest: Guest) -> None:
+    """fs.suid_dumpable, of all who share the kernel: no test sets it on one that is not its own. The exec is held up where it
+    is the user already, and has no filter yet."""
+    look = ("for p in /proc/[0-9]*; do read name <$p/comm; [ \"$name\" != berth-guard ] || if cat $p/maps >/dev/null 2>&1; then echo open; "
+            "else echo closed; fi; done")
+    guest.write("/var/tmp/look", look)
+    seen = guest.sh("""
+        echo 1 >/proc/sys/fs/suid_dumpable
+        mkfifo /run/in /run/out
+        berth launch --foreground --name=web --network=none --image=small --user=1000 -- sh -c 'echo up; read line' </run/in >/run/out &
+        exec 3>/run/in 4</run/out; read up <&4
+        strace -f --seccomp-bpf -qq -o /dev/null -e trace=seccomp -e inject=seccomp:delay_enter=15000000 berth exec web -- true &
+        held=$!
+        while kill -0 $held 2>/dev/null; do berth exec web -- sh -c "$(cat /var/tmp/look)"; done
+        echo 0 >/proc/sys/fs/suid_dumpable
+        exec 3>&-; wait; rm /run/in /run/out
+    """, timeout=120).lines
+    assert set(seen) == {"closed"}
