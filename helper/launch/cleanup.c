@@ -157,15 +157,14 @@ static int release(const State *state) {
         k = state_remove(name);
         if (k < 0)
                 r = log_error_errno(k, "Cannot remove '%s/%s': %m", BERTH_CONTAINER_DIR, name);
-        k = unregister(name);
-        return r < 0 ? r : k;
+        return r;
 }
 
 int verb_cleanup(int argc, char *argv[]) {
         _cleanup_strv_ char **hook = NULL;
         _cleanup_state_ State state = {};
         const char *name = NULL;
-        int r, status;
+        int r, k, status;
 
         (void) argc;
         r = parse_words(argv, &name, &hook);
@@ -176,8 +175,8 @@ int verb_cleanup(int argc, char *argv[]) {
         if (runs(name, &state) != 0 || end_processes(&state) < 0)
                 return status;
         r = release(&state);
-        if (r >= 0)
-                status = EXIT_DONE;
-        r = run_error_hook(hook, &state);
-        return status == EXIT_DONE ? r : status;
+        k = run_error_hook(hook, &state);
+        if (unregister(name) < 0 || r < 0) /* last: machined may take its time */
+                return status;
+        return k;
 }
