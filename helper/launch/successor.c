@@ -2,6 +2,7 @@
 #include "helper/launch/successor.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
@@ -15,18 +16,18 @@
 
 /* Who waits for the start, and systemd, which tells him, go first: on few processors this would keep them from it, and
  * systemd would wait while a control group is made before it could read where a process is. */
-#define PAUSE_US 5000
+#define PAUSE_MS 5
 
 /* What a successor still needs of a launch that is over. */
 typedef struct Successor {
         char name[NAME_LENGTH_MAX + 1];
-        int unit_fd;
+        int unit_fd, leader_fd;
 } Successor;
 
 /* Of the rest it lets go: above all of the lock of the layer, and of the end of the pipe by which a leader sees that the
  * launcher has died. */
 static Successor succeed(Launch *launch) {
-        Successor successor = { .unit_fd = TAKE_FD(launch->cgroup_fd) };
+        Successor successor = { .unit_fd = TAKE_FD(launch->cgroup_fd), .leader_fd = TAKE_FD(launch->pidfd) };
 
         snprintf(successor.name, sizeof(successor.name), "%s", launch->plan.name);
         prepare_done(launch);
@@ -38,9 +39,12 @@ static Successor succeed(Launch *launch) {
  * controllers (cgroups(7), no internal processes). Returns what to exit with if there is no telling. */
 static int tell_machined(const Successor *successor) {
         const char *argv[] = { "berth-manage", "machine-register", successor->name, NULL };
+        struct pollfd end = { .fd = successor->leader_fd, .events = POLLIN };
         int guard_fd;
 
-        (void) usleep(PAUSE_US);
+        /* What has ended is not told of; systemd would kill us, and say so. */
+        if (poll(&end, 1, PAUSE_MS) > 0)
+                return EXIT_DONE;
         guard_fd = cgroup_make(successor->unit_fd, ENTER_GUARD);
         if (guard_fd >= 0)
                 (void) write_string_at(guard_fd, "cgroup.procs", "0");
@@ -65,14 +69,13 @@ static bool hears(int fd, char word) {
 }
 
 static _Noreturn void wait_and_tell(Launch *launch, int words_fd) {
-        int leader_fd = TAKE_FD(launch->pidfd);
         const Successor successor = succeed(launch);
 
         if (!hears(words_fd, 'M'))
                 _exit(EXIT_DONE); /* the leader has not heard it either, and ends by itself */
         if (hears(words_fd, 'R'))
                 _exit(tell_machined(&successor));
-        (void) pidfd_send_signal(leader_fd, SIGKILL, NULL, 0);
+        (void) pidfd_send_signal(successor.leader_fd, SIGKILL, NULL, 0);
         _exit(EXIT_BERTH);
 }
 
