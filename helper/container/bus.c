@@ -397,14 +397,13 @@ static int wait_job(sd_bus *bus, Job *job) {
 
                 if (r == 0)
                         r = sd_bus_wait(bus, UINT64_MAX);
-                if (r < 0)
+                if (r < 0 && r != -EINTR)
                         return r;
         }
-        return streq(job->result, "done") ? 0 : -EIO;
+        return streq(job->result, "done") ? 0 : -ECANCELED;
 }
 
-/* Calls what makes a job, and waits for that one's end. */
-static int call_job(sd_bus *bus, sd_bus_message *call) {
+int bus_call_job(sd_bus *bus, sd_bus_message *call, char **ret_error) {
         _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_reply_ sd_bus_message *reply = NULL;
@@ -420,8 +419,12 @@ static int call_job(sd_bus *bus, sd_bus_message *call) {
                                           NULL, NULL, "");
         if (r >= 0)
                 r = sd_bus_call(bus, call, 0, &error, &reply);
+        if (r < 0 && ret_error && sd_bus_error_is_set(&error))
+                *ret_error = strdup(error.message);
         if (r < 0 && sd_bus_error_has_name(&error, "org.freedesktop.systemd1.UnitExists"))
                 return -EEXIST;
+        if (r < 0 && sd_bus_error_has_name(&error, "org.freedesktop.systemd1.NoSuchUnit"))
+                return -ENOENT;
         if (r >= 0)
                 r = sd_bus_message_read(reply, "o", &path);
         if (r < 0)
@@ -444,7 +447,7 @@ int bus_stop_unit(sd_bus *bus, const char *unit, bool wait) {
         if (r >= 0)
                 r = sd_bus_message_append(call, "ss", unit, "replace");
         if (r < 0 || wait)
-                return r < 0 ? r : call_job(bus, call);
+                return r < 0 ? r : bus_call_job(bus, call, NULL);
         return sd_bus_call(bus, call, 0, NULL, NULL);
 }
 
@@ -487,7 +490,7 @@ int bus_thaw_at_stop(sd_bus *bus, const char *unit, const char *name, const char
                                           "ExecStop", "a(sasb)", 1, BERTH_BINDIR "/berth", 3, "berth",
                                           "thaw", name, 1, 0);
         if (r >= 0)
-                r = call_job(bus, call);
+                r = bus_call_job(bus, call, NULL);
         return r == -EEXIST ? 0 : r;
 }
 

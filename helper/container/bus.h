@@ -70,14 +70,18 @@ int bus_unregister_machine(sd_bus *bus, const char *machine);
  * waiting for its end. */
 int bus_call_unit(sd_bus *bus, const char *method, const char *unit);
 
-/* Stops a unit, whatever else is to be done to it; with wait returns when it has. -EIO: it has failed. */
+/* Calls what makes a job, and waits for that one's end. -ECANCELED: it has failed; -EEXIST, -ENOENT: there is such a unit, or
+ * none. *error, if it is not NULL, gets what the manager said, owned. */
+int bus_call_job(sd_bus *bus, sd_bus_message *call, char **ret_error);
+
+/* Stops a unit, whatever else is to be done to it; with wait returns when it has. -ECANCELED: it has failed. */
 int bus_stop_unit(sd_bus *bus, const char *unit, bool wait);
 
 /* Thaws a unit that systemd has frozen, and waits until that is done. */
 int bus_thaw_unit(sd_bus *bus, const char *unit);
 
 /* Makes a unit of that name, or leaves one that is there: it executes "berth thaw NAME" before unit is stopped, or, where
- * that is still starting (a job is all the time), when it is; and ends with it. -EBUSY: unit is just stopping. -EIO: it
+ * that is still starting (a job is all the time), when it is; and ends with it. -EBUSY: unit is just stopping. -ECANCELED: it
  * has failed. */
 int bus_thaw_at_stop(sd_bus *bus, const char *unit, const char *name, const char *thaw_unit);
 

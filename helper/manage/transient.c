@@ -3,6 +3,8 @@
 
 #include <stdarg.h>
 
+#include "helper/container/bus.h"
+
 #define SYSTEMD_BUS       "org.freedesktop.systemd1"
 #define SYSTEMD_PATH      "/org/freedesktop/systemd1"
 #define SYSTEMD_INTERFACE "org.freedesktop.systemd1.Manager"
@@ -134,69 +136,13 @@ int transient_add_command(Transient *transient, const char *property, char *cons
         return r < 0 ? r : close_containers(m, 4);
 }
 
-typedef struct Wait {
-        const char *job;
-        bool over, done;
-} Wait;
-
-static int job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_) {
-        Wait *wait = userdata;
-        const char *path, *result;
-
-        if (sd_bus_message_read(m, "uoss", NULL, &path, NULL, &result) >= 0 && wait->job &&
-            streq(path, wait->job)) {
-                wait->over = true;
-                wait->done = streq(result, "done");
-        }
-        return 0;
-}
-
-static int wait_for_job(sd_bus *bus, Wait *wait) {
-        while (!wait->over) {
-                int r = sd_bus_process(bus, NULL);
-
-                if (r == 0)
-                        r = sd_bus_wait(bus, UINT64_MAX);
-                if (r < 0 && r != -EINTR)
-                        return r;
-        }
-        return wait->done ? 0 : -ECANCELED;
-}
-
-/* Calls what makes a job, and waits for that one's end. */
-static int call_and_wait(sd_bus *bus, sd_bus_message *call, char **ret_error) {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
-        Wait wait = {};
-        int r;
-
-        /* Before the call: a job may be over before its answer is read. */
-        r = sd_bus_match_signal(bus, &slot, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "JobRemoved",
-                                job_removed, &wait);
-        if (r >= 0) /* an error if we are subscribed already */
-                (void) sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "Subscribe",
-                                          NULL, NULL, NULL);
-        if (r >= 0)
-                r = sd_bus_call(bus, call, 0, &error, &reply);
-        if (r >= 0)
-                r = sd_bus_message_read(reply, "o", &wait.job);
-        if (r >= 0)
-                return wait_for_job(bus, &wait);
-        if (sd_bus_error_has_name(&error, "org.freedesktop.systemd1.NoSuchUnit"))
-                r = -ENOENT;
-        if (ret_error && sd_bus_error_is_set(&error))
-                *ret_error = strdup(error.message);
-        return r;
-}
-
 int transient_start(sd_bus *bus, Transient *transient, char **ret_error) {
         int r;
 
         r = sd_bus_message_close_container(transient->message);
         if (r >= 0)
                 r = sd_bus_message_append(transient->message, "a(sa(sv))", 0);
-        return r < 0 ? r : call_and_wait(bus, transient->message, ret_error);
+        return r < 0 ? r : bus_call_job(bus, transient->message, ret_error);
 }
 
 static int unit_job(sd_bus *bus, const char *method, const char *unit, const char *mode, char **ret_error) {
@@ -206,7 +152,7 @@ static int unit_job(sd_bus *bus, const char *method, const char *unit, const cha
         r = sd_bus_message_new_method_call(bus, &call, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, method);
         if (r >= 0)
                 r = sd_bus_message_append(call, "ss", unit, mode);
-        return r < 0 ? r : call_and_wait(bus, call, ret_error);
+        return r < 0 ? r : bus_call_job(bus, call, ret_error);
 }
 
 int transient_start_unit(sd_bus *bus, const char *unit, char **ret_error) {
