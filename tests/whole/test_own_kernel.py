@@ -336,8 +336,11 @@ def test_what_a_container_keeps_over_a_disk_image_is_reached(guest: Guest, disk:
 
 @pytest.mark.parametrize("disk", ["squashfs"], indirect=True)
 def test_what_this_kernel_cannot_map_is_named_with_what_to_do(guest: Guest, disk: str) -> None:
-    refused = launch(guest, LOOK, f"--image={disk}", check=False)
-    assert (refused.rc, refused.err) == (
+    done = launch(guest, LOOK, f"--image={disk}", check=False)
+    if not guest.run("uname", "-r").out.startswith("6.1."):  # later ones can: seen of 6.12
+        assert done.rc == 0, done
+        return
+    assert (done.rc, done.err) == (
         125, f"image '{disk}': its file system, squashfs, cannot map ids on this kernel; make an erofs of it, or set "
         "PrivateUsers=no\n")
     assert launch(guest, LOOK, f"--image={disk}", "--private-users=no").out == "1000:1000\n0\nnew\nwritten\n"
