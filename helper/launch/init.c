@@ -30,7 +30,7 @@ static int open_stream(int fd, const User *user, int *ret_from, int *ret_to) {
         struct stat st;
         int ends[2];
 
-        if (fstat(fd, &st) < 0 || (!S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode)))
+        if (fstat(fd, &st) < 0 || (!S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISREG(st.st_mode)))
                 return 0;
         if (pipe2(ends, O_CLOEXEC) < 0)
                 return -errno;

@@ -17,7 +17,8 @@ typedef struct InitStreams {
 } InitStreams;
 
 /* Makes a pipe for each of stdout and stderr that is a socket or pipe itself (the journal's socket cannot be opened
- * again through /dev/stdout; somebody else's pipe not by another user), owned by user. */
+ * again through /dev/stdout; somebody else's pipe not by another user) or a file (a log that the command could truncate
+ * and, as root of the host, make a set-uid program), owned by user. */
 int init_open_streams(const User *user, InitStreams *ret);
 
 /* Blocks every signal; what arrives from here on waits for init_run(). */

@@ -56,6 +56,16 @@ static bool sees_host_root(const Plan *plan) {
         return true;
 }
 
+/* A file of StandardOutput= or StandardError= (systemd.exec(5)): whose owner has it in hand may change its mode. */
+static bool writes_to_files(void) {
+        struct stat st;
+
+        for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+                if (fstat(fd, &st) >= 0 && S_ISREG(st.st_mode))
+                        return true;
+        return false;
+}
+
 static int run_leader(Launch *launch) {
         Leader *leader = &launch->leader;
 
@@ -449,6 +459,12 @@ int verb_launch(int argc, char *argv[]) {
         if (launch.plan.notify == NOTIFY_YES && !launch.plan.init && sees_host_root(&launch.plan)) {
                 log_error("Notify=yes with Init=no and PrivateUsers=no or identity would let the container's root speak "
                           "to systemd as the host's; leave one of them out");
+                return EXIT_BERTH;
+        }
+        if (sees_host_root(&launch.plan) && !launch.plan.init && !launch.plan.foreground &&
+            writes_to_files()) {
+                log_error("the file of StandardOutput= or StandardError= would be in the hands of the container's root, which "
+                          "with PrivateUsers=no or identity is the host's; leave it or Init=no out");
                 return EXIT_BERTH;
         }
         if (sees_host_root(&launch.plan)) {

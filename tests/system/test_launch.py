@@ -97,6 +97,21 @@ def has_controller(m: Machine, name: str) -> bool:
 
 # -- processes --
 
+@pytest.mark.parametrize("users", ["pick", "no"])
+def test_a_log_that_systemd_appends_to_is_not_in_the_hands_of_the_container(m: Machine, users: str) -> None:
+    """As its owner, root of the host, it could make it a set-uid program."""
+    log = "/var/log/of-many"
+    m.sh(f"umask 077; echo by somebody >{log}")
+    rest = f"[Service]\nStandardOutput=append:{log}\nStandardError=journal"
+    unit = service(m, "sh", "-c", "echo by the command; chmod 4755 /proc/self/fd/1; truncate -s 0 /proc/self/fd/1",
+                   container=f"PrivateUsers={users}", rest=rest + "\nType=oneshot")
+    m.start(unit, check=False)
+    assert (m.read(log), m.sh(f"stat -c %a {log}").out) == ("by somebody\nby the command\n", "600\n")
+    if users == "no":  # without the init there is nobody who could have it instead
+        unit = service(m, "true", container=f"PrivateUsers={users}\nInit=no", rest=rest)
+        assert refused(m, unit) == ("the file of StandardOutput= or StandardError= would be in the hands of the container's root, "
+                                    "which with PrivateUsers=no or identity is the host's; leave it or Init=no out")
+
 
 def test_the_init_is_the_only_process_of_berth_and_systemds_main_process(m: Machine) -> None:
     unit = service(m, "sleep", "1000")

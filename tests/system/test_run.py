@@ -241,8 +241,9 @@ def test_a_signal_to_the_client_reaches_the_command(s: System, name: str) -> Non
         rc=0; wait $client || rc=$?
         echo $rc; cat /tmp/said; rm /tmp/said
     """
-    # a shell without job control has its background processes ignore INT
-    assert s.run("bash", "-c", "set -m\n" + script).lines == ["9", "up", "got"]
+    # A shell without job control has its background processes ignore INT. TERM comes once passed on, and once to end all that
+    # is left: whoever is slow hears it twice.
+    assert [*dict.fromkeys(s.run("bash", "-c", "set -m\n" + script).lines)] == ["9", "up", "got"]
 
 
 def test_detached_it_is_a_service(s: System) -> None:
