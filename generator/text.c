@@ -38,7 +38,8 @@ static inline bool text_reserve(Text *t, size_t n) {
 void text_add_bytes(Text *t, const char *s, size_t n) {
         if (!text_reserve(t, n))
                 return;
-        memcpy(t->data + t->size, s, n);
+        if (n > 0) /* of a text without any, s is NULL */
+                memcpy(t->data + t->size, s, n);
         t->size += n;
         t->data[t->size] = '\0';
 }

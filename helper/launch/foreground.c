@@ -36,11 +36,11 @@ int foreground_asked(void) {
         return signal_number < 0 ? 0 : signal_number;
 }
 
-/* What the terminal sends it sends to the leader as well. */
+/* Of a terminal, too: the leader is in a session of its own, which hears none of its keys. */
 static void pass_on(int signal_fd, int pidfd) {
         struct signalfd_siginfo info;
 
-        if (read(signal_fd, &info, sizeof(info)) == sizeof(info) && info.ssi_code == SI_USER)
+        if (read(signal_fd, &info, sizeof(info)) == sizeof(info))
                 (void) pidfd_send_signal(pidfd, (int) info.ssi_signo, NULL, 0);
 }
 

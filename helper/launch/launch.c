@@ -423,9 +423,7 @@ static int finish_foreground(Launch *launch) {
 }
 
 static int run(Launch *launch) {
-        int r;
-
-        int asked;
+        int r, asked;
 
         if (launch->plan.foreground)
                 foreground_begin();

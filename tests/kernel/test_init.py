@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import uuid
@@ -99,6 +100,21 @@ def test_a_launcher_that_is_asked_to_end_has_the_command_end_and_leaves_nothing(
     done.send_signal(number)
     out, err = done.communicate(timeout=120)
     assert (done.returncode, out, err) == (9, b"got\n", b"")
+    assert traces(name) == []
+
+
+def test_the_interrupt_key_of_a_terminal_reaches_the_command(berth: Path, image: Path) -> None:
+    name = f"x{uuid.uuid4().hex[:12]}"
+    script = "trap 'echo got; exit 9' INT; echo up; while :; do sleep 0.02; done"
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(berth, ["berth", "launch", "--foreground", f"--name={name}", f"--image={image}", "--network=none", "--",
+                         "/bin/sh", "-c", script])
+    with open(terminal, "rb+", buffering=0) as keyboard:
+        assert keyboard.readline() == b"up\r\n"
+        keyboard.write(b"\x03")
+        assert keyboard.readline() in (b"^Cgot\r\n", b"got\r\n")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
     assert traces(name) == []
 
 
