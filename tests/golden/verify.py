@@ -20,7 +20,7 @@ EXPECTED = {"systemd-sections-pass-on": "Unknown key 'SomeNewDirective' in secti
 
 def stage(work):
     """A root with systemd's units and programs where those of the units go."""
-    for program in ["usr/bin/berth", "usr/bin/true", "usr/bin/systemd-nspawn", "bin/echo", "bin/true"]:
+    for program in ["usr/bin/berth", "usr/bin/true", "usr/bin/false", "usr/bin/systemd-nspawn", "bin/echo", "bin/true"]:
         (work / program).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2("/bin/true", work / program)
     shutil.copytree(UNITS, work / "usr/lib/systemd/system", symlinks=True)
