@@ -70,9 +70,10 @@ static void print_words(json_object *object) {
         if (!json_object_object_get_ex(object, "command", &words))
                 return;
         for (size_t i = 0; i < json_object_array_length(words); i++) {
+                const char *word = json_object_get_string(json_object_array_get_idx(words, i));
+
                 putchar(i > 0 ? ' ' : '=');
-                for (const char *s = json_object_get_string(json_object_array_get_idx(words, i)); *s; s++)
-                        putchar((unsigned char) *s < ' ' || *s == 0x7f ? '?' : *s);
+                print_disarmed(word, strlen(word));
         }
 }
 
