@@ -227,39 +227,35 @@ def test_killed_while_it_copies_the_container_goes_on(place: Place, running: sub
 
 
 @pytest.fixture
-def copying(place: Place, running: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[str]]:
+def copying(place: Place, running: subprocess.Popen[bytes], tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A snapshot of 'web' that has begun to copy and is stopped there: 'web' is frozen. Its tracer leads its group."""
     if not shutil.which("strace"):
         pytest.skip("needs strace")
-    process = subprocess.Popen([*place.prefix(), "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=utimensat", "-e",
+    calls = tmp_path / "calls"
+    process = subprocess.Popen([*place.prefix(), "strace", "-f", "-qq", "-o", calls, "-e", "trace=utimensat", "-e",
                                 "inject=utimensat:signal=STOP:when=1", place.helper / "berth-storage", "snapshot", "create", "web", "new"],
                                text=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
-    yield process
-    for pid in programs(process):
-        os.kill(pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    try:
+        # its state would not tell: at each call that is traced it is stopped as well
+        wait_for(lambda: process.poll() is not None or (calls.exists() and "--- stopped by SIGSTOP ---" in calls.read_text()))
+        assert process.poll() is None, process.communicate()
+        yield process
+    finally:
+        for pid in programs(process):
+            os.kill(pid, signal.SIGKILL)
+        process.communicate(timeout=60)
 
 
 def programs(tracer: subprocess.Popen[str]) -> list[int]:
-    """What it traces: the program, and whom that has started to keep it."""
+    """What it traces: the snapshot itself, and the keeper of what stands still."""
     done = subprocess.run(["pgrep", f"--session={tracer.pid}", "-x", "berth-storage"], stdout=subprocess.PIPE, check=False)
     return [int(pid) for pid in done.stdout.split()] + [
         int(pid) for line in done.stdout.split() for pid in Path(f"/proc/{int(line)}/task/{int(line)}/children").read_text().split()]
 
 
-def stopped(process: subprocess.Popen[str]) -> tuple[int, int]:
-    """The snapshot itself, once it is stopped, and the keeper of what stands still."""
-    def look() -> list[int]:
-        assert process.poll() is None, process.communicate()
-        pids = programs(process)
-        return pids if len(pids) == 2 and re.search(r"^State:\s[Tt]", Path(f"/proc/{pids[0]}/status").read_text(), re.M) else []
-    own, keeper = wait_for(look)
-    return own, keeper
-
-
 def test_what_was_thawed_while_it_was_copied_is_no_snapshot(place: Place, copying: subprocess.Popen[str]) -> None:
     count = place.lib / "berth/layers/web/up/count"
-    own, _ = stopped(copying)
+    own, _ = programs(copying)
     for path in cgroup2().glob(f"test-snapshot-{os.getpid()}/**/payload/cgroup.freeze"):
         path.write_text("0")
     assert grows(count)
@@ -273,7 +269,7 @@ def test_what_was_thawed_while_it_was_copied_is_no_snapshot(place: Place, copyin
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_all_of_a_snapshot_leaves_nobody_frozen(place: Place, copying: subprocess.Popen[str], number: int) -> None:
     """As a stop of the unit that it is called in sends one, or the end of a terminal."""
-    own, keeper = stopped(copying)
+    own, keeper = programs(copying)
     os.kill(keeper, number)
     os.kill(own, signal.SIGKILL)
     assert grows(place.lib / "berth/layers/web/up/count")
