@@ -68,45 +68,120 @@ static int groups_are(int unit_fd, bool frozen) {
         return r < 0 ? r : 1;
 }
 
-static int set_groups(int unit_fd, bool freeze) {
-        const struct timespec pause = { .tv_nsec = 2 * 1000 * 1000 };
-        int r = freeze_groups(unit_fd, freeze);
+/* One change of all groups of a container, and what kept it from being done. */
+typedef struct Change {
+        int unit_fd;
+        bool freeze;
+        pid_t stuck; /* a thread that does not stand still, as it waits in the kernel */
+        char *above; /* the path of a group above the unit's that stands still, and with it all below */
+} Change;
 
-        for (unsigned i = 0; r >= 0 && i < 5000; i++) {
-                r = groups_are(unit_fd, freeze);
+static void change_done(Change *change) {
+        free(change->above);
+}
+#define _cleanup_change_ _cleanup_(change_done)
+
+/* A thread in state D can be asked nothing until what it waits for has happened. */
+static pid_t find_stuck(int group_fd, const char *name) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        char *at = NULL;
+
+        if (asprintf(&path, "%s/cgroup.threads", name) < 0 ||
+            read_file_at(group_fd, path, 1024 * 1024, &text, NULL) < 0)
+                return 0;
+        for (const char *id = strtok_r(text, "\n", &at); id; id = strtok_r(NULL, "\n", &at)) {
+                _cleanup_free_ char *file = NULL, *status = NULL;
+
+                if (asprintf(&file, "/proc/%s/status", id) >= 0 &&
+                    read_file_at(AT_FDCWD, file, 16 * 1024, &status, NULL) >= 0 &&
+                    strstr(status, "\nState:\tD"))
+                        return atoi(id);
+        }
+        return 0;
+}
+
+static pid_t find_stuck_below(int fd) {
+        _cleanup_directory_ DIR *dir = NULL;
+        const struct dirent *entry;
+        pid_t found = 0;
+        int r;
+
+        r = directory_open(fd, ".", 0, &dir);
+        while (found == 0 && r >= 0 && (r = directory_next(dir, &entry)) > 0)
+                if (stands_still(entry) && group_has(fd, entry->d_name, "cgroup.events", "frozen 0"))
+                        found = find_stuck(fd, entry->d_name);
+        return found;
+}
+
+/* Whoever does the opposite begins with payload, as we do. */
+static bool undone(const Change *change) {
+        return group_has(change->unit_fd, CGROUP_PAYLOAD, "cgroup.freeze", change->freeze ? "0" : "1");
+}
+
+static int set_groups(Change *change, int fd) {
+        int r = freeze_groups(fd, change->freeze);
+
+        for (unsigned i = 0; r >= 0 && i < 50 + 495; i++) { /* 10 seconds */
+                const struct timespec pause = { .tv_nsec = (i < 50 ? 2 : 20) * 1000 * 1000 };
+
+                r = groups_are(fd, change->freeze);
                 if (r != 0)
                         return MIN(r, 0);
+                if (undone(change))
+                        return -ECANCELED;
+                if (change->above)
+                        break;
                 (void) clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
         }
+        if (r >= 0 && change->freeze)
+                change->stuck = find_stuck_below(fd);
         return r < 0 ? r : -ETIMEDOUT;
 }
 
 static int set_scope(int cgroup_fd, const char *unit _unused_, void *userdata) {
-        int r = set_groups(cgroup_fd, *(const bool *) userdata);
+        int r = set_groups(userdata, cgroup_fd);
 
         return r == -ENOENT || r == -ENODEV ? 0 : r; /* it has just ended */
 }
 
 /* The unit first: an exec that makes its group in a scope looks at payload then as well, or is found here. */
-static int set_all(const Item *item, int unit_fd, bool freeze) {
-        int r = set_groups(unit_fd, freeze);
+static int set_all(const Item *item, Change *change) {
+        int r = set_groups(change, change->unit_fd);
 
-        return r < 0 ? r : scopes_for_each(&item->state, set_scope, &freeze);
+        return r < 0 ? r : scopes_for_each(&item->state, set_scope, change);
 }
 
-static int thaw(const Item *item, int unit_fd, const char *thaw_unit) {
+static void find_frozen_above(const Item *item, Change *change) {
+        _cleanup_free_ char *path = item->state.cgroup ? strdup(item->state.cgroup) : NULL;
+        char *slash;
+
+        for (unsigned i = 0; path && (slash = strrchr(path, '/')) && slash > path; i++) {
+                _cleanup_close_ int fd = -EBADF;
+
+                *slash = '\0';
+                if (i == 0) /* the unit's, which we thaw */
+                        continue;
+                fd = cgroup_open(path);
+                if (fd >= 0 && group_has(fd, ".", "cgroup.freeze", "1")) {
+                        change->above = TAKE_PTR(path);
+                        return;
+                }
+        }
+}
+
+static int thaw(const Item *item, const char *thaw_unit, Change *change) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_free_ char *own = NULL;
-        bool above = group_has(unit_fd, ".", "cgroup.freeze", "1");
         int r = 0;
 
         if (item->state.unit)
                 bus = bus_open();
-        if (above)
+        if (group_has(change->unit_fd, ".", "cgroup.freeze", "1"))
                 r = item->state.unit ? bus_thaw_unit(bus, item->state.unit)
-                                     : write_string_at(unit_fd, "cgroup.freeze", "0");
+                                     : write_string_at(change->unit_fd, "cgroup.freeze", "0");
+        find_frozen_above(item, change);
         if (r >= 0)
-                r = set_all(item, unit_fd, false);
+                r = set_all(item, change);
         /* That unit is we, where its container is about to stop: who waited would wait for himself. It is not to start again
          * where that restarts. */
         if (thaw_unit)
@@ -114,33 +189,76 @@ static int thaw(const Item *item, int unit_fd, const char *thaw_unit) {
         return r;
 }
 
-int frozen_set(const Item *item, bool freeze) {
+static int freeze(const Item *item, const char *thaw_unit, Change *change) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-        _cleanup_free_ char *thaw_unit = NULL;
-        _cleanup_close_ int unit_fd = -EBADF;
+        _cleanup_change_ Change back = { .unit_fd = change->unit_fd };
         int r;
 
-        unit_fd = item_open_unit_cgroup(item);
-        if (unit_fd < 0)
-                return unit_fd;
-        if (item->state.unit && asprintf(&thaw_unit, THAW_UNIT_PREFIX "%s", item->state.unit) < 0)
-                return -ENOMEM;
-        if (!freeze)
-                return thaw(item, unit_fd, thaw_unit);
         if (item->state.unit) {
                 bus = bus_open();
                 r = bus_thaw_at_stop(bus, item->state.unit, item->state.name, thaw_unit);
                 if (r < 0)
                         return r;
         }
-        r = set_all(item, unit_fd, true);
+        r = set_all(item, change);
         if (r < 0)
-                (void) thaw(item, unit_fd, thaw_unit);
+                (void) thaw(item, thaw_unit, &back);
         return r;
+}
+
+static int change_container(const Item *item, Change *change) {
+        _cleanup_free_ char *thaw_unit = NULL;
+
+        if (item->state.unit && asprintf(&thaw_unit, THAW_UNIT_PREFIX "%s", item->state.unit) < 0)
+                return -ENOMEM;
+        return change->freeze ? freeze(item, thaw_unit, change) : thaw(item, thaw_unit, change);
+}
+
+/* Why it was not done, and what helps. */
+static int tell(const Item *item, const Change *change, int error) {
+        const char *name = item->state.name, *done = change->freeze ? "frozen" : "thawed";
+
+        if (error == -EBUSY)
+                return log_error_errno(error, "container '%s' is just stopping, and cannot be frozen", name);
+        if (error == -ECANCELED)
+                return log_error_errno(
+                                error,
+                                "container '%s' was %s by somebody else while it was to be %s; try again",
+                                name, change->freeze ? "thawed" : "frozen", done);
+        if (change->above)
+                return log_error_errno(
+                                error,
+                                "container '%s' cannot be thawed: control group %s, which it is in, is frozen; thaw that first: systemctl thaw %s",
+                                name, change->above, basename(change->above));
+        if (error == -ETIMEDOUT && change->stuck > 0)
+                return log_error_errno(
+                                error,
+                                "container '%s' cannot be frozen, and goes on: process %d waits in the kernel, "
+                                "as for a disk or a server, and does not stand still; what for, ps -o stat,wchan:30,args -p %d tells",
+                                name, change->stuck, change->stuck);
+        if (error == -ETIMEDOUT)
+                return log_error_errno(
+                                error,
+                                "container '%s' cannot be %s: not all of its processes %s within 10 seconds; try again",
+                                name, done, change->freeze ? "stood still" : "went on");
+        return log_error_errno(error, "container '%s' cannot be %s: %m", name, done);
+}
+
+int frozen_set(const Item *item, bool freeze) {
+        _cleanup_change_ Change change = { .freeze = freeze };
+        _cleanup_close_ int unit_fd = item_open_unit_cgroup(item);
+        int r = unit_fd;
+
+        change.unit_fd = unit_fd;
+        if (r >= 0)
+                r = change_container(item, &change);
+        return r < 0 ? tell(item, &change, r) : 0;
 }
 
 /* What the keeper does: not even a signal to all of our group keeps it from thawing. */
 static int keep(const Item *item, int fd) {
+        _cleanup_close_ int unit_fd = -EBADF;
+        _cleanup_change_ Change change = {};
         sigset_t all;
         char byte;
         int r;
@@ -150,10 +268,10 @@ static int keep(const Item *item, int fd) {
         (void) setsid();
         while (read(fd, &byte, 1) < 0 && errno == EINTR)
                 ;
-        r = frozen_set(item, false);
+        change.unit_fd = unit_fd = item_open_unit_cgroup(item);
+        r = unit_fd < 0 ? unit_fd : change_container(item, &change);
         if (r < 0 && r != -ENOENT && r != -ENODEV)
-                log_error_errno(r, "container '%s' could not be thawed: %m; berth thaw %s does",
-                                item->state.name, item->state.name);
+                tell(item, &change, r);
         return r < 0 ? 1 : 0;
 }
 
@@ -191,10 +309,7 @@ int frozen_begin(const Item *item, Frozen *ret) {
                 return r;
         r = frozen_set(item, true);
         if (r < 0)
-                return log_error_errno(r,
-                                       r == -EBUSY ? "container '%s' is just stopping, and cannot be frozen"
-                                                   : "container '%s' cannot be frozen: %m",
-                                       item->state.name);
+                return r;
         *ret = frozen;
         frozen = FROZEN_NONE;
         return 0;

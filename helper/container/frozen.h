@@ -18,8 +18,8 @@ typedef struct Frozen {
         }
 
 /* Has all processes of a container that runs stand still, or go on, and waits until they do. While they stand still there
- * is a unit that thaws them before theirs is stopped. Does not log. -ETIMEDOUT: one of them does not stand still; then
- * all go on. -EBUSY: it is just stopping. */
+ * is a unit that thaws them before theirs is stopped. Where it fails all go on. Logs. -ETIMEDOUT: one of them does not
+ * stand still. -ECANCELED: somebody else does the opposite. -EBUSY: it is just stopping. */
 int frozen_set(const Item *item, bool freeze);
 
 /* Freezes it. One that is frozen already stays so. Logs. */

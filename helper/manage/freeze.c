@@ -25,13 +25,8 @@ static int change(const char *verb, bool freeze, char *argv[]) {
                 log_error("container '%s' is not of a unit, and only units can be frozen", call.operands[0]);
                 return EXIT_FAILED;
         }
-        r = frozen_set(&running.item, freeze);
-        if (r == -EBUSY)
-                return log_error_errno(r, "container '%s' is just stopping, and cannot be frozen",
-                                       call.operands[0]),
-                       EXIT_FAILED;
-        if (r < 0)
-                return log_error_errno(r, "cannot %s '%s': %m", verb, running.item.state.unit), EXIT_FAILED;
+        if (frozen_set(&running.item, freeze) < 0)
+                return EXIT_FAILED;
         if (call_has(&call, FREEZE_JSON)) {
                 json_add_string(object, "container", call.operands[0]);
                 json_add_string(object, "unit", running.item.state.unit);

@@ -218,8 +218,21 @@ def test_a_container_that_cannot_be_frozen_whole_goes_on(s: System) -> None:
     running = s.popen("berth", "exec", "one", "--", "sleep", "1000")
     s.wait_for(lambda: len(groups(s)) == 2, "the exec")
     result = s.run(*STRACE, "-o", "/dev/null", "-e", "trace=write", "-e", "inject=write:error=EIO:when=2", "berth", "freeze", "one", check=False)
-    assert (result.rc, result.err) == (1, "cannot freeze 'one.service': Input/output error\n")
+    assert (result.rc, result.err) == (1, "container 'one' cannot be frozen: Input/output error\n")
     assert set(groups(s).values()) == {"0"} and thawers(s) == []
+    order = [name for name in s.sh("ls -U /sys/fs/cgroup/machine.slice/one.service").lines if name in groups(s)]
+    exec_group = 2 + [name.startswith("exec-") for name in order].index(True)  # payload is written to before them
+    for when, said in (("1..3", "container 'one' was thawed by somebody else while it was to be frozen; try again\n"),
+                       (exec_group, "container 'one' cannot be frozen: not all of its processes stood still within 10 seconds; try again\n")):
+        result = s.run(*STRACE, "-o", "/dev/null", "-e", "trace=write,clock_nanosleep", "-e", f"inject=write:retval=1:when={when}",
+                       "-e", "inject=clock_nanosleep:retval=0", "berth", "freeze", "one", check=False)
+        assert (result.rc, result.err) == (1, said)
+        assert set(groups(s).values()) == {"0"} and thawers(s) == []
+    s.sh("echo 1 > /sys/fs/cgroup/machine.slice/cgroup.freeze")
+    result = s.run("berth", "thaw", "one", check=False)
+    s.sh("echo 0 > /sys/fs/cgroup/machine.slice/cgroup.freeze")
+    assert (result.rc, result.err) == (
+        1, "container 'one' cannot be thawed: control group /machine.slice, which it is in, is frozen; thaw that first: systemctl thaw machine.slice\n")
     assert s.run("berth", "exec", "one", "echo", "works").out == "works\n"
     s.run("berth", "kill", "--signal=TERM", "one")
     running.wait(30)
