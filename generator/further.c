@@ -289,8 +289,9 @@ static int build_proxy_service(Build *b, const Proxy *p) {
         add_unit_name(&text, b->m, "Requisite", "", ".service");
         add_unit_name(&text, b->m, "After", "", ".service");
         unit_section(&text, "Service");
+        /* Not notify: the proxy of systemd 252 never says that it is ready. */
         text_add(&text,
-                 "Type=notify\nNoNewPrivileges=yes\nProtectSystem=strict\nProtectHome=yes\nPrivateTmp=yes\n"
+                 "Type=exec\nNoNewPrivileges=yes\nProtectSystem=strict\nProtectHome=yes\nPrivateTmp=yes\n"
                  "DevicePolicy=closed\n");
         pass_name(&text, b->m, "SyslogIdentifier=", "\n");
         pass_name(&text, b->m, "ExecStart=:" PROGRAM " proxy \"--name=", "\"");

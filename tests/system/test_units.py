@@ -157,6 +157,8 @@ def test_a_port_of_loopback_leads_into_the_container(m: Machine) -> None:
     published(m, "local", 8123)
     m.start("local")
     reached(m, "local", 8123)
+    # A proxy that only works, and is never taken for started, is killed by TimeoutStartSec=.
+    m.wait_state("berth-proxy-local-8123.service", "active", timeout=30)
     proxy = int(m.unit("berth-proxy-local-8123.service", "MainPID"))
     state = m.read("/run/berth/containers/local/state")
     base = int(state.partition("UidBase=")[2].split()[0])
