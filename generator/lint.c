@@ -4,9 +4,11 @@
 #include "common/unsupported.h"
 #include "generator/proxies.h"
 
-#define LINT_ROW(option, section, key, harmless, form) { section, key, harmless },
+#define LINT_ROW(option, section, key, harmless, form, mend) { section, key, harmless, mend },
 
-static const struct Row { const char *section, *key, *harmless; } rows[] = { UNSUPPORTED_KEYS(LINT_ROW) };
+static const struct Row {
+        const char *section, *key, *harmless, *mend;
+} rows[] = { UNSUPPORTED_KEYS(LINT_ROW) };
 
 /* Is value one of the harmless, between which '|' stands? */
 static bool is_harmless(const char *harmless, const char *value) {
@@ -43,9 +45,9 @@ static void lint_unsupported(Manifest *m) {
                             (streq(row->key, "Publish") && only_proxies(v.text)))
                                 continue;
                         diag_warning(&m->diags, v.line, 1,
-                                     "%s= in [%s] is understood, but this version of Berth (" BERTH_VERSION
-                                     ") refuses to start it",
-                                     row->key, row->section);
+                                     "%s= in [%s] is not supported yet: this version of Berth (" BERTH_VERSION
+                                     ") refuses to start a container with it; %s",
+                                     row->key, row->section, row->mend);
                         break;
                 }
         }

@@ -91,13 +91,14 @@ static const char *form_port(const char *value) {
         return net_parse_port(value, &port, &problem) >= 0 ? NULL : "a port from 1 to 65535";
 }
 
-#define UNSUPPORTED_ROW(option, section, key, harmless, form) \
-        { LAUNCH_##option, section, key, harmless, form_##form },
+#define UNSUPPORTED_ROW(option, section, key, harmless, form, mend) \
+        { LAUNCH_##option, section, key, harmless, form_##form, mend },
 
 static const struct Row {
         LaunchOption option;
         const char *section, *key, *harmless;
         const char *(*form)(const char *value);
+        const char *mend;
 } rows[] = { UNSUPPORTED_KEYS(UNSUPPORTED_ROW) };
 
 int unsupported_take(Plan *plan, int option, const char *value) {
@@ -163,11 +164,10 @@ int unsupported_refuse(const Plan *plan) {
 
                 if (is_harmless(row, plan->asked[i].value) || told(plan, i))
                         continue;
-                r = log_error_errno(
-                                EOPNOTSUPP,
-                                "%s=%s in [%s] is not supported by this version of Berth (%s); remove it",
-                                row->key, row->option == LAUNCH_NETWORK ? plan->asked[i].value : "",
-                                row->section, BERTH_VERSION);
+                r = log_error_errno(EOPNOTSUPP,
+                                    "%s=%s in [%s] is not supported by this version of Berth (%s); %s",
+                                    row->key, row->option == LAUNCH_NETWORK ? plan->asked[i].value : "",
+                                    row->section, BERTH_VERSION, row->mend);
         }
         return r;
 }

@@ -21,7 +21,7 @@ import tempfile
 
 NOT_YET = "not supported by this version of Berth"
 #: What is said of keys that are to come, and so changes when they come.
-PASSING = ("but this version of Berth does not support it yet", "refuses to start it")
+PASSING = ("but this version of Berth does not support it yet", "refuses to start a container")
 
 
 COUNT = pathlib.Path(__file__).with_name("COUNT")
