@@ -52,6 +52,7 @@ static int stop(sd_bus *bus, const Item *item, const char *unit) {
                                                   : 0;
 }
 
+/* 1: it ran, and does no more. */
 static int end_container(const Removal *removal) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
         _cleanup_unit_status_ UnitStatus status = {};
@@ -68,9 +69,11 @@ static int end_container(const Removal *removal) {
                 return log_error_errno(r, "cannot ask systemd about %s: %m", unit);
         if (!item_runs(&item) && !(roster_is_container(removal->name, &status) && unit_status_busy(&status)))
                 return 0;
-        if (removal->force)
-                return stop(bus, &item, item_runs(&item) && item.state.unit ? item.state.unit : unit);
-        return log_error_errno(EBUSY, "container '%s' runs; stop it first (--force does)", removal->name);
+        if (!removal->force)
+                return log_error_errno(EBUSY, "container '%s' runs; stop it first (--force does)",
+                                       removal->name);
+        r = stop(bus, &item, item_runs(&item) && item.state.unit ? item.state.unit : unit);
+        return r < 0 ? r : 1;
 }
 
 /* Does another container that runs use a volume of ours? */
@@ -131,8 +134,11 @@ static void remove_remnants(Removal *removal) {
 
 static int remove_container(Removal *removal) {
         const char *name = removal->name;
+        int ended = removal->all ? check_borrowers(name) : 0;
 
-        if ((removal->all && check_borrowers(name) < 0) || end_container(removal) < 0)
+        if (ended >= 0)
+                ended = end_container(removal);
+        if (ended < 0)
                 return EXIT_FAILED;
         remove_remnants(removal);
         if (removal->layer || removal->all)
@@ -149,6 +155,8 @@ static int remove_container(Removal *removal) {
                 log_info("container '%s' keeps a layer, which --layer removes", name);
                 return EXIT_DONE;
         }
+        if (ended > 0) /* and has taken all with it */
+                return EXIT_DONE;
         log_error("nothing is left of container '%s'", name);
         return EXIT_NO_SUCH;
 }

@@ -258,8 +258,9 @@ def test_detached_it_is_a_service(s: System) -> None:
     assert s.unit(f"{name}.service", "RuntimeMaxUSec") == "1h"
     assert s.run("systemctl", "is-active", name).out == "active\n"
     assert name in s.run("berth", "list").out
-    s.stop(name)
+    assert s.run("berth", "remove", "--force", name).err == f"stopping {name}.service\n"
     assert left(s) == []
+    assert s.run("berth", "remove", "--force", name, check=False).err == f"nothing is left of container '{name}'\n"
 
 
 def test_detached_without_a_command_it_idles(s: System) -> None:
