@@ -107,8 +107,8 @@ static int open_kept(const char *name, Image *image) {
         if (image->fd < 0)
                 return log_error_errno(
                                 ENOENT,
-                                "image '%s': not found in %s nor in %s; put a root directory or a disk "
-                                "image there",
+                                "image '%s': not found in %s nor in %s; berth image import makes one, "
+                                "or put a root directory or a disk image there",
                                 name, stores[0], stores[1]);
         if (asprintf(&json, IMAGES "/%s.json", name) < 0)
                 return log_oom();

@@ -274,7 +274,7 @@ static int enter_kept(const char *name, InsidePurpose purpose, Inside *inside) {
         int r;
 
         if (!name_valid(name, false))
-                return log_error_errno(ENOENT, "'%s' is not a container's name, see berth list --all", name);
+                return known_refuse(name), -ENOENT;
         if (geteuid() != 0)
                 return log_error_errno(EPERM, "only root may enter container '%s'", name);
         /* First: only what is opened in a namespace can be stacked there. */
@@ -288,7 +288,7 @@ static int enter_kept(const char *name, InsidePurpose purpose, Inside *inside) {
                                 "never started)",
                                 name);
         if (r == -ENOENT)
-                return log_error_errno(r, "no container '%s', see berth list --all", name);
+                return known_refuse(name), r;
         if (r < 0)
                 return r;
         /* A start that was quicker than we has it running by now: whoever holds the layer is asked last. */

@@ -92,8 +92,9 @@ static int await(pid_t pid, const char *program, const sigset_t *term) {
                 return EXIT_SIGNAL_BASE + info.si_status;
         }
         if (info.si_status != 0)
-                log_error("the hook '%s' failed with exit status %d", program, info.si_status);
-        return info.si_status;
+                log_error("the hook '%s' failed with exit status %d%s", program, info.si_status,
+                          info.si_status == EXIT_BERTH ? ", which is kept as 1" : "");
+        return info.si_status == EXIT_BERTH ? EXIT_FAILED : info.si_status;
 }
 
 int hook_run(char *const argv[], const State *state, const char *unit, const char *error) {

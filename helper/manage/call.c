@@ -9,6 +9,7 @@
 #include "common/names.h"
 #include "common/strv.h"
 #include "helper/container/bus.h"
+#include "helper/container/known.h"
 #include "helper/container/scopes.h"
 #include "helper/manage/process.h"
 #include "helper/manage/roster.h"
@@ -93,8 +94,7 @@ int call_not_running(const char *name) {
                                   name);
                 return EXIT_NOT_RUNNING;
         }
-        log_error("no container '%s', see berth list --all", name);
-        return EXIT_NO_SUCH;
+        return known_refuse(name);
 }
 
 int running_open(const char *name, Running *ret) {
@@ -103,10 +103,8 @@ int running_open(const char *name, Running *ret) {
         char path[32];
         int r;
 
-        if (!name_valid(name, false)) {
-                log_error("'%s' is not a container's name, see berth list --all", name);
-                return EXIT_NO_SUCH;
-        }
+        if (!name_valid(name, false))
+                return known_refuse(name);
         r = item_open(name, &running.item);
         if (r == -EACCES || r == -EPERM) {
                 log_error("only root may look at container '%s'", name);

@@ -305,10 +305,8 @@ static int read_options(const Call *call, Logs *ret) {
         ret->json = call_has(call, LOGS_JSON);
         ret->follow = call_has(call, LOGS_FOLLOW);
         ret->lines = ret->follow && !since ? FOLLOW_LINES : UINT64_MAX;
-        if (!name_valid(ret->name, false)) {
-                log_error("'%s' is not a container's name, see berth list --all", ret->name);
-                return EXIT_NO_SUCH;
-        }
+        if (!name_valid(ret->name, false))
+                return known_refuse(ret->name);
         snprintf(ret->unit, sizeof(ret->unit), "%s.service", ret->name);
         if (lines && !streq(lines, "all") &&
             (parse_uint64(lines, &ret->lines) < 0 || ret->lines > INT32_MAX)) {
@@ -342,10 +340,8 @@ static bool is_foreign(const char *name, const char *unit) {
 
 /* Nothing of a container is no failure, and nothing of none is one. */
 static int nothing_there(const Logs *logs) {
-        if (!is_container(logs)) {
-                log_error("no container '%s', see berth list --all", logs->name);
-                return EXIT_NO_SUCH;
-        }
+        if (!is_container(logs))
+                return known_refuse(logs->name);
         if (logs->lines > 0 && logs->since_usec == 0)
                 log_info("the journal has nothing of '%s'", logs->unit);
         return EXIT_DONE;
@@ -362,7 +358,7 @@ int verb_logs(int argc _unused_, char *argv[]) {
         if (r >= 0)
                 return r;
         if (is_foreign(logs.name, logs.unit))
-                return log_error("no container '%s', see berth list --all", logs.name), EXIT_NO_SUCH;
+                return known_refuse(logs.name);
         r = sd_journal_open(&logs.journal, SD_JOURNAL_LOCAL_ONLY);
         if (r >= 0)
                 r = show(&logs, call_has(&call, LOGS_INVOCATION));

@@ -10,6 +10,7 @@
 #include "common/names.h"
 #include "common/strv.h"
 #include "helper/container/inventory.h"
+#include "helper/container/known.h"
 #include "helper/container/state.h"
 #include "helper/exec/session.h"
 #include "helper/manage/call.h"
@@ -88,10 +89,8 @@ static int session_list(const SubverbCall *call) {
         Table table = {};
         int r = 0;
 
-        if (call->operands[0] && !name_valid(call->operands[0], false)) {
-                log_error("'%s' is not a container's name, see berth list --all", call->operands[0]);
-                return EXIT_NO_SUCH;
-        }
+        if (call->operands[0] && !name_valid(call->operands[0], false))
+                return known_refuse(call->operands[0]);
         if (call->operands[0]) {
                 _cleanup_item_ Item item = {};
 

@@ -12,6 +12,7 @@
 #include "common/signals.h"
 #include "common/strv.h"
 #include "helper/container/bus.h"
+#include "helper/container/known.h"
 #include "helper/manage/call.h"
 #include "helper/manage/failures.h"
 #include "helper/manage/health-state.h"
@@ -445,10 +446,8 @@ int status_collect(const char *name, Item *item, json_object *object) {
         char unit[NAME_LENGTH_MAX + sizeof(".service")];
         int r;
 
-        if (!name_valid(name, false)) {
-                log_error("'%s' is not a container's name, see berth list --all", name);
-                return EXIT_NO_SUCH;
-        }
+        if (!name_valid(name, false))
+                return known_refuse(name);
         r = item_open(name, item);
         if (r < 0)
                 return log_error_errno(r, "cannot look at container '%s': %m", name), EXIT_FAILED;
@@ -457,10 +456,8 @@ int status_collect(const char *name, Item *item, json_object *object) {
         /* A container started by hand has no unit; one of the same name is not its. */
         if (!item_runs(item) || item->state.unit)
                 (void) bus_get_unit(bus, item_runs(item) ? item->state.unit : unit, &status);
-        if (!item_runs(item) && !roster_is_container(name, &status)) {
-                log_error("no container '%s', see berth list --all", name);
-                return EXIT_NO_SUCH;
-        }
+        if (!item_runs(item) && !roster_is_container(name, &status))
+                return known_refuse(name);
         json_add_string(object, "name", name);
         json_add_string(object, "state",
                         item_runs(item) ? condition_to_string(item->condition) : roster_state(&status));

@@ -222,10 +222,8 @@ static int inspect(const SubverbCall *call) {
                 r = describe(&store, &uses, call->operands[0], &d);
         if (r < 0)
                 return EXIT_FAILED;
-        if (d.image.kind == STORE_ABSENT) {
-                log_error("image '%s': there is none, see berth image list", shown(call->operands[0]).text);
-                return EXIT_NO_SUCH;
-        }
+        if (d.image.kind == STORE_ABSENT)
+                return store_refuse(&store, call->operands[0]);
         if (!subverb_has(call, IMAGE_JSON)) {
                 print_text(&d);
                 return EXIT_DONE;

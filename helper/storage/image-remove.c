@@ -34,10 +34,8 @@ static int remove_image(const SubverbCall *call, Store *store, const ImageUses *
 
         if (store_look(store, id, &image) < 0)
                 return EXIT_FAILED;
-        if (image.kind == STORE_ABSENT) {
-                log_error("image '%s': there is none, see berth image list", shown(id).text);
-                return EXIT_NO_SUCH;
-        }
+        if (image.kind == STORE_ABSENT)
+                return store_refuse(store, id);
         if (image_uses_of_id(uses, id, &containers) < 0)
                 return EXIT_FAILED;
         /* The files of anything but an import would go from under the container. */

@@ -146,10 +146,8 @@ static int verify(const SubverbCall *call) {
                 r = store_look(&store, id, &image);
         if (r < 0)
                 return EXIT_FAILED;
-        if (image.kind == STORE_ABSENT) {
-                log_error("image '%s': there is none, see berth image list", shown(id).text);
-                return EXIT_NO_SUCH;
-        }
+        if (image.kind == STORE_ABSENT)
+                return store_refuse(&store, id);
         if (image.kind != STORE_IMPORTED) {
                 log_error("image '%s': no import made it, there is nothing to compare it with", id);
                 return EXIT_FAILED;

@@ -16,6 +16,8 @@
 #include "common/names.h"
 #include "common/strv.h"
 #include "helper/container/data.h"
+#include "helper/container/known.h"
+#include "helper/text/printable.h"
 
 #define IMAGES        BERTH_DATA_DIR "/images"
 #define STORE         ".store"
@@ -581,4 +583,20 @@ const char *store_get_string(json_object *object, const char *name) {
             !json_object_is_type(value, json_type_string))
                 return NULL;
         return json_object_get_string(value);
+}
+
+int store_refuse(const Store *store, const char *id) {
+        _cleanup_strv_ char **names = NULL;
+        const char *nearest = NULL;
+
+        if (known_container(id))
+                return log_error("image '%s': there is none, but a container: berth inspect %s", id, id),
+                       EXIT_NO_SUCH;
+        if (store_list(store, &names) >= 0)
+                nearest = known_nearest(id, names);
+        if (nearest)
+                log_error("image '%s': there is none (did you mean '%s'?)", shown(id).text, nearest);
+        else
+                log_error("image '%s': there is none, see berth image list", shown(id).text);
+        return EXIT_NO_SUCH;
 }

@@ -98,6 +98,9 @@ int store_look(const Store *store, const char *id, StoreImage *ret);
 int store_list(const Store *store, char ***ret);
 int store_list_entries(const Store *store, char ***ret);
 
+/* Logs that there is no image of that ID, and what may have been meant. EXIT_NO_SUCH. */
+int store_refuse(const Store *store, const char *id);
+
 /* The IDs that lead to an entry. Logs. */
 int store_names_of(const Store *store, const char *entry, char ***ret);
 

@@ -7,10 +7,6 @@
 
 #include "common/fs.h"
 
-bool hold_for_user(void) {
-        return getenv(HOLD_CALLER) != NULL;
-}
-
 void hold_begin(Hold *hold) {
         if (!hold_for_user())
                 return;

@@ -69,8 +69,8 @@ chmod 0 accepted-without-a-mode.berth
 # What is right as a manifest and fails when it is started: content, status, line.
 FAILING: dict[str, tuple[bytes, int, str]] = {
     "image-missing": (b"[Container]\nImage=nosuch\nExec=true\n", 125,
-                      "image 'nosuch': not found in /var/lib/berth/images nor in /var/lib/machines; put a root "
-                      "directory or a disk image there"),
+                      "image 'nosuch': not found in /var/lib/berth/images nor in /var/lib/machines; berth image import "
+                      "makes one, or put a root directory or a disk image there"),
     "image-path-missing": (b"[Container]\nImage=/no/such\nExec=true\n", 125, "image '/no/such': no such directory"),
     "image-is-a-file": (b"[Container]\nImage=/etc/passwd\nExec=true\n", 125,
                         "image '/etc/passwd': /etc/passwd is not a directory; the name of a disk image ends in .raw, "

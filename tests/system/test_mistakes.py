@@ -115,6 +115,18 @@ def test_a_container_that_there_is_not(s: System) -> None:
     assert s.sh("find /var/lib/berth /run/berth -name 'nobody*'").out == "", "something was made of it"
 
 
+def test_a_name_that_is_nearly_one(s: System) -> None:
+    for verb, (words, message) in OF_A_CONTAINER.items():
+        if message is None:
+            wrong(s, f"{verb} {words}".replace("C", "wbe"), "no container 'wbe' (did you mean 'web'?)", 3)
+            wrong(s, f"{verb} {words}".replace("C", "base"), "no container 'base', but an image: berth image inspect base", 3)
+            if verb != "cp":
+                wrong(s, f"{verb} {words}".replace("C", "web.service"), "'web.service' is not a container's name (did you mean 'web'?)", 3)
+    for verb in "inspect", "verify", "remove":
+        wrong(s, f"image {verb} web", "image 'web': there is none, but a container: berth inspect web", 3)
+        wrong(s, f"image {verb} bsae", "image 'bsae': there is none (did you mean 'base'?)", 3)
+
+
 def test_what_is_no_name(s: System) -> None:
     for verb, (words, message) in OF_A_CONTAINER.items():
         if message is None and verb != "cp":
