@@ -6,6 +6,8 @@ import subprocess
 import uuid
 from pathlib import Path
 
+from harness.timing import PATIENCE
+
 #: Of an attacker in Python: call() makes a system call by its number, attempt() notes what became of something.
 PRELUDE = r"""
 import ctypes, errno, os, socket, struct, fcntl, stat, sys
@@ -38,7 +40,7 @@ HANDING_DOWN = ("setpriv", "--inh-caps=+net_admin,+sys_admin", "--ambient-caps=+
 
 
 def launch(berth: Path, image: Path, *argv: str, options: tuple[str, ...] = (), users: str = "pick",
-           timeout: float = 60, name: str = "", before: tuple[str, ...] = (), **more) -> subprocess.CompletedProcess[str]:
+           timeout: float = 2 * PATIENCE, name: str = "", before: tuple[str, ...] = (), **more) -> subprocess.CompletedProcess[str]:
     name = name or f"e{uuid.uuid4().hex[:12]}"
     return subprocess.run([*before, berth, "launch", "--foreground", f"--name={name}", f"--image={image}",
                            f"--private-users={users}", "--network=none", *options, "--", *argv],

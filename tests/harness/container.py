@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 import uuid
@@ -30,6 +31,54 @@ def wait_for(what: Callable[[], object], seconds: float = PATIENCE) -> object:
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
     return value
+
+
+def lives(pid: int) -> bool:
+    """A zombie does not: whether it is reaped is its parent's affair."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def words_of(pid: int) -> list[str]:
+    """The command line of a process; of one that has ended there is none."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")[:-1]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def members(group: Path) -> list[int]:
+    """The processes of a control group and of those below it, which may go meanwhile."""
+    found: list[int] = []
+    for path in group.rglob("cgroup.procs"):
+        try:
+            found += [int(pid) for pid in path.read_text().split()]
+        except OSError:
+            pass
+    return found
+
+
+def end(pid: int) -> None:
+    """Kills a process that may have ended by now."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def remove_group(group: Path) -> None:
+    """Removes a control group and those below it: it lists no process a moment before the last of them has left it."""
+    def removed() -> bool:
+        for path, _, _ in [*os.walk(group, topdown=False)]:
+            try:
+                Path(path).rmdir()
+            except OSError:
+                pass
+        return not group.exists()
+
+    wait_for(removed)
 
 
 class Container:
@@ -70,7 +119,7 @@ class Container:
 
     def run(self, *words: str, verb: str = "exec", **more) -> subprocess.CompletedProcess:
         more = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
-                "text": True, "timeout": 30} | more
+                "text": True, "timeout": PATIENCE} | more
         return subprocess.run(self.argv(*words, verb=verb), check=False, **more)
 
     def sh(self, script: str, *options: str, **more) -> subprocess.CompletedProcess:
@@ -88,9 +137,24 @@ class Container:
 
     def only_exec(self) -> Path:
         """The control group of the one exec, once something runs in it."""
-        wait_for(lambda: any(self.processes(path) for path in self.execs()))
-        (path,) = [path for path in self.execs() if self.processes(path)]
+        (path,) = wait_for(lambda: [path for path in self.execs() if self.processes(path)])
         return path
+
+    def begun(self, *options: str, script: str, **more) -> tuple[subprocess.Popen, Path]:
+        """An exec of a script that has said "ready", and its control group."""
+        process = self.start(*options, "--", "sh", "-c", script, **more)
+        assert process.stdout.readline() == b"ready\n", process.communicate()
+        return process, self.only_exec()
+
+    def begun_in_time(self, script: str, *, first: float = 0.5) -> tuple[subprocess.Popen, Path, float]:
+        """An exec with a time limit, whose script has said "ready" before that, however long the machine takes; and how many
+        seconds it has."""
+        for seconds in (first, first * 10, first * 100):
+            process = self.start(f"--timeout={round(seconds * 1000)}ms", "--", "sh", "-c", script)
+            if process.stdout.readline() == b"ready\n" and (groups := [path for path in self.execs() if self.processes(path)]):
+                return process, groups[0], seconds
+            process.communicate(timeout=PATIENCE)
+        raise AssertionError(f"not begun within {seconds} s")
 
     def none_left(self) -> None:
         """Waits until no exec and no guard is left."""
@@ -107,8 +171,7 @@ class Container:
         self.process.communicate(timeout=PATIENCE)
         (self.caller / "cgroup.kill").write_text("1")
         wait_for(lambda: "populated 0" in (self.caller / "cgroup.events").read_text())
-        for path, _, _ in [*os.walk(self.caller, topdown=False)]:
-            Path(path).rmdir()
+        remove_group(self.caller)
         if self.directory.exists():
             done = subprocess.run([self.berth, "cleanup", f"--name={self.name}"], check=False, text=True,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

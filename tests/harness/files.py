@@ -11,6 +11,7 @@ from typing import Callable, Iterator
 import pytest
 
 from harness.container import Container
+from harness.timing import PATIENCE
 
 BUSYBOX = Path("/bin/busybox")
 DATA = Path("/var/lib/berth")
@@ -37,7 +38,7 @@ def make_image(root: Path) -> Path:
 
 
 def run_files(build: Path, verb: str, *words: object, data: bytes | str = b"",
-              timeout: float = 60) -> subprocess.CompletedProcess[bytes]:
+              timeout: float = 2 * PATIENCE) -> subprocess.CompletedProcess[bytes]:
     """`berth VERB WORDS...`, of the verbs that berth-files has."""
     return subprocess.run([build / "helper/berth-files", verb, *(str(word) for word in words)], check=False,
                           input=data.encode() if isinstance(data, str) else data, stdout=subprocess.PIPE,

@@ -6,7 +6,13 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
+from typing import Callable, TypeVar
+
+from harness.timing import PATIENCE
+
+T = TypeVar("T")
 
 
 class Place:
@@ -29,7 +35,7 @@ class Place:
 
     def run(self, program: str, *words: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*self.prefix(), str(self.helper / program), *map(str, words)], check=False, text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=2 * PATIENCE)
 
     def launch(self, *words: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         return self.run("berth", "launch", "--foreground", "--name=web", "--network=none", *options, "--", *words)
@@ -48,6 +54,31 @@ def quick_directory() -> str:
         except OSError:
             return "/var/tmp"
     return "/dev/shm" if shutil.disk_usage("/dev/shm").free > 4 << 30 else "/var/tmp"
+
+
+def on_a_terminal(run: Callable[[int], T]) -> tuple[T, str]:
+    """What run() returns, which is given a terminal, and all that was written there. It is read meanwhile: a terminal that
+    nobody reads has room for a screen or two."""
+    ours, theirs = os.openpty()
+    said = b""
+
+    def read() -> None:
+        nonlocal said
+        try:
+            while part := os.read(ours, 65536):
+                said += part
+        except OSError:  # nobody has it any more
+            pass
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        result = run(theirs)
+    finally:
+        os.close(theirs)
+        reader.join()
+        os.close(ours)
+    return result, said.decode()
 
 
 def make_tree(path: Path) -> Path:

@@ -5,4 +5,7 @@
 PROMPT = 10
 
 #: Seconds after which a test gives up on what must come.
-PATIENCE = 30
+PATIENCE = 60
+
+#: How often a test asks for what has a time limit of Berth's own, which a machine that stands still can exceed.
+ATTEMPTS = 5

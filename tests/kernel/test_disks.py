@@ -11,12 +11,12 @@ import subprocess
 import time
 import uuid
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator
 
 import pytest
 
 from harness import roots
-from harness.container import cgroup2
+from harness.container import cgroup2, remove_group, wait_for
 from harness.place import Place, make_tree
 from harness.timing import PATIENCE
 
@@ -58,8 +58,8 @@ def known(kind: str) -> None:
 
 
 @pytest.fixture
-def place(pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[Place]:
-    top = roots.cache_directory() / "disks" / f"{os.getpid()}-{tmp_path.name}"
+def place(pytestconfig: pytest.Config) -> Iterator[Place]:
+    top = roots.cache_directory() / "disks" / uuid.uuid4().hex
     top.mkdir(parents=True)
     place = Place(Path(pytestconfig.getoption("--berth-build")).resolve(), top)
     yield place
@@ -81,10 +81,7 @@ def loops(top: Path) -> list[str]:
 
 def wait_no_loops(top: Path) -> None:
     """The kernel gives a device back when its last user has gone, in its own time."""
-    deadline = time.monotonic() + PATIENCE
-    while loops(top):
-        assert time.monotonic() < deadline, loops(top)
-        time.sleep(0.02)
+    wait_for(lambda: not loops(top))
 
 
 SCRIPT = "stat -c %u:%g /etc/owned; id -u; echo new >/etc/new && cat /etc/new; touch /etc/owned && echo written"
@@ -233,8 +230,16 @@ def test_killed_at_any_moment_no_loop_device_stays(place: Place, disks: dict[str
         process.send_signal(signal.SIGKILL)
         process.wait()
     wait_no_loops(disks["squashfs"].parent)
-    done = place.launch("/bin/sh", "-c", "cat /etc/owned", options=(f"--image={disks['squashfs']}",))
+    done = once_it_may(lambda: place.launch("/bin/sh", "-c", "cat /etc/owned", options=(f"--image={disks['squashfs']}",)))
     assert (done.returncode, done.stdout) == (0, "x\n"), done.stderr
+
+
+def once_it_may(launch: Callable[[], subprocess.CompletedProcess[str]]) -> subprocess.CompletedProcess[str]:
+    """Once what a killed launcher had started has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while "is running already" in (done := launch()).stderr:
+        assert time.monotonic() < deadline
+    return done
 
 
 # -- Disk= --
@@ -324,24 +329,19 @@ def test_killed_while_its_disk_is_made_the_next_start_has_a_whole_one(limited: P
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     whole = time.monotonic() - started
     for i in range(rounds):
-        while limited.run("berth-manage", "remove", "web", "--all").returncode == 1:
-            assert time.monotonic() < started + 120
+        wait_for(lambda: limited.run("berth-manage", "remove", "web", "--all").returncode != 1)
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(whole * i / rounds)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        done = limit(limited, 8, "echo x >/x && cat /x", "--ephemeral=no")
-        deadline = time.monotonic() + PATIENCE
-        while "is running already" in done.stderr:  # what it had started is about to end
-            assert time.monotonic() < deadline
-            done = limit(limited, 8, "echo x >/x && cat /x", "--ephemeral=no")
+        done = once_it_may(lambda: limit(limited, 8, "echo x >/x && cat /x", "--ephemeral=no"))
         assert (done.returncode, done.stdout) == (0, "x\n"), done.stderr
     assert {"disk", "image", "name"} <= set(left := os.listdir(limited.lib / "berth/layers/web")) and "disk.new" not in left
 
 
 def test_a_disk_that_somebody_has_mounted_is_not_mounted_again(limited: Place) -> None:
     """As the leader of a launch that was killed may have it for a moment: twice mounted it would be destroyed."""
-    groups = [cgroup2() / f"berth-test-disks-{os.getpid()}-{i}" for i in range(2)]
+    groups = [cgroup2() / f"berth-test-disks-{uuid.uuid4().hex}" for _ in range(2)]
 
     def start(group: Path, words: str) -> subprocess.Popen[bytes]:
         """In a group of its own: in the same one it would end what the other has left."""
@@ -360,10 +360,10 @@ def test_a_disk_that_somebody_has_mounted_is_not_mounted_again(limited: Place) -
     with pytest.raises(subprocess.TimeoutExpired):
         second.communicate(timeout=0.5)
     first.communicate(b"\n", timeout=PATIENCE)
-    out, err = second.communicate(timeout=30)
+    out, err = second.communicate(timeout=PATIENCE)
     assert (second.returncode, out) == (0, b"x\n"), err
     for group in groups:
-        group.rmdir()
+        remove_group(group)
 
 
 def test_snapshots_images_and_files_of_a_layer_that_is_a_file_system(limited: Place) -> None:

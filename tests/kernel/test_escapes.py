@@ -12,8 +12,6 @@ import fcntl
 import os
 import stat
 import subprocess
-import threading
-import time
 import uuid
 from pathlib import Path
 from typing import Callable, Iterator
@@ -22,8 +20,9 @@ import pytest
 
 from harness import roots
 from harness.attack import HANDING_DOWN, PRELUDE, launch
+from harness.container import wait_for
 from harness.machine import missing
-from harness.timing import PATIENCE, PROMPT
+from harness.timing import PATIENCE
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
@@ -267,10 +266,14 @@ def walk(directory):
     for entry in entries:
         if directory == "/proc" and entry.name.isdigit() or entry.is_symlink() or entry.path == "/proc/sys":
             continue
+        try:
+            status = entry.stat()
+        except FileNotFoundError:  # of a device that has just gone
+            continue
         if entry.is_dir():
             walk(entry.path)
-        elif stat.S_ISREG(entry.stat().st_mode):  # what hides one is our /dev/null
-            look(entry.path, entry.stat())
+        elif stat.S_ISREG(status.st_mode):  # what hides one is our /dev/null
+            look(entry.path, status)
 
 walk("/proc")
 walk("/sys")
@@ -401,7 +404,7 @@ def test_an_image_whose_directories_lead_outside_is_not_started(berth: Path, ima
 def test_a_hostile_passwd_is_answered_at_once_and_never_makes_a_user(berth: Path, image: Path, message: str,
                                                                      make: Callable[[Path], object]) -> None:
     make(image / "etc")
-    done = launch(berth, image, "id", options=("--user=x",), timeout=PROMPT)
+    done = launch(berth, image, "id", options=("--user=x",))
     assert (done.returncode, done.stdout) == (125, "")
     assert done.stderr.startswith("user 'x': ") and message in done.stderr, done.stderr
 
@@ -452,7 +455,7 @@ def test_nothing_of_the_image_is_read_for_the_host(berth: Path, image: Path, gro
         (image / path).write_text("hostile")
     trace = ground / "trace"
     done = subprocess.run(["strace", "-f", "-qq", "-e", "trace=open,openat,openat2,execve", "-o", trace, berth, "launch",
-                           "--foreground", "--name=traced", f"--image={image}", "--user=root", "--network=none", "--", "true"],
+                           "--foreground", f"--name=e{uuid.uuid4().hex[:12]}", f"--image={image}", "--user=root", "--network=none", "--", "true"],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     text = trace.read_text().partition('execve("/bin/true"')[0]
     assert done.returncode in (0, 125) and "etc/passwd" in text
@@ -630,10 +633,8 @@ while True:
     hostile = subprocess.Popen([berth, "launch", "--foreground", f"--name={name}", f"--image={debian}", f"--private-users={users}",
                                 "--network=none", bind, "--", "python3", "-c", attacker], stdin=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + PATIENCE
-        while not os.path.lexists(shared / "dots"):
-            assert time.monotonic() < deadline and hostile.poll() is None
-            time.sleep(0.01)
+        wait_for(lambda: hostile.poll() is not None or os.path.lexists(shared / "dots"))
+        assert hostile.poll() is None
         for _ in range(rounds):
             done = launch(berth, image, "ls", "/shared/a/target", users=users, options=(bind, *once))
             assert done.returncode in (0, 1, 125), done.stderr
@@ -646,15 +647,11 @@ while True:
 
 
 def test_many_launches_at_once_have_ranges_and_roots_of_their_own(berth: Path, image: Path) -> None:
-    results: list[subprocess.CompletedProcess[str]] = []
-
-    def one() -> None:
-        results.append(launch(berth, image, "sh", "-c", "cat /proc/self/uid_map; sleep 0.3"))
-
-    threads = [threading.Thread(target=one) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [done.returncode for done in results] == [0] * 16, [done.stderr for done in results]
-    assert len({done.stdout.split()[1] for done in results}) == 16
+    processes = [subprocess.Popen([berth, "launch", "--foreground", f"--name=e{uuid.uuid4().hex[:12]}", f"--image={image}", "--network=none",
+                                   "--private-users=pick", "--", "sh", "-c", "cat /proc/self/uid_map; read line"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                 for _ in range(16)]
+    maps = [process.stdout.readline().split() for process in processes]
+    assert len({first for _, first, _ in maps}) == 16  # while all of them run
+    for process in processes:
+        process.communicate(b"\n", timeout=2 * PATIENCE)
+    assert [process.returncode for process in processes] == [0] * 16

@@ -13,8 +13,8 @@ from typing import Callable
 
 import pytest
 
-from harness.container import Container, wait_for
-from harness.timing import PATIENCE, PROMPT
+from harness.container import Container, end, wait_for
+from harness.timing import ATTEMPTS, PATIENCE
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
@@ -42,10 +42,12 @@ def run(c: Container, script: str, *options: str, **more) -> dict:
 
 
 def test_the_object_says_it_all(c: Container) -> None:
+    began = time.monotonic()
     done = c.sh("echo out; echo err >&2; exit 3", "--json")
+    took = time.monotonic() - began
     assert (done.returncode, done.stderr) == (3, "")
     result = told(done)
-    assert result.pop("duration_ms") < 5000
+    assert 0 <= result.pop("duration_ms") <= took * 1000
     assert result.pop("cpu_usec") > 0
     for key in ("memory_peak_bytes", "io_read_bytes", "io_write_bytes"):
         value = result.pop(key)
@@ -81,13 +83,19 @@ def test_a_signal_is_told_by_its_name_and_is_no_exit_code(c: Container) -> None:
 
 
 def test_the_time_that_ran_out(c: Container) -> None:
-    result = run(c, "echo before; sleep 100", "--timeout=300ms")
+    for seconds in (0.3, 3, 30):  # before that a slow machine has to print a word
+        result = run(c, "echo before; exec sleep 1000", f"--timeout={round(seconds * 1000)}ms")
+        if result["stdout"]:
+            break
     assert (result["timed_out"], result["limit"], result["status"]) == (True, "runtime", 124)
     assert (result["exit_code"], result["signal"], result["stdout"]) == (None, "TERM", "before\n")
-    assert result["duration_ms"] >= 300
-    result = run(c, "trap 'echo asked; exit 7' TERM; while :; do sleep 0.05; done", "--timeout=300ms")
+    assert result["duration_ms"] >= seconds * 1000
+    for seconds in (0.3, 3, 3, 30, 30):  # and within the two seconds that it has then another one
+        result = run(c, "trap 'echo asked; exit 7' TERM; echo ready; while :; do sleep 0.05; done", f"--timeout={round(seconds * 1000)}ms")
+        if result["exit_code"] == 7:
+            break
     assert (result["timed_out"], result["exit_code"], result["signal"], result["status"]) == (True, 7, None, 124)
-    assert result["stdout"] == "asked\n"
+    assert result["stdout"] == "ready\nasked\n"
 
 
 @pytest.mark.parametrize("words, status, step, errno, message", [
@@ -122,10 +130,10 @@ def test_a_container_that_does_not_run(berth: Path) -> None:
 
 
 def test_a_guard_that_was_killed(c: Container) -> None:
-    process = c.start("--json", "--", "sleep", "100")
+    process = c.start("--json", "--", "sleep", "1000")
     c.only_exec()
     (guard,) = c.processes(c.unit / "guard")
-    os.kill(guard, signal.SIGKILL)
+    end(guard)
     out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 125
     assert json.loads(out)["error"]["stage"] == "guard"
@@ -211,11 +219,11 @@ def test_gigabytes_cost_little_memory(c: Container) -> None:
     process = c.start("--json", "--", "sh", "-c", "head -c 500000000 /dev/zero; echo last; >/tmp/done; read x", stdin=subprocess.PIPE)
     # when all has been written it has been read, but for what a pipe holds
     done = Path(f"/proc/{c.state['Pid']}/root/tmp/done")
-    wait_for(done.exists, 60)
+    wait_for(done.exists, 5 * PATIENCE)
     done.unlink()
     peak = next(int(line.split()[1]) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
                 if line.startswith("VmHWM"))
-    out, _ = process.communicate(b"\n", timeout=30)
+    out, _ = process.communicate(b"\n", timeout=PATIENCE)
     result = json.loads(out)
     assert result["omitted"]["stdout"]["bytes"] == 500000005 - 117964 - 117964
     assert result["stdout"].endswith("\0last\n")
@@ -223,9 +231,7 @@ def test_gigabytes_cost_little_memory(c: Container) -> None:
 
 
 def test_a_background_process_does_not_hold_up_the_object(c: Container) -> None:
-    began = time.monotonic()
-    result = run(c, "yes & sleep 100 & echo $! >&2; echo done")
-    assert time.monotonic() - began < 30
+    result = run(c, "yes & sleep 1000 & echo $! >&2; echo done", timeout=5 * PATIENCE)
     assert (result["status"], result["error"]) == (0, None)
     assert result["stderr"].strip().isdigit()
     for path in c.execs():
@@ -301,16 +307,16 @@ def test_a_client_that_is_killed_takes_everything_along(c: Container) -> None:
 
 
 def test_a_signal_to_the_client_is_passed_on_and_the_object_comes(c: Container) -> None:
-    process = c.start("--json", "--", "sh", "-c", "trap 'echo got; exit 9' TERM; echo ready >&2; while :; do sleep 0.05; done")
-    cgroup = c.only_exec()
-    shell = wait_for(lambda: [pid for pid in c.processes(cgroup) if b"trap" in Path(f"/proc/{pid}/cmdline").read_bytes()])
-    # the trap is set once SIGTERM, 15, stands among what it catches
-    caught = f"/proc/{shell[0]}/status"
-    wait_for(lambda: int(next(line for line in Path(caught).read_text().splitlines() if line.startswith("SigCgt")).split()[1],
-                         16) & 1 << 14)
-    process.terminate()
-    out, _ = process.communicate(timeout=PATIENCE)
-    result = json.loads(out)
+    ready = Path(f"/proc/{c.state['Pid']}/root/tmp/ready")
+    for _ in range(ATTEMPTS):
+        process = c.start("--json", "--", "sh", "-c", "trap 'echo got; exit 9' TERM; >/tmp/ready; while :; do sleep 0.05; done")
+        wait_for(ready.exists)
+        ready.unlink()
+        process.terminate()
+        out, _ = process.communicate(timeout=PATIENCE)
+        result = json.loads(out)
+        if process.returncode == 9:  # else it took longer than the two seconds that it has
+            break
     assert process.returncode == 9
     assert (result["exit_code"], result["stdout"]) == (9, "got\n")
 
@@ -346,10 +352,8 @@ def test_the_file_itself_is_not_handed_in(make: Callable[..., Container], tmp_pa
 
 
 def test_input_that_nobody_reads_holds_up_nothing(c: Container) -> None:
-    began = time.monotonic()
     assert c.run("--input=/dev/zero", "--", "true").returncode == 0
     assert c.run("--input=/dev/zero", "--", "head", "-c", "10").stdout == "\0" * 10
-    assert time.monotonic() - began < PROMPT
 
 
 @pytest.mark.parametrize("path, message", [("/", "--input: '/' is a directory"), ("", "--input: expected the path of a file"),

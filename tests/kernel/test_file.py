@@ -17,6 +17,7 @@ import pytest
 
 from harness.attributes import ACCESS, DEFAULT, acl, as_its_root
 from harness.files import Files, make_image, maker, run_files
+from harness.timing import PATIENCE
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
@@ -458,7 +459,7 @@ def test_a_container_that_is_still_being_made_is_none(build: Path, image: Path, 
         finally:
             leader = re.search(r"^Pid=(\d+)$", (Path("/run/berth/containers") / name / "state").read_text(), re.M)
             os.kill(int(leader[1]), signal.SIGKILL)
-            process.wait(20)
+            process.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("rounds", [pytest.param(60, id="some"), pytest.param(5000, id="many", marks=pytest.mark.long)])

@@ -23,7 +23,8 @@ from typing import Callable, Iterator
 import pytest
 
 from harness import attributes, roots
-from harness.place import quick_directory
+from harness.container import cgroup2, remove_group, wait_for
+from harness.place import on_a_terminal, quick_directory
 from harness.timing import PATIENCE
 
 pytestmark = pytest.mark.kernel
@@ -59,9 +60,8 @@ class Box:
 
     def clear(self) -> None:
         for path in (self.data, self.outside, self.run_directory):
-            if path.exists():
-                for entry in path.iterdir():
-                    shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+            if path.exists():  # what a test has killed may write on for a moment
+                wait_for(lambda: subprocess.run(["find", path, "-mindepth", "1", "-delete"], check=False).returncode == 0)
         self.outside.mkdir(exist_ok=True)
         (self.outside / "canary").write_text("untouched\n")
         (self.outside / "directory").mkdir()
@@ -83,7 +83,7 @@ class Box:
 
     def call(self, *words: object, **more) -> subprocess.CompletedProcess:
         more = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
-                "timeout": 120} | more
+                "timeout": 2 * PATIENCE} | more
         done = subprocess.run([*self.prefix(), *map(str, more.pop("wrapper", ())), str(self.program), "image",
                                *map(str, words)], check=False, **more)
         done.out, done.err = done.stdout.decode(), (done.stderr or b"").decode()
@@ -1121,17 +1121,8 @@ def test_a_bar_on_a_terminal_and_silence_elsewhere(box: Box, tmp_path: Path):
     source = write(tmp_path / "it.tar", archive(entry("null", tarfile.CHRTYPE), *[file(f"f{i}", bytes(1 << 20))
                                                                                   for i in range(30)]))
     assert box.ok("import", source).out == ""
-    ours, theirs = os.openpty()
-    done = box.call("import", source, stderr=theirs)
-    os.close(theirs)
-    said = b""
-    try:
-        while part := os.read(ours, 65536):
-            said += part
-    except OSError:  # all of it was read
-        pass
-    os.close(ours)
-    lines = said.decode().replace("\r", "\n").replace("\x1b[K", "").split("\n")
+    done, said = on_a_terminal(lambda terminal: box.call("import", source, stderr=terminal))
+    lines = said.replace("\r", "\n").replace("\x1b[K", "").split("\n")
     assert done.returncode == 0
     assert [line for line in lines if "% " in line and line.startswith(f"{source}: [") and " of 30.0M, " in line]
     assert f"{source}: 'null': a device, left out, and all others with it" in lines
@@ -1153,8 +1144,7 @@ def container(disk: Box) -> Iterator[Callable[..., subprocess.Popen]]:
     running: list[subprocess.Popen] = []
 
     def start(image: str = "sleeper", name: str = "sleeps") -> subprocess.Popen:
-        group = next(Path(line.split()[1]) for line in Path("/proc/self/mounts").read_text().splitlines()
-                     if line.split()[2] == "cgroup2") / f"test-image-{name}-{os.getpid()}"
+        group = cgroup2() / f"test-image-{name}-{disk.top.name}"
         group.mkdir()
         process = subprocess.Popen(
             [*disk.prefix(), disk.berth, "launch", "--foreground", f"--name={name}", f"--image={image}", "--network=none",
@@ -1162,11 +1152,8 @@ def container(disk: Box) -> Iterator[Callable[..., subprocess.Popen]]:
             preexec_fn=lambda: (group / "cgroup.procs").write_text("0"))
         process.group, process.name = group, name
         running.append(process)
-        deadline = time.monotonic() + PATIENCE
-        while not (disk.run_directory / "containers" / name / "state").exists():
-            assert process.poll() is None, process.stdout.read().decode()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for(lambda: process.poll() is not None or (disk.run_directory / "containers" / name / "state").exists())
+        assert process.poll() is None, process.stdout.read().decode()
         return process
 
     yield start
@@ -1177,19 +1164,12 @@ def container(disk: Box) -> Iterator[Callable[..., subprocess.Popen]]:
 def stop(box: Box, process: subprocess.Popen) -> None:
     if not process.group.exists():
         return
-    for path in process.group.rglob("cgroup.kill"):
-        path.write_text("1")
+    (process.group / "cgroup.kill").write_text("1")
     process.communicate(timeout=PATIENCE)
+    wait_for(lambda: "populated 0" in (process.group / "cgroup.events").read_text())
     subprocess.run([*box.prefix(), box.berth, "cleanup", f"--name={process.name}"], check=False,
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + PATIENCE
-    for path in sorted((path.parent for path in process.group.rglob("cgroup.procs")), reverse=True):
-        while path.exists():
-            try:
-                path.rmdir()
-            except OSError:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+    remove_group(process.group)
 
 
 @pytest.mark.parametrize("image", ["sleeper", "/var/lib/berth/images/sleeper"])
@@ -1300,8 +1280,9 @@ def test_killed_at_any_moment(box: Box, tmp_path: Path):
         process.send_signal(rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)))
         process.wait()
         check_store(box, {digest, other})
-    assert not [line for line in subprocess.run(["ps", "-eo", "args"], stdout=subprocess.PIPE, text=True,
-                                                check=True).stdout.splitlines() if str(source) in line]
+    # what it had forked dies with it, but not in the same moment
+    wait_for(lambda: not [line for line in subprocess.run(["ps", "-eo", "args"], stdout=subprocess.PIPE, text=True,
+                                                          check=True).stdout.splitlines() if str(source) in line])
     box.load(source)
     box.ok("prune", "--all")
     assert box.remnants() == [] and len(box.entries()) == 1
@@ -1312,17 +1293,14 @@ def test_interrupted_it_cleans_up_itself(box: Box):
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdin.write(archive(file("f", b"x" * 100000))[:50000])
     process.stdin.flush()
-    deadline = time.monotonic() + PATIENCE
-    while not list(box.store.glob("new-*/root.0/f")):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(lambda: list(box.store.glob("new-*/root.0/f")))
     # another import beside it leaves it alone
     box.load("-", "--name=other", input=archive(file("f")), stdin=None)
     assert len(box.remnants()) == 1
     box.ok("prune", "--all")
     assert len(box.remnants()) == 1
     process.send_signal(signal.SIGINT)
-    process.wait(10)  # before its input ends: that would be an error of its own
+    process.wait(PATIENCE)  # before its input ends: that would be an error of its own
     out, err = process.communicate()
     assert (process.returncode, out, err) == (1, b"", b"interrupted; nothing is imported\n")
     assert box.remnants() == [] and box.ids() == ["other"]
@@ -1332,10 +1310,7 @@ def test_what_a_kill_left_goes_with_prune_and_with_clean(box: Box, pytestconfig:
     for verb in ([box.program, "image", "prune"], [box.program.with_name("berth-manage"), "clean"]):
         process = subprocess.Popen([*box.prefix(), box.program, "image", "import", "-", "--name=it"], stdin=subprocess.PIPE,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + PATIENCE
-        while not list(box.store.glob("new-*/root.0")):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for(lambda: list(box.store.glob("new-*/root.0")))
         process.kill()
         process.communicate()
         assert len(box.remnants()) == 1
@@ -1353,7 +1328,7 @@ def test_imports_of_one_name_at_once(box: Box):
         process.stdin = None
         processes.append(process)
     for process in processes:
-        assert process.communicate(timeout=60) == (b"", b"") and process.returncode == 0
+        assert process.communicate(timeout=2 * PATIENCE) == (b"", b"") and process.returncode == 0
     box.ok("verify", "it")
     box.ok("prune", "--all")
     assert len(box.entries()) == 1 and box.remnants() == []
@@ -1372,18 +1347,21 @@ def test_a_full_disk_leaves_nothing(box: Box):
 # -- the sandbox --
 
 
+def reads_on(pid: int) -> bool:
+    """Has a process taken all that it was sent, and waits for more?"""
+    return "pipe_read" in Path(f"/proc/{pid}/wchan").read_text()
+
+
 def test_what_unpacks_has_no_rights_and_no_files(box: Box):
     process = subprocess.Popen([*box.prefix(), box.program, "image", "import", "-", "--name=it"], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         process.stdin.write(archive(file("f", b"x" * 100000))[:50000])
         process.stdin.flush()
-        deadline = time.monotonic() + PATIENCE
-        while not list(box.store.glob("new-*/root.0/f")):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
         parent = process.pid
+        wait_for(lambda: list(box.store.glob("new-*/root.0/f")))
         (child,) = [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+        wait_for(lambda: reads_on(child))
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{child}/status").read_text().splitlines())
         if status["Seccomp"] == "0":
             pytest.skip("built without the sandbox, for sanitizers")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.container import wait_for
+from harness.container import lives, wait_for
+from harness.timing import PATIENCE
 
 needs_berth = True
 pytestmark = pytest.mark.kernel
@@ -48,7 +49,7 @@ def traces(name: str) -> list[Path]:
 def test_a_process_that_writes_for_ever_does_not_hold_up_the_end(berth: Path, image: Path) -> None:
     done = launch(berth, image, "yes & read line; exit 3", stdin=subprocess.PIPE)
     assert len(done.stdout.read(16 * PIPE)) == 16 * PIPE  # it is at it
-    out, err = done.communicate(b"go on\n", timeout=120)
+    out, err = done.communicate(b"go on\n", timeout=2 * PATIENCE)
     assert (done.returncode, err, set(out) - set(b"y\n")) == (3, b"", set())
 
 
@@ -57,8 +58,8 @@ def test_all_that_the_command_wrote_arrives_at_a_reader_that_is_late(berth: Path
     size = PIPE + PIPE // 2
     done = launch(berth, image, f"head -c {size} /dev/zero; echo end >&2")
     assert done.stderr.readline() == b"end\n"
-    wait_for(lambda: command_has_ended(done), 60)
-    out, err = done.communicate(timeout=120)
+    wait_for(lambda: command_has_ended(done))
+    out, err = done.communicate(timeout=2 * PATIENCE)
     assert (done.returncode, len(out), err) == (0, size, b"")
 
 
@@ -66,7 +67,7 @@ def test_a_reader_that_is_gone_does_not_hold_up_the_end(berth: Path, image: Path
     done = launch(berth, image, f"head -c {PIPE + PIPE // 2} /dev/zero; echo end >&2; exit 4")
     assert done.stderr.readline() == b"end\n"
     done.stdout.close()
-    assert done.wait(timeout=120) == 4
+    assert done.wait(timeout=2 * PATIENCE) == 4
     done.stderr.close()
 
 
@@ -76,17 +77,18 @@ def test_a_launcher_that_is_killed_takes_its_container_along_and_is_in_nobodys_w
     first = launch(berth, image, "echo up; exec sleep 1000", name)
     assert first.stdout.readline() == b"up\n"
     (leader,) = children(first.pid)
-    (command,) = children(leader)
+    commands = children(leader)
     first.kill()
-    first.communicate(timeout=60)
-    wait_for(lambda: not Path(f"/proc/{leader}").exists() and not Path(f"/proc/{command}").exists(), 60)
+    first.communicate(timeout=2 * PATIENCE)
+    assert commands
+    wait_for(lambda: not any(lives(pid) for pid in (leader, *commands)))
     # what it has left names nobody, and the next start takes its place
     assert state.exists()
     done = subprocess.run([berth, "exec", name, "--", "true"], check=False, stdin=subprocess.DEVNULL,
                           stderr=subprocess.PIPE, text=True)
     assert done.returncode == 125 and f"container '{name}' is not running" in done.stderr
     second = launch(berth, image, "echo again; cat /root/x; echo x >/root/x", name)
-    out, err = second.communicate(timeout=60)
+    out, err = second.communicate(timeout=2 * PATIENCE)
     assert (second.returncode, out) == (0, b"again\n") and b"/root/x" in err
     assert traces(name) == []
 
@@ -98,7 +100,7 @@ def test_a_launcher_that_is_asked_to_end_has_the_command_end_and_leaves_nothing(
                   preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     assert done.stdout.readline() == b"up\n"
     done.send_signal(number)
-    out, err = done.communicate(timeout=120)
+    out, err = done.communicate(timeout=2 * PATIENCE)
     assert (done.returncode, out, err) == (9, b"got\n", b"")
     assert traces(name) == []
 
@@ -123,6 +125,6 @@ def test_a_launcher_that_is_asked_to_end_before_there_is_a_leader_leaves_nothing
     # blocked, a signal waits for the exec, and comes as the launcher begins to look
     done = launch(berth, image, "echo up", name, preexec_fn=lambda: (signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]),
                                                                      os.kill(os.getpid(), signal.SIGTERM)))
-    out, err = done.communicate(timeout=120)
+    out, err = done.communicate(timeout=2 * PATIENCE)
     assert (done.returncode, out, err) == (128 + signal.SIGTERM, b"", b"")
     assert traces(name) == []

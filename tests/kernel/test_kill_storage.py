@@ -19,6 +19,7 @@ import pytest
 from harness import roots
 from harness.moments import STRACE, Moment, moments
 from harness.place import Place, make_tree, quick_directory
+from harness.timing import PATIENCE
 from test_disks import known, make, wait_no_loops
 from test_image import Layout, archive, docker_archive, file, link, pack
 from test_snapshots import FILL, everything, inside, left, ok, snapshot
@@ -43,7 +44,7 @@ def place(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterat
 
 def traced(place: Place, options: tuple[str, ...], words: tuple[object, ...]) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*place.prefix(), *STRACE, *options, place.helper / "berth-storage", *map(str, words)], text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60, check=False)
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=2 * PATIENCE, check=False)
 
 
 def each(place: Place, sample: int, words: tuple[object, ...], before: Callable[[], None]) -> Iterator[Moment]:

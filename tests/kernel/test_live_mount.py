@@ -14,7 +14,9 @@ from typing import Callable, Iterator
 
 import pytest
 
+from harness.container import end, lives, wait_for
 from harness.files import DATA, Files, make_image, maker, run_files
+from harness.timing import PATIENCE
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
@@ -146,7 +148,7 @@ def test_what_is_mounted_below_comes_along_with_its_flags(c: Files, ground: Path
     def live(*words: object) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(["unshare", "--mount", "--propagation=private", "sh", "-c", script, str(ground),
                                str(c.build / "helper/berth-files"), "mount", c.name, *map(str, words)], check=False,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=2 * PATIENCE)
 
     assert live(ground, "/srv/one", "--read-only").returncode == 0
     assert c.shell("ls -A /srv/one/below") == ""
@@ -219,9 +221,11 @@ def test_it_is_found_whatever_the_container_calls_it_by_now(c: Files, ground: Pa
 def test_the_next_start_knows_of_none(make: Callable[..., Files], ground: Path) -> None:
     c = make()
     mount(c, ground, "/srv/x", "--read-only")
-    os.kill(c.process.pid, 9)  # nobody cleans up after it
-    os.kill(int(c.state["Pid"]), 9)
-    c.process.wait(10)
+    leader = int(c.state["Pid"])
+    c.process.kill()  # nobody cleans up after it
+    end(leader)
+    c.process.wait(PATIENCE)
+    wait_for(lambda: not lives(leader))
     assert c.files("mount", c.name).returncode == 4
     c.stop()
     again = make(name=c.name)

@@ -12,7 +12,8 @@ from typing import Iterator
 import pytest
 
 from harness.attack import PRELUDE, launch
-from harness.container import Container, wait_for
+from harness.container import Container, lives, members, wait_for, words_of
+from harness.timing import PATIENCE
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
@@ -107,7 +108,7 @@ def test_processes_of_the_host_are_seen_and_cannot_be_touched(berth: Path, debia
         before = {name: Path(f"/proc/{pid}/limits").read_text() for name, pid in victims.items()}
         done = subprocess.run(["nsenter", f"--target={container.state['Pid']}", "--user", "--mount", "--net", "--ipc", "--uts", f"--setuid={user}",
                                f"--setgid={user}", "python3", "-c", ATTACK, repr(victims)], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=2 * PATIENCE,
                               start_new_session=True)  # kill(2): CONT may go to one's own session
         assert done.returncode == 0, done.stderr
         assert [ast.literal_eval(line) for line in done.stdout.splitlines()] == [
@@ -146,13 +147,12 @@ def test_ports_and_masks_are_those_of_any_container(berth: Path, debian: Path) -
 
 
 def test_orphans_come_to_the_init_and_it_reaps_them(berth: Path, debian: Path) -> None:
-    container = Container(berth, debian, HOST, command=("sh", "-c", "sh -c 'echo $$; setsid sleep 1004 & sleep 0.1' & wait; echo left; sleep 1005"))
+    container = Container(berth, debian, HOST, command=("sh", "-c", "sh -c 'setsid sleep 1004 & ' & wait; echo left; sleep 1005"))
     try:
         leader = int(container.state["Pid"])
-        assert container.process.stdout.readline() and container.process.stdout.readline() == b"left\n"
-        (orphan,) = [pid for pid in container.processes(container.payload)
-                     if Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x001004\x00"]
-        assert Path(f"/proc/{orphan}/stat").read_text().rsplit(")", 1)[1].split()[1] == str(leader)
+        assert container.process.stdout.readline() == b"left\n"
+        (orphan,) = wait_for(lambda: [pid for pid in container.processes(container.payload) if words_of(pid) == ["sleep", "1004"]])
+        wait_for(lambda: Path(f"/proc/{orphan}/stat").read_text().rsplit(")", 1)[1].split()[1] == str(leader))
         os.kill(orphan, signal.SIGKILL)
         wait_for(lambda: not Path(f"/proc/{orphan}").exists())
         assert container.run("--", "true").returncode == 0
@@ -168,7 +168,7 @@ def test_the_init_forwards_signals(berth: Path, debian: Path, number: int, heard
         assert container.process.stdout.readline() == b"up\n"
         os.kill(int(container.state["Pid"]), number)
         assert container.process.stdout.readline() == f"{heard}\n".encode()
-        assert container.process.wait(timeout=30) == 7
+        assert container.process.wait(timeout=PATIENCE) == 7
     finally:
         container.stop()
 
@@ -178,7 +178,7 @@ def test_a_command_without_an_init_ends_by_a_signal_that_it_has_no_handler_for(b
     container = Container(berth, debian, HOST, "--init=no", command=("sleep", "1006"))
     try:
         os.kill(int(container.state["Pid"]), signal.SIGTERM)
-        assert container.process.wait(timeout=30) == 128 + signal.SIGTERM
+        assert container.process.wait(timeout=PATIENCE) == 128 + signal.SIGTERM
     finally:
         container.stop()
 
@@ -188,16 +188,9 @@ def test_a_command_without_an_init_ends_by_a_signal_that_it_has_no_handler_for(b
 LEAVE = "for i in 1 2 3 4 5; do setsid sh -c 'sleep 1007 & sleep 1007 &' & done; (setsid setsid sleep 1007 &); echo up; "
 
 
-def members(group: Path) -> list[int]:
-    return [int(pid) for path in group.rglob("cgroup.procs") for pid in path.read_text().split()]
-
-
-def lives(pid: int) -> bool:
-    """A zombie does not: whether it is reaped is its new parent's affair."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+def none_lives(pids: list[int]) -> bool:
+    """A control group is empty a moment before the last of it has ended."""
+    return not any(lives(pid) for pid in pids)
 
 
 @pytest.mark.parametrize("init", ["yes", "no"])
@@ -206,13 +199,13 @@ def test_nothing_outlives_the_command(berth: Path, debian: Path, init: str) -> N
     try:
         assert container.process.stdout.readline() == b"up\n"
         assert container.run("--", "sh", "-c", "exec > /dev/null 2>&1; setsid sleep 1007 & setsid sleep 1007 &").returncode == 0
-        wait_for(lambda: len(members(container.unit)) > 10)
+        wait_for(lambda: len([pid for pid in members(container.unit) if words_of(pid) == ["sleep", "1007"]]) == 11 + 2)
+        (command,) = wait_for(lambda: [pid for pid in members(container.unit) if words_of(pid) == ["sleep", "1008"]])
         left = members(container.unit)
-        (command,) = [pid for pid in left if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sleep\x001008")]
         os.kill(command, signal.SIGKILL)
-        assert container.process.wait(timeout=30) == 137
+        assert container.process.wait(timeout=PATIENCE) == 137
         assert not container.unit.exists() and not container.directory.exists()
-        assert not [pid for pid in left if lives(pid)]
+        wait_for(lambda: none_lives(left))
     finally:
         container.stop()
 
@@ -224,7 +217,7 @@ def test_what_a_killed_launcher_leaves_is_ended_by_the_next_launch_or_by_clean(b
     container = Container(berth, debian, HOST, f"--init={init}", command=("bash", "-c", LEAVE + "sleep 1008"))
     try:
         assert container.process.stdout.readline() == b"up\n"
-        wait_for(lambda: len(members(container.unit)) > 8)
+        wait_for(lambda: len([pid for pid in members(container.unit) if words_of(pid) == ["sleep", "1007"]]) == 11)
         leader, left = int(container.state["Pid"]), members(container.unit)
         container.process.kill()
         container.process.wait()
@@ -237,16 +230,17 @@ def test_what_a_killed_launcher_leaves_is_ended_by_the_next_launch_or_by_clean(b
         else:
             done = launch(berth, debian, "echo", "works", name=container.name)
             assert (done.returncode, done.stdout) == (0, "works\n"), done.stderr
-        assert not [pid for pid in left if lives(pid)]
+        wait_for(lambda: none_lives(left))
     finally:
         container.stop()
 
 
 def test_a_leader_that_the_container_kills_takes_all_with_it(berth: Path, debian: Path) -> None:
     """A PID 1 could not be killed by its own; here the container may, and it is its end."""
-    container = Container(berth, debian, HOST, command=("bash", "-c", LEAVE + "kill -9 $PPID; sleep 1008"))
+    container = Container(berth, debian, HOST, command=("bash", "-c", LEAVE + "until [ -e /tmp/go ]; do sleep 0.05; done; kill -9 $PPID; sleep 1008"))
     try:
-        assert container.process.wait(timeout=30) == 137
+        container.run("--", "touch", "/tmp/go")
+        assert container.process.wait(timeout=PATIENCE) == 137
         assert not container.unit.exists() and not container.directory.exists()
     finally:
         container.stop()
@@ -272,7 +266,7 @@ def test_the_guard_of_an_exec_cannot_be_stopped_by_the_container(berth: Path, de
     container = Container(berth, debian, HOST, command=("python3", "-c", STOP_THE_GUARD))
     try:
         assert container.process.stdout.readline() == b"up\n"
-        done = container.run("--timeout=1", "--", "sleep", "1009", timeout=60)
+        done = container.run("--timeout=1", "--", "sleep", "1009", timeout=2 * PATIENCE)
         assert done.returncode == 124, done.stderr
     finally:
         container.stop()
@@ -304,7 +298,7 @@ def test_kill_and_top_are_for_its_own_processes(berth: Path, build: Path, debian
         return subprocess.run([manage, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     try:
         command = container.start("--", "sleep", "1012")
-        wait_for(lambda: b"sleep\x001012\x00" in [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in members(container.unit)])
+        wait_for(lambda: ["sleep", "1012"] in [words_of(pid) for pid in members(container.unit)])
         guard = (container.unit / "guard/cgroup.procs").read_text().strip()
         for pid in ("1", str(os.getpid()), str(victims["root"]), guard):
             done = call("kill", "--signal=KILL", container.name, pid)
@@ -315,6 +309,6 @@ def test_kill_and_top_are_for_its_own_processes(berth: Path, build: Path, debian
         assert sorted(row[6] for row in rows) == ["berth-init", "sleep 1011", "sleep 1012"]
         (pid,) = [row[0] for row in rows if row[6] == "sleep 1012"]
         assert call("kill", container.name, pid).returncode == 0
-        assert command.wait(timeout=30) == 128 + signal.SIGTERM
+        assert command.wait(timeout=PATIENCE) == 128 + signal.SIGTERM
     finally:
         container.stop()

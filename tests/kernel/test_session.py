@@ -145,7 +145,8 @@ def test_another_user_does_not_run_what_was_told(shared: Container) -> None:
 
 def test_one_call_at_a_time(sh: Shell, berth: Path) -> None:
     process = sh.container.start(f"--session={sh.id}", f"--user={sh.user}", "--", "X=first; read line", stdin=subprocess.PIPE)
-    wait_for(lambda: sh.file.exists() and sh.container.execs() and sh.container.processes(sh.container.execs()[0]))
+    sh.container.only_exec()
+    wait_for(sh.file.exists)
     done = sh("X=second")
     assert (done.returncode, done.stderr) == (
         125, f"session '{sh.id}' of container '{sh.container.name}' is busy with another call\n")

@@ -17,8 +17,9 @@ from typing import Iterator
 import pytest
 
 from harness.attributes import ACCESS, CAPABILITY, NET_BIND_SERVICE, acl, capability
-from harness.container import cgroup2, wait_for
-from harness.place import Place, make_tree, quick_directory
+from harness.container import cgroup2, end, remove_group, wait_for
+from harness.place import Place, make_tree, on_a_terminal, quick_directory
+from harness.timing import PATIENCE
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
@@ -116,12 +117,9 @@ def test_a_snapshot_is_the_layer_and_becomes_it_again(place: Place) -> None:
 def test_on_a_terminal_a_bar_tells_how_much_there_is(place: Place) -> None:
     inside(place, "dd if=/dev/urandom of=/big bs=1048576 count=3 2>/dev/null; dd if=/dev/zero of=/sparse bs=1 count=1 seek=900000000 2>/dev/null; sync")
     for words in (("create", "web", "a"), ("restore", "web", "a")):
-        ours, theirs = os.openpty()
-        done = subprocess.run([*place.prefix(), place.helper / "berth-storage", "snapshot", *words], check=False, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.DEVNULL, stderr=theirs, timeout=60)
-        os.close(theirs)
-        said = os.read(ours, 65536).decode()
-        os.close(ours)
+        done, said = on_a_terminal(lambda terminal: subprocess.run(
+            [*place.prefix(), place.helper / "berth-storage", "snapshot", *words], check=False, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=terminal, timeout=2 * PATIENCE))
         assert done.returncode == 0 and re.search(r"web: \[[# ]{30}\] +\d+% \S+ of 3\.0M, ", said), said
         assert said.endswith("\r\033[K"), said
 
@@ -176,7 +174,7 @@ def test_a_layer_that_was_removed_comes_back(place: Place) -> None:
 @pytest.fixture
 def running(place: Place) -> Iterator[subprocess.Popen[bytes]]:
     """'web', which counts into a file of its layer all the time."""
-    group = cgroup2() / f"test-snapshot-{os.getpid()}"
+    group = cgroup2() / f"test-snapshot-{place.top.name}"
     group.mkdir()
     process = subprocess.Popen(
         [*place.prefix(), place.helper / "berth", "launch", "--foreground", "--name=web", "--network=none",
@@ -188,11 +186,10 @@ def running(place: Place) -> Iterator[subprocess.Popen[bytes]]:
     for path in group.rglob("cgroup.freeze"):
         path.write_text("0")
     (group / "cgroup.kill").write_text("1")
-    process.wait(10)
-    place.run("berth", "cleanup", "--name=web")
+    process.wait(PATIENCE)
     wait_for(lambda: "populated 0" in (group / "cgroup.events").read_text())
-    for path in sorted([group, *(path for path in group.rglob("*") if path.is_dir())], reverse=True):
-        path.rmdir()
+    place.run("berth", "cleanup", "--name=web")
+    remove_group(group)
 
 
 def grows(count: Path) -> bool:
@@ -242,25 +239,30 @@ def copying(place: Place, running: subprocess.Popen[bytes], tmp_path: Path) -> I
         yield process
     finally:
         for pid in programs(process):
-            os.kill(pid, signal.SIGKILL)
-        process.communicate(timeout=60)
+            end(pid)
+        process.communicate(timeout=PATIENCE)
 
 
 def programs(tracer: subprocess.Popen[str]) -> list[int]:
     """What it traces: the snapshot itself, and the keeper of what stands still."""
     done = subprocess.run(["pgrep", f"--session={tracer.pid}", "-x", "berth-storage"], stdout=subprocess.PIPE, check=False)
-    return [int(pid) for pid in done.stdout.split()] + [
-        int(pid) for line in done.stdout.split() for pid in Path(f"/proc/{int(line)}/task/{int(line)}/children").read_text().split()]
+    found = []
+    for pid in map(int, done.stdout.split()):
+        try:
+            found += [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it has ended
+    return found
 
 
 def test_what_was_thawed_while_it_was_copied_is_no_snapshot(place: Place, copying: subprocess.Popen[str]) -> None:
     count = place.lib / "berth/layers/web/up/count"
     own, _ = programs(copying)
-    for path in cgroup2().glob(f"test-snapshot-{os.getpid()}/**/payload/cgroup.freeze"):
+    for path in cgroup2().glob(f"test-snapshot-{place.top.name}/**/payload/cgroup.freeze"):
         path.write_text("0")
     assert grows(count)
     os.kill(own, signal.SIGCONT)
-    said = copying.communicate(timeout=60)[1]
+    said = copying.communicate(timeout=PATIENCE)[1]
     assert (copying.returncode, said) == (1, "container 'web' was stopped or thawed while its files were copied; try again\n")
     assert grows(count)
     assert json.loads(ok(place, "list", "--json")) == [] and left(place) == []
@@ -273,7 +275,7 @@ def test_a_signal_to_all_of_a_snapshot_leaves_nobody_frozen(place: Place, copyin
     os.kill(keeper, number)
     os.kill(own, signal.SIGKILL)
     assert grows(place.lib / "berth/layers/web/up/count")
-    copying.communicate(timeout=60)
+    copying.communicate(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("rounds", [pytest.param(20, id="some"), pytest.param(400, id="many", marks=pytest.mark.long)])

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.timing import PATIENCE
+
 needs_berth = True
 SOURCE = Path(__file__).resolve().parents[2]
 
@@ -20,7 +22,7 @@ def binary(pytestconfig: pytest.Config) -> Path:
 
 def run(*argv: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(word) for word in argv], check=False, text=True, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -137,5 +139,5 @@ def test_refuse_says_everything_and_fails(binary: Path, tmp_path: Path) -> None:
         listener.bind(str(tmp_path / "notify"))
         subprocess.run([binary, "refuse", "--name=web", "--", "one\nREADY=1", "two"], check=False,
                        stderr=subprocess.DEVNULL, env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
-        listener.settimeout(2)
+        listener.settimeout(PATIENCE)
         assert listener.recv(4096) == b"STATUS=one READY=1"

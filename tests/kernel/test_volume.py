@@ -17,6 +17,7 @@ import pytest
 from harness.attributes import ACCESS, CAPABILITY, DEFAULT, acl, capability
 from harness.container import wait_for
 from harness.files import DATA, Files, make_image, maker
+from harness.timing import PATIENCE
 
 pytestmark = pytest.mark.kernel
 needs_berth = True
@@ -36,7 +37,7 @@ class Volumes:
 
     def run(self, verb: str, *words: object, data: bytes = b"", status: int = 0) -> subprocess.CompletedProcess[bytes]:
         done = subprocess.run([self.program, "volume", verb, *(str(word) for word in words)], input=data, check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=2 * PATIENCE)
         assert done.returncode == status, done.stderr
         return done
 
@@ -270,7 +271,7 @@ def test_a_kill_leaves_the_old_or_the_new(v: Volumes, tmp_path: Path) -> None:
             process.wait(0.004 * step)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(PATIENCE)
         wait_for(v.free)  # what it had forked dies with it, but not in the same moment
         content = (v.directory / "db/content").read_text()
         seen.add(content)
