@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from harness.json_page import compare, documented
 from harness.system import System
 
 needs_berth = True
@@ -178,3 +181,123 @@ def test_the_timer_cleans(s: System) -> None:
     s.run("systemctl", "start", "berth-clean.service")
     assert s.unit("berth-clean.service", "Result") == "success"
     assert s.run("berth", "exec", "one", "true").rc == 0
+
+
+# -- JSON is what berth.json(7) says --
+
+JSON_MANIFEST = """
+    [Container]
+    Image=base
+    User=nobody
+    Exec=sleep 1000
+    Ephemeral=no
+    Label=tier=front
+    Volume=data:/data
+    [Network]
+    Publish=127.0.0.1:8199:80
+    [Health]
+    Exec=sh -c "echo fine"
+    Interval=1h
+    [Service]
+    ExecStartPost=-/bin/false
+"""
+
+#: Sections of the page, and what prints it. Files: /tmp/j/usr is an image, /tmp/j.tar an archive, /tmp/j.container Quadlet's.
+JSON_VERBS = """
+EXEC, RUN|berth exec --json one -- true
+EXEC, RUN|berth exec --json one -- /nosuch
+LIST|berth list --all --json
+STATUS|berth status one --json
+STATUS|berth status ended --json
+INSPECT|berth inspect one --json
+STATS|berth stats --json
+TOP|berth top one --json
+LOGS|berth logs ended -n 1 --json
+KILL|berth kill one 1 --signal=CONT --json
+FREEZE, THAW|berth freeze one --json
+FREEZE, THAW|berth thaw one --json
+DOCTOR|berth doctor --json
+JOB LIST, STOP, REMOVE|berth job list --json
+JOB LIST, STOP, REMOVE|berth job stop $JOB --json
+JOB LOGS|berth job logs $JOB --json | tail -n 1
+JOB LIST, STOP, REMOVE|berth job remove $JOB --json
+SESSION LIST|berth session list --json
+SESSION RESET, CLOSE|berth session reset one s --json
+SESSION RESET, CLOSE|berth session close one s --json
+CP|berth cp /tmp/j.tar one:/tmp/f --json
+FILE|berth file read one /etc/hostname --json
+FILE|echo x | berth file write one /tmp/x --json
+FILE|berth file move one /tmp/x /tmp/y --json
+FILE|berth file search one x /tmp --json
+FILE|berth file list one /tmp --json
+FILE|berth file read one /nosuch --json
+FILE|berth file replace one /tmp/y --old=q --new=p --json
+VOLUME|berth volume list --json
+VOLUME|berth volume create one:more --json
+VOLUME|berth volume backup one:data --json
+VOLUME|berth volume restore one:more /tmp/j.tar --json
+VOLUME|berth volume remove one:more --json
+MOUNT, UMOUNT|berth mount one /mnt/a --json
+MOUNT, UMOUNT|berth mount one --json
+MOUNT, UMOUNT|berth umount one /mnt/a --json
+SNAPSHOT CREATE, LIST, RESTORE|berth snapshot create one t --json
+SNAPSHOT CREATE, LIST, RESTORE|berth snapshot list --json
+SNAPSHOT REMOVE|berth snapshot remove one t --json
+IMAGE IMPORT, COMMIT|berth image import /tmp/j --name=small --tag=other --json
+IMAGE LIST, INSPECT|berth image list --json
+IMAGE LIST, INSPECT|berth image inspect small --json
+IMAGE VERIFY|berth image verify small --json
+IMAGE REMOVE|berth image remove small --json
+CHECK|berth check wrong --json
+PREVIEW|berth preview one linked --json
+DIFF|berth diff --json
+CONVERT|berth convert /tmp/j.container --json
+ENABLE, DISABLE|berth enable ended --json
+ENABLE, DISABLE|berth disable ended --json
+REMOVE|berth remove one --force --layer --json
+CLEAN|berth clean --all --json
+"""
+
+#: What none of these happens to have, and this host may not count.
+JSON_RARE = {
+    "STATUS": {"load_state", "exit_signal", "limits_hit", "failed_commands[].exit_signal"},
+    "STATS": {"cpu_percent", "cpu_throttled_usec", "memory_bytes", "memory_peak_bytes", "memory_max_bytes", "swap_bytes", "tasks",
+              "tasks_peak", "tasks_max", "tasks_refused", "io_read_bytes", "io_write_bytes", "oom_kills", "scopes"},
+    "SNAPSHOT CREATE, LIST, RESTORE": {"disk"},
+    "CLEAN": {"containers[].container", "containers[].removed"},
+    "DIFF": {"restart[].name", "restart[].why", "restart[].diff"},
+}
+
+
+def test_json_is_what_the_manual_says(m: System) -> None:
+    m.manifest("one", JSON_MANIFEST)
+    m.manifest("ended", "[Container]\nImage=base\nExec=false\n")
+    m.manifest("linked", "[Container]\nImage=base\nExec=true\n[Install]\nWantedBy=multi-user.target\n")
+    m.reload()
+    m.start("one")
+    m.start("ended", check=False)
+    m.wait_for(lambda: m.run("berth", "status", "ended", "--json", check=False).json()["state"] == "failed", "ended to fail")
+    m.run("berth", "health", "--name=one", "--", "sh", "-c", "echo fine")
+    m.manifest("wrong", "[Container]\nImag=x\n")  # systemd does not know of it yet
+    m.sh("""mkdir -p /tmp/j/usr && tar -C /tmp/j -cf /tmp/j.tar usr && printf '[Container]\\nImage=a\\n' >/tmp/j.container
+            berth exec --session=s one -- true; journalctl --sync""")
+    calls = [line.split("|", 1) for line in JSON_VERBS.strip().splitlines()]
+    script = "".join(f"{command}\nprintf '\\1'\n" for _, command in calls)
+    printed = m.sh(f"JOB=$(berth exec --detach one -- sleep 1000); exec 2>/dev/null; set +e\n{script}").out.split("\1")
+    page = documented()
+    assert {section for section, _ in calls} == set(page)
+    seen: dict[str, set[str]] = {section: set() for section in page}
+    wrong = []
+    for (section, command), text in zip(calls, printed):
+        members = page[section]
+        if section == "INSPECT":
+            members = page["STATUS"] | members
+        if section in ("STATUS", "INSPECT"):
+            members = page["STATS"] | members
+        value = json.loads(text)
+        whole = "error" not in value or "exec" in command
+        wrong += [f"{command}: {error}" for error in compare(value, members, seen[section], whole)]
+    for section, members in page.items():
+        wrong += [f"{section}: {name} was never there"
+                  for name in sorted(set(members) - seen[section] - JSON_RARE.get(section, set()))]
+    assert "\n".join(wrong) == ""
