@@ -116,6 +116,10 @@ static const Rule suid_sgid_rules[] = {
         FLAG("mknodat", 2, S_ISUID, "set-uid"), FLAG("mknodat", 2, S_ISGID, "set-gid"),
         FLAG("creat", 1, S_ISUID, "set-uid"), FLAG("creat", 1, S_ISGID, "set-gid"),
         ANY("openat2", "its mode cannot be seen by a filter; programs fall back to openat", ENOSYS),
+        /* rows of the default as well, but a profile takes its place */
+        ANY("io_uring_setup", "it opens files past this filter", ENOSYS),
+        ANY("io_uring_enter", "it opens files past this filter", ENOSYS),
+        ANY("io_uring_register", "it opens files past this filter", ENOSYS),
 };
 /* clang-format on */
 

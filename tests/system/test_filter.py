@@ -146,6 +146,19 @@ def test_no_profile_opens_the_floor(m: Machine) -> None:
     assert result.lines == ["EPERM", "EPERM EPERM EPERM ENOSYS ok"]
 
 
+RING = "import ctypes, errno; libc = ctypes.CDLL(None, use_errno=True)\n" \
+    "print(*[libc.syscall(number, 0, 0, 0, 0, 0, 0) and errno.errorcode[ctypes.get_errno()] for number in (425, 426, 427)])"
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="knows x86-64's numbers")
+def test_no_profile_opens_a_second_way_to_set_uid_files_that_the_host_sees(m: Machine) -> None:
+    """io_uring makes files with modes that no filter looks at."""
+    m.sh("mkdir -p /srv/seen")
+    result = launch(m, f"exec python3 -c '{RING}'", profile(m, OPEN), "--private-users=no",
+                    "--mount=type=bind,source=/srv/seen,target=/mnt", image="machine")
+    assert result.lines == ["ENOSYS ENOSYS ENOSYS"]
+
+
 WITH_A_KEY = """
 import ctypes, subprocess, sys
 libc = ctypes.CDLL(None, use_errno=True)
