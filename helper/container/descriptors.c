@@ -93,9 +93,11 @@ static int give_pipe(const Stdio *stdio, int i, uid_t owner, gid_t group) {
 }
 
 /* Is descriptor i a file (a device, a FIFO) over which root of the container has rights? Pipes without a name and sockets
- * are nobody else's. */
+ * are nobody else's. A file that all may write to may be out of the container's reach. */
 static bool is_theirs(const StdioPlan *plan, int i, const struct stat *st) {
-        if (plan->uid_count > 0 && st->st_uid - plan->uid_base >= plan->uid_count &&
+        bool common = (st->st_mode & S_IWOTH) && !S_ISCHR(st->st_mode);
+
+        if (!common && plan->uid_count > 0 && st->st_uid - plan->uid_base >= plan->uid_count &&
             st->st_gid - plan->uid_base >= plan->uid_count)
                 return false;
         return !S_ISSOCK(st->st_mode) && !(S_ISFIFO(st->st_mode) && mount_is(i, PIPEFS_MAGIC));

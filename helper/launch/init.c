@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "common/contract.h"
+#include "helper/launch/streams.h"
 
 /* A page: POLLOUT on a pipe promises room for PIPE_BUF bytes, so that writing this much never blocks. */
 #define CHUNK 4096
@@ -30,7 +31,8 @@ static int open_stream(int fd, const User *user, int *ret_from, int *ret_to) {
         struct stat st;
         int ends[2];
 
-        if (fstat(fd, &st) < 0 || (!S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISREG(st.st_mode)))
+        /* a terminal is to be one inside as well */
+        if (fstat(fd, &st) < 0 || stream_is_null(&st) || isatty(fd))
                 return 0;
         if (pipe2(ends, O_CLOEXEC) < 0)
                 return -errno;

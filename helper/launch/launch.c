@@ -34,6 +34,7 @@
 #include "helper/launch/prepare.h"
 #include "helper/launch/setup.h"
 #include "helper/launch/sockets.h"
+#include "helper/launch/streams.h"
 #include "helper/launch/successor.h"
 #include "helper/launch/sysctls.h"
 #include "helper/launch/unsupported.h"
@@ -54,16 +55,6 @@ static bool sees_host_root(const Plan *plan) {
                 return true;
         }
         return true;
-}
-
-/* A file of StandardOutput= or StandardError= (systemd.exec(5)): whose owner has it in hand may change its mode. */
-static bool writes_to_files(void) {
-        struct stat st;
-
-        for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
-                if (fstat(fd, &st) >= 0 && S_ISREG(st.st_mode))
-                        return true;
-        return false;
 }
 
 static int run_leader(Launch *launch) {
@@ -460,7 +451,7 @@ int verb_launch(int argc, char *argv[]) {
                 return EXIT_BERTH;
         }
         if (sees_host_root(&launch.plan) && !launch.plan.init && !launch.plan.foreground &&
-            writes_to_files()) {
+            streams_lead_to_files()) {
                 log_error("the file of StandardOutput= or StandardError= would be in the hands of the container's root, which "
                           "with PrivateUsers=no or identity is the host's; leave it or Init=no out");
                 return EXIT_BERTH;
@@ -472,6 +463,8 @@ int verb_launch(int argc, char *argv[]) {
                         return EXIT_BERTH;
                 }
         }
+        if (streams_protect() < 0)
+                return EXIT_BERTH;
         if (launch.plan.setup && (prepare_check(&launch) < 0 || setup_run(&launch.plan, argv) < 0))
                 return EXIT_BERTH;
         if (launch.plan.sockets && sockets_take(&launch.leader.sockets) < 0)

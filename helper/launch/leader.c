@@ -22,6 +22,7 @@
 #include "helper/launch/hand-over.h"
 #include "helper/launch/init.h"
 #include "helper/launch/namespaces.h"
+#include "helper/launch/streams.h"
 
 /* Waits for the launcher's word. It can die at any moment: then so do we. */
 static int wait_for(const Leader *leader, char word) {
@@ -381,6 +382,11 @@ int leader_run(Leader *leader) {
                 return EXIT_BERTH;
         if (r < 0 || build(leader, &maker, &user) < 0)
                 return fail(leader, EXIT_BERTH);
+        r = streams_take_null(leader->root.device_fd);
+        if (r < 0) {
+                log_error_errno(r, "Cannot open the container's /dev/null: %m");
+                return fail(leader, EXIT_BERTH);
+        }
         if (leader->plan->init) {
                 leader->notify.from_fd = leader->root.notify_fd;
                 return become_init(leader, &user);

@@ -463,6 +463,79 @@ def test_nothing_of_the_image_is_read_for_the_host(berth: Path, image: Path, gro
         assert word not in text, [line for line in text.splitlines() if word in line]
 
 
+# -- what the caller has as 0, 1 and 2 --
+
+
+def launch_with(berth: Path, image: Path, script: str, users: str, *options: str, **streams) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([berth, "launch", "--foreground", "--name=streams", f"--image={image}", f"--private-users={users}",
+                           "--network=none", *options, "--", "python3", "-c", PRELUDE + script], timeout=60, **streams)
+
+
+NULL = """
+for fd in 0, 1, 2:
+    assert os.fstat(fd).st_rdev == os.makedev(1, 3)
+    os.fchmod(fd, 0o600)
+    os.fchown(fd, 7, 7)
+    os.utime(fd, (1, 1))
+os.write(1, b"gone")
+sys.exit(42 if os.read(0, 1) == b"" else 1)
+"""
+
+
+@pytest.mark.parametrize("users, init", [("no", "yes"), ("no", "no"), ("identity", "yes")])
+def test_the_null_device_of_the_host_is_not_in_the_hands_of_a_container(berth: Path, debian: Path, ground: Path, users: str,
+                                                                        init: str) -> None:
+    """Units have it as standard input. Root inside is its owner, and it would be nobody else's any more."""
+    node = ground / "null"
+    os.mknod(node, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    os.chmod(node, 0o666)
+    before = node.stat()
+    with node.open("r+b", buffering=0) as null:
+        done = launch_with(berth, debian, NULL, users, f"--init={init}", stdin=null, stdout=null, stderr=null)
+    assert done.returncode == 42
+    now = node.stat()
+    assert (now.st_mode, now.st_uid, now.st_gid, now.st_mtime_ns) == (before.st_mode, before.st_uid, before.st_gid, before.st_mtime_ns)
+
+
+INPUT = r"""
+attempt("mode", lambda: os.fchmod(0, 0o777))
+attempt("owner", lambda: os.fchown(0, 1, 1))
+attempt("time", lambda: os.utime(0, (1, 1)))
+attempt("write", lambda: os.write(0, b"forged") and None)
+attempt("again", lambda: os.close(os.open("/proc/self/fd/0", os.O_WRONLY)))
+print(found, os.read(0, 6))
+"""
+
+
+@pytest.mark.parametrize("users", ["pick", "no"])
+def test_a_file_that_is_standard_input_can_be_read_and_nothing_else(berth: Path, debian: Path, ground: Path, users: str) -> None:
+    """It may be anybody's to write to where others reach it, which the container does not."""
+    source = ground / "source"
+    source.write_text("first\nsecond\n")
+    os.chmod(source, 0o666)
+    before = source.stat()
+    with source.open("r+b", buffering=0) as stdin:
+        stdin.seek(6)
+        done = launch_with(berth, debian, INPUT, users, stdin=stdin, stdout=subprocess.PIPE)
+    found, _, read = done.stdout.decode().rstrip("\n").rpartition(" ")
+    assert ast.literal_eval(found) == {"mode": "EROFS", "owner": "EROFS", "time": "EROFS", "write": "EBADF", "again": "EROFS"}
+    assert read == "b'second'"
+    now = source.stat()
+    assert (now.st_mode, now.st_uid, now.st_mtime_ns, source.read_text()) == \
+        (before.st_mode, before.st_uid, before.st_mtime_ns, "first\nsecond\n")
+
+
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_PATH])
+def test_a_directory_of_the_callers_is_not_handed_in(berth: Path, debian: Path, ground: Path, flags: int) -> None:
+    fd = os.open(ground, flags)
+    try:
+        done = launch_with(berth, debian, "", "pick", stdin=fd, stderr=subprocess.PIPE)
+    finally:
+        os.close(fd)
+    assert (done.returncode, done.stderr) == \
+        (125, b"standard input is a directory or an O_PATH descriptor: refusing to hand it in\n")
+
+
 # -- set-uid files where the host sees them --
 
 SUID = PRELUDE + r"""

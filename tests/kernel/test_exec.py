@@ -870,6 +870,16 @@ def test_a_file_of_its_own_users_is_not_in_the_hands_of_a_container(make: Callab
         assert (st.st_mode & 0o7777, st.st_uid, st.st_gid) == (0o640, 0, 0)
 
 
+def test_nor_is_a_file_that_all_may_write_to(c: Container, tmp_path: Path) -> None:
+    """It may be where the container cannot reach it."""
+    source = tmp_path / "in"
+    source.write_text("line\n")
+    source.chmod(0o666)
+    with source.open() as stdin:
+        assert c.sh("(: >/proc/self/fd/0) 2>/dev/null; cat", stdin=stdin).stdout == "line\n"
+    assert source.read_text() == "line\n"
+
+
 @pytest.mark.parametrize("kind", [stat.S_IFCHR, stat.S_IFIFO])
 def test_nor_is_a_device_or_fifo_of_the_host(make: Callable[..., Container], tmp_path: Path, kind: int) -> None:
     container = make("--private-users=no")
