@@ -313,12 +313,16 @@ static int build_stand_in(Boot *b, Text *text) {
 
 static int finish_dropin(Boot *b, Text *text, Further *further) {
         char *path = NULL;
+        StoreValue v;
         int r = 0;
 
         text_add(text, "ExecStart=\n");
         if (b->m->diags.errors > 0) /* no restart mends it */
                 r = add_refusal(b, text);
         else {
+                /* or what its console shows could be an emergency to the host, see translate.c */
+                if (manifest_directive(b->m, "Service", "SyslogLevelPrefix", &v) < 0)
+                        text_add(text, "SyslogLevelPrefix=no\n");
                 text_add(text, "ExecStart=:" NSPAWN " --quiet --keep-unit --boot --settings=no");
                 text_add_bytes(text, b->args.data, b->args.size);
                 text_add(text, "\n");

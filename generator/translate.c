@@ -103,6 +103,18 @@ static bool needs_loop(const Translation *t) {
         return (image && image_is_disk(image)) || has_disk(t);
 }
 
+/* Without an init the command writes to the journal itself, and would say how grave it is: an emergency is written to the
+ * terminals of all who are logged in, as it stands. Nor can what we tell have a level then (systemd.exec(5)). */
+static void add_levels(Translation *t) {
+        const char *init = store_text(t->m->store, "Container", "Init");
+        StoreValue v;
+
+        if (!init || !streq(init, "no") || manifest_directive(t->m, "Service", "SyslogLevelPrefix", &v) >= 0)
+                return;
+        add(t, "SyslogLevelPrefix", "no");
+        add(t, "UnsetEnvironment", "JOURNAL_STREAM");
+}
+
 static int add_unit_section(Translation *t) {
         StoreValue v;
         int r;
@@ -145,6 +157,7 @@ static int add_service_section(Translation *t) {
                         add_default(t, "Service", defaults[i].key, defaults[i].value);
         if (manifest_directive(t->m, "Service", "SyslogIdentifier", &v) < 0)
                 pass_name(&t->text, t->m, "SyslogIdentifier=", "\n");
+        add_levels(t);
         further_service(t->further, t->m, &t->text);
         r = pass_section(&t->pass, "Service", STOP_POST);
         if (r < 0)

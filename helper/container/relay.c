@@ -49,6 +49,7 @@ int relay_add(Relay *relay, int from, int to, bool own_from, bool own_to, bool i
                 return r;
         *stream = (Stream){ .from = from, .to = to, .own_from = own_from, .own_to = own_to, .input = input };
         stream->last = '\n';
+        stream->calm = calm_begin(to);
         stream->whole = own_to || (fstat(to, &st) >= 0 && S_ISREG(st.st_mode));
         stream->buffer = malloc(BUFFER_SIZE);
         if (!stream->buffer)
@@ -101,6 +102,7 @@ static void read_some(Relay *relay, Stream *stream) {
         if (n > 0) {
                 stream->start = 0;
                 stream->end = (size_t) n;
+                calm_apply(&stream->calm, stream->buffer, stream->end);
                 return;
         }
         if (n < 0 && (errno == EAGAIN || errno == EINTR))

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include "common/base.h"
+#include "helper/container/calm.h"
 
 /* Copies between descriptors in a poll loop, where handing over the descriptor itself is not possible: terminals.
  * Never blocks for one direction while the other could go on. */
@@ -19,6 +20,7 @@ typedef struct Stream {
         size_t start, end;     /* what of buffer is still to be written */
         char last;             /* byte written */
         char *buffer;
+        Calm calm;
 } Stream;
 
 typedef struct Relay {

@@ -49,6 +49,7 @@ int init_open_streams(const User *user, InitStreams *ret) {
         for (size_t i = 0; i < 2; i++) {
                 int r = open_stream(STDOUT_FILENO + (int) i, user, &ret->from[i], &ret->to[i]);
 
+                ret->calm[i] = calm_begin(STDOUT_FILENO + (int) i);
                 if (r < 0)
                         return r;
         }
@@ -56,7 +57,7 @@ int init_open_streams(const User *user, InitStreams *ret) {
 }
 
 /* Copies what is there, at most one chunk and max bytes. Returns their number; negative: the end. */
-static ssize_t copy_chunk(int from, int to, size_t max) {
+static ssize_t copy_chunk(int from, int to, Calm *calm, size_t max) {
         char buffer[CHUNK];
         ssize_t n = read(from, buffer, MIN(sizeof(buffer), max));
 
@@ -64,6 +65,7 @@ static ssize_t copy_chunk(int from, int to, size_t max) {
                 return errno == EAGAIN || errno == EINTR ? 0 : -errno;
         if (n == 0)
                 return -EPIPE;
+        calm_apply(calm, buffer, (size_t) n);
         for (ssize_t done = 0; done < n;) {
                 ssize_t k = write(to, buffer + done, (size_t) (n - done));
 
@@ -85,13 +87,13 @@ static bool writable(int fd, int timeout_ms) {
 }
 
 /* What is there when the command has ended, and no more: what it has left in the background may write for ever. */
-static void drain_stream(int from, int to) {
+static void drain_stream(int from, int to, Calm *calm) {
         int left;
 
         if (from < 0 || ioctl(from, FIONREAD, &left) < 0)
                 return;
         while (left > 0 && writable(to, DRAIN_TIMEOUT_MS)) {
-                ssize_t n = copy_chunk(from, to, (size_t) left);
+                ssize_t n = copy_chunk(from, to, calm, (size_t) left);
 
                 if (n <= 0)
                         return;
@@ -99,9 +101,9 @@ static void drain_stream(int from, int to) {
         }
 }
 
-static void drain(const InitStreams *streams) {
+static void drain(InitStreams *streams) {
         for (size_t i = 0; i < 2; i++)
-                drain_stream(streams->from[i], STDOUT_FILENO + (int) i);
+                drain_stream(streams->from[i], STDOUT_FILENO + (int) i, &streams->calm[i]);
 }
 
 /* Reaps everything that has ended. Returns the status once the command is among it, else negative. */
@@ -190,7 +192,7 @@ static nfds_t add_streams(const InitStreams *streams, struct pollfd *fds) {
 static void copy_streams(InitStreams *streams) {
         for (size_t i = 0; i < 2; i++)
                 if (streams->from[i] >= 0 && writable(STDOUT_FILENO + (int) i, 0) &&
-                    copy_chunk(streams->from[i], STDOUT_FILENO + (int) i, CHUNK) < 0)
+                    copy_chunk(streams->from[i], STDOUT_FILENO + (int) i, &streams->calm[i], CHUNK) < 0)
                         streams->from[i] = close_fd(streams->from[i]);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/base.h"
+#include "helper/container/calm.h"
 #include "helper/container/user.h"
 #include "helper/launch/notify-relay.h"
 
@@ -14,6 +15,7 @@
 typedef struct InitStreams {
         int from[2]; /* our ends of the pipes that are the command's stdout and stderr; negative: not piped */
         int to[2];   /* the command's ends, until it is started */
+        Calm calm[2];
 } InitStreams;
 
 /* Makes a pipe for each of stdout and stderr that is a socket or pipe itself (the journal's socket cannot be opened

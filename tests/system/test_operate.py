@@ -432,19 +432,23 @@ def test_logs(s: System) -> None:
         [Container]
         Image=/var/tmp/od\u009bd
         Label=odd=\u009b2J
-        Exec=bash -c 'echo one; printf "a\\\\\\\\033[2Jb\\\\\\\\303\\\\\\\\244\\\\\\\\n"; printf "x\\\\\\\\377y\\\\\\\\n"; printf "c\\\\\\\\302\\\\\\\\2332J\\\\\\\\n"; echo "<3>err" >&2; exec sleep 1000'
+        Exec=bash -c 'echo one; printf "a\\\\\\\\033[2Jb\\\\\\\\303\\\\\\\\244\\\\\\\\n"; printf "x\\\\\\\\377y\\\\\\\\n"; printf "c\\\\\\\\302\\\\\\\\2332J\\\\\\\\n"; echo "<0>grave"; echo "<3>err" >&2; exec sleep 1000'
         KillSignal=SIGKILL
         [Network]
         Mode=none
+        [Service]
+        ExecStartPost=berth exec talk -- echo "<0>of exec"
     """)
     s.reload()
     s.start("talk")
-    own = ["one", "a\x1b[2Jbä", "eP95", "err"]
+    own = ["one", "a\x1b[2Jbä", "eP95", "grave", "of exec", "err"]
     s.wait_for(lambda: "err" in messages(s), "its lines")
     assert sorted(message for message in messages(s) if message in own) == sorted(own)
     entries = [json.loads(line) for line in s.run("berth", "logs", "talk", "--json").lines]
     assert next(e["encoding"] for e in entries if e["message"] == "eP95") == "base64"
     assert next(e["priority"] for e in entries if e["message"] == "err") == 3
+    # an emergency would be written to the terminals of all who are logged in, control characters and all
+    assert [e["priority"] for e in entries if e["message"] in ("grave", "of exec")] == [1, 1]
     assert any(e["message"].startswith("Started talk.service") and e["pid"] == 1 for e in entries)
     assert [e["realtime_usec"] for e in entries] == sorted(e["realtime_usec"] for e in entries)
     text = s.run("berth", "logs", "talk").out
@@ -477,6 +481,24 @@ def test_logs(s: System) -> None:
                            ("--lines=-1", "--lines=-1: expected a number, or all")):
         result = s.run("berth", "logs", "talk", wrong, check=False)
         assert (result.rc, result.err) == (2, message + "\n")
+
+
+def test_without_an_init_no_line_is_an_emergency_either(s: System) -> None:
+    s.manifest("grave", """
+        [Container]
+        Image=base
+        Init=no
+        Exec=echo "<0>all is lost"
+        [Network]
+        Mode=none
+        [Service]
+        Type=oneshot
+    """)
+    s.reload()
+    s.start("grave")
+    s.wait_for(lambda: "all is lost" in s.journal("grave"), "its line")
+    entries = [json.loads(line) for line in s.run("berth", "logs", "grave", "--json").lines]
+    assert [e["priority"] for e in entries if e["message"] == "<0>all is lost"] == [6]
 
 
 def test_logs_go_on(s: System) -> None:
