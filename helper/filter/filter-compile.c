@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -31,6 +32,17 @@
         "hypervisor past the network namespace. Left are *AF_UNIX*, *AF_INET*, *AF_INET6*, *AF_NETLINK*, *AF_PACKET*, " \
         "*AF_KEY*, *AF_PPPOX*, *AF_CAN* and *AF_BLUETOOTH*"
 
+#define RARE_INTERNET \
+        "L2TP and SMC (protocols 115 and 256 of *AF_INET* and *AF_INET6*), which the kernel would load for whoever asks"
+#define RARE_NETLINK                                                                                                       \
+        "rare protocols of *AF_NETLINK*, which the kernel would load for whoever asks: *NETLINK_ISCSI*, "                  \
+        "*NETLINK_DNRTMSG*, *NETLINK_SCSITRANSPORT*, *NETLINK_ECRYPTFS*, *NETLINK_RDMA*, *NETLINK_CRYPTO*, *NETLINK_SMC* " \
+        "and all beyond"
+
+/* include/uapi/linux/in.h: newer headers have them, or others in the place of netinet/in.h */
+#define IPPROTO_L2TP_ 115
+#define IPPROTO_SMC_  256
+
 /* Refuse where argument `arg` masked by `mask` is `value`; mask 0: always. */
 typedef struct Rule {
         const char *name;
@@ -39,6 +51,7 @@ typedef struct Rule {
         int error;
         unsigned arg;
         uint64_t mask, value;
+        uint64_t protocols, protocol; /* of a socket: mask and value of the third argument, as well */
 } Rule;
 
 #define ANY(n, w, e) \
@@ -56,6 +69,14 @@ typedef struct Rule {
                 .name = "socketpair", .why = RARE, .error = EAFNOSUPPORT, .mask = UINT32_MAX & ~(more),     \
                 .value = v                                                                                  \
         }
+#define PROTOCOLS_OF(n, w, f, few, p, more)                                                             \
+        {                                                                                               \
+                .name = n, .why = w, .error = EPROTONOSUPPORT, .mask = UINT32_MAX & ~(few), .value = f, \
+                .protocols = UINT32_MAX & ~(more), .protocol = p                                        \
+        }
+/* Protocol p of family f; few and more as above. */
+#define PROTOCOLS(w, f, few, p, more) \
+        PROTOCOLS_OF("socket", w, f, few, p, more), PROTOCOLS_OF("socketpair", w, f, few, p, more)
 #define FLOOR_EQUAL(n, a, v, w, e) \
         { .name = n, .why = w, .error = e, .floor = true, .arg = a, .mask = UINT32_MAX, .value = v }
 
@@ -104,6 +125,13 @@ static const Rule rules[] = {
         FAMILIES(AF_ROSE, 0), FAMILIES(AF_DECnet, 1) /* AF_NETBEUI */, FAMILIES(AF_ASH, 1) /* AF_ECONET */,
         FAMILIES(AF_ATMSVC, 3) /* AF_RDS to AF_IRDA */, FAMILIES(AF_LLC, 0), FAMILIES(AF_TIPC, 0),
         FAMILIES(AF_IUCV, 15) /* AF_RXRPC, AF_ALG, AF_VSOCK, AF_SMC and all others up to 47 */,
+        PROTOCOLS(RARE_INTERNET, AF_INET, 8 /* AF_INET6 */, IPPROTO_L2TP_, 0),
+        PROTOCOLS(RARE_INTERNET, AF_INET, 8 /* AF_INET6 */, IPPROTO_SMC_, 0),
+        PROTOCOLS(RARE_NETLINK, AF_NETLINK, 0, NETLINK_ISCSI, 0),
+        PROTOCOLS(RARE_NETLINK, AF_NETLINK, 0, NETLINK_DNRTMSG, 0),
+        PROTOCOLS(RARE_NETLINK, AF_NETLINK, 0, NETLINK_SCSITRANSPORT, 1) /* NETLINK_ECRYPTFS */,
+        PROTOCOLS(RARE_NETLINK, AF_NETLINK, 0, NETLINK_RDMA, 3) /* NETLINK_CRYPTO, NETLINK_SMC, 23 */,
+        PROTOCOLS(RARE_NETLINK, AF_NETLINK, 0, 24, 7) /* all others */,
 };
 
 static const Rule suid_sgid_rules[] = {
@@ -124,11 +152,9 @@ static const Rule suid_sgid_rules[] = {
 /* clang-format on */
 
 static int add_rule(Build *filter, const Rule *rule) {
-        const struct scmp_arg_cmp compare = {
-                .arg = rule->arg,
-                .op = SCMP_CMP_MASKED_EQ,
-                .datum_a = rule->mask,
-                .datum_b = rule->value,
+        const struct scmp_arg_cmp compare[] = {
+                SCMP_CMP64(rule->arg, SCMP_CMP_MASKED_EQ, rule->mask, rule->value),
+                SCMP_CMP64(2, SCMP_CMP_MASKED_EQ, rule->protocols, rule->protocol),
         };
         int number = filter_call_number(rule->name);
 
@@ -137,8 +163,10 @@ static int add_rule(Build *filter, const Rule *rule) {
                         rule->name);
                 return -EINVAL;
         }
-        return build_add(filter, SCMP_ACT_ERRNO((uint16_t) rule->error), number, &compare,
-                         rule->mask ? 1 : 0);
+        return build_add(filter, SCMP_ACT_ERRNO((uint16_t) rule->error), number, compare,
+                         rule->protocols ? 2
+                         : rule->mask    ? 1
+                                         : 0);
 }
 
 /* open(2) with O_CREAT or O_TMPFILE takes a mode, else its third argument means nothing. */
