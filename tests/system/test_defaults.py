@@ -84,7 +84,11 @@ def test_the_command_and_exec_have_what_the_table_says(machine: Machine, running
     # a number that no file knows has no shell and no name
     assert set(names) == set(processes["environment"][0].split()) - (set() if user == "0" else {"SHELL", "USER", "LOGNAME"} - set(names))
     assert " ".join(machine.run("ls", f"/proc/{running[user]}/fd").lines) == processes["descriptors"][0]
-    assert checked | {"namespaces", "environment", "descriptors"} == set(processes)
+    assert machine.run("readlink", f"/proc/{running[user]}/fd/0").out.strip() == processes["standard input"][0]
+    assert processes["limits"][0] == "as any service"
+    any_service = machine.run("systemd-run", "-q", "--wait", "--pipe", "cat", "/proc/self/limits").out
+    assert machine.read(f"/proc/{running[user]}/limits") == any_service
+    assert checked | {"namespaces", "environment", "descriptors", "standard input", "limits"} == set(processes)
 
 
 def test_the_mounts_are_those_of_the_table(machine: Machine, running: dict[str, str]) -> None:
@@ -94,6 +98,21 @@ def test_the_mounts_are_those_of_the_table(machine: Machine, running: dict[str, 
         options = [word for word in left.split()[5].split(",") if word in ("ro", "rw", "nosuid", "nodev", "noexec")]
         found[left.split()[4]] = (right.split()[0], " ".join(options))
     assert found == {where: (row[0], row[1]) for where, row in tables()[1].items()}
+
+
+def test_what_is_closed_to_the_hosts_root_is_what_the_page_names(machine: Machine) -> None:
+    section = PAGE.read_text().partition("# WHAT A CONTAINER HAS\n")[2].partition("\n# ")[0]
+    read_only, hidden = (set(re.findall(r"/[a-z_/-]+", part)) for part in section.partition("Read-only are ")[2].split("Hidden are "))
+    unit = service(machine, "sleep", "1000", container="PrivateUsers=no")
+    machine.start(unit)
+    found = {line.split()[4]: line.split()[5].split(",") for line in
+             machine.read(f"/proc/{main_pid(machine, unit)}/mountinfo").splitlines()}
+    closed = set(found) - set(tables()[1])
+    there = set(machine.run("ls", "-d", *sorted(read_only | hidden), check=False).lines)
+    assert closed == there
+    assert {path for path in closed & read_only if "ro" not in found[path]} == set()
+    empty = "for f; do [ -d $f ] && ls -A $f || head -c 1 $f; done"
+    assert inside(machine, unit, "sh", "-c", empty, "sh", *sorted(closed & hidden)).out == ""
 
 
 def test_the_devices_are_those_of_the_table(machine: Machine, running: dict[str, str]) -> None:
