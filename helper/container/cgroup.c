@@ -15,7 +15,8 @@
 #include "helper/container/mount.h"
 
 /* A process in an uninterruptible sleep can outlast KILL for as long as its disk does. */
-#define KILLED_MS 10000
+#define KILLED_MS   30000
+#define LAUNCHER_MS 10000
 
 int cgroup_open_mount(void) {
         /* systemd's two layouts: unified, and "hybrid" with the controllers elsewhere */
@@ -110,12 +111,12 @@ int cgroup_make(int cgroup_fd, const char *name) {
 void cgroup_count_children(int cgroup_fd) {
         static const char *const controllers[] = { "+memory", "+pids", "+io" };
 
-        unsigned tries = 200;
+        const uint64_t deadline = monotonic_ms() + LAUNCHER_MS;
 
         /* Right after the start the launcher may still be there, which is in the way (EBUSY), and about to end. */
         for (size_t i = 0; i < ARRAY_LEN(controllers); i++)
                 while (write_string_at(cgroup_fd, "cgroup.subtree_control", controllers[i]) == -EBUSY &&
-                       tries-- > 0)
+                       monotonic_ms() < deadline)
                         (void) usleep(5000);
 }
 

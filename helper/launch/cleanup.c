@@ -21,7 +21,8 @@
 #include "helper/verbs/options.h"
 #include "helper/verbs/verbs.h"
 
-#define DYING_MS 1000 /* what was killed has ended by then */
+#define DYING_MS  1000  /* what was killed has left its control group by then */
+#define ENDING_MS 30000 /* and what has left it has ended, however busy the machine is */
 
 /* 0 with *ret_name set, 1 after --help, negative for wrong usage. */
 static int parse_words(char *argv[], const char **ret_name, char ***ret_hook) {
@@ -47,9 +48,17 @@ static int parse_words(char *argv[], const char **ret_name, char ***ret_hook) {
         return 0;
 }
 
+/* A control group is empty, and systemd calls us, a moment before the last process of it has ended. */
+static bool ends(const State *state, int leader_fd) {
+        _cleanup_close_ int group_fd = state->cgroup ? cgroup_open(state->cgroup) : -EBADF;
+        struct pollfd end = { .fd = leader_fd, .events = POLLIN };
+        bool lives = group_fd >= 0 && cgroup_wait_empty(group_fd, DYING_MS) != 1;
+
+        return poll(&end, 1, lives ? 0 : ENDING_MS) > 0;
+}
+
 /* Is it running yet? *ret: what is known of it, its name at least. -ENOMEM. */
 static int runs(const char *name, State *ret) {
-        struct pollfd end = { .events = POLLIN };
         _cleanup_close_ int leader_fd = -EBADF;
 
         if (state_read(name, ret) < 0) {
@@ -57,11 +66,7 @@ static int runs(const char *name, State *ret) {
                 return ret->name ? 0 : log_oom();
         }
         leader_fd = state_open_leader(ret);
-        if (leader_fd < 0)
-                return 0;
-        /* A control group is empty, and systemd calls us, a moment before the last process of it has ended. */
-        end.fd = leader_fd;
-        if (poll(&end, 1, DYING_MS) > 0)
+        if (leader_fd < 0 || ends(ret, leader_fd))
                 return 0;
         log_error("container '%s' is running (leader %d); stop it first", name, ret->pid);
         return 1;

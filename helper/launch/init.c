@@ -18,7 +18,7 @@
 #define CHUNK 4096
 
 /* How long a reader may take over the next chunk once the command has ended. */
-#define DRAIN_TIMEOUT_MS 5000
+#define DRAIN_TIMEOUT_MS 30000
 
 int init_block_signals(void) {
         sigset_t all;

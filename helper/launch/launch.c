@@ -41,7 +41,7 @@
 #include "helper/verbs/verbs.h"
 
 #define BARRIER_TIMEOUT_MS 30000
-#define END_TIMEOUT_MS     5000
+#define END_TIMEOUT_MS     30000
 
 /* Is uid 0 inside the host's root to the kernel's files, whatever its capabilities? */
 static bool sees_host_root(const Plan *plan) {

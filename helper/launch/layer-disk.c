@@ -21,7 +21,7 @@
 
 #define UNFINISHED   LAYER_DISK ".new"
 #define BLOCK        UINT64_C(4096)
-#define LOCK_RETRIES 500
+#define LOCK_RETRIES 1500
 #define SUPERBLOCK   1024
 
 #define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t) /* fs/ext4/ext4.h: in blocks; of no header of Linux */
