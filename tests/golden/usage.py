@@ -20,8 +20,8 @@ def case(function):
 
 
 def run(generator, *arguments, **environment):
-    # A FIFO or a device that is opened would hold it: ten seconds are for ever.
-    return subprocess.run([generator, *arguments], capture_output=True, text=True, timeout=10,
+    # A FIFO or a device that is opened would hold it.
+    return subprocess.run([generator, *arguments], capture_output=True, text=True, timeout=60,
                           env={"PATH": "/usr/bin:/bin"} | environment)
 
 
@@ -120,7 +120,7 @@ def links_of_targets_do_not_lead_out_of_the_directory(generator, work):
 def a_leftover_of_a_killed_run_is_no_obstacle(generator, work):
     manifests(work, web=GOOD)
     shell = f'touch "$1/.berth-generator-$$.tmp"; exec "$0" --root={work} "$1"'
-    assert subprocess.run(["sh", "-c", shell, generator, work / "out"], timeout=10).returncode == 0
+    assert subprocess.run(["sh", "-c", shell, generator, work / "out"], timeout=60).returncode == 0
     assert os.listdir(work / "out") == ["web.service"]
 
 
