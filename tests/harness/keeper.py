@@ -129,18 +129,14 @@ def claim_scope() -> str:
 def remove_cgroup(path: str) -> None:
     """Kills what is left in a group and its children, and removes them."""
     root = Path(path)
-    if not root.is_dir():
-        return
-    for _ in range(200):
+    deadline = time.monotonic() + 60
+    while root.is_dir() and time.monotonic() < deadline:
         try:
             root.joinpath("cgroup.kill").write_text("1")
             for directory, _, _ in os.walk(root, topdown=False):
                 os.rmdir(directory)
-            return
-        except FileNotFoundError:
-            return
         except OSError:
-            time.sleep(0.01)  # a killed process is still on its way out
+            time.sleep(0.01)  # a killed process is still on its way out, or what it was in has just gone
 
 
 # -- inside ------------------------------------------------------------------

@@ -27,6 +27,7 @@ from typing import IO, Iterable, Mapping
 
 from . import keeper, roots
 from .system import ENVIRONMENT, HARNESS_UNIT, HOST_UNITS, IMAGES, System, furnish
+from .timing import PATIENCE
 
 _numbers = itertools.count(1)
 
@@ -56,9 +57,13 @@ class Process(subprocess.Popen[bytes]):
         return int(children[0]) if children else None
 
     def send_signal(self, sig: int) -> None:
-        pid = self.command_pid()
-        if pid is not None:
-            os.kill(pid, sig)
+        deadline = time.monotonic() + PATIENCE
+        while self.poll() is None and time.monotonic() < deadline:
+            pid = self.command_pid()
+            if pid is not None:
+                os.kill(pid, sig)
+                return
+            time.sleep(0.005)  # nsenter has not begun it yet
 
     def kill(self) -> None:
         """Kills the command and everything it started."""
@@ -83,7 +88,7 @@ class Machine(System):
     @classmethod
     def boot(cls, stage: str | Path | None = None, suite: str = roots.DEFAULT_SUITE,
              images: Iterable[str] = ("base",), name: str | None = None,
-             timeout: float = 60) -> Machine:
+             timeout: float = 180) -> Machine:
         """Boots one and waits until systemd calls itself running.
 
         stage    a `meson install --destdir` tree to lay over the root
@@ -103,13 +108,14 @@ class Machine(System):
 
         directory = roots.cache_directory() / "machines"
         directory.mkdir(exist_ok=True)
-        _sweep(directory)
         self._directory = directory / f"{self.name}-{uuid.uuid4().hex[:8]}"
-        self._directory.mkdir(mode=0o700)
-        # Held by the keeper for as long as it lives: a directory whose lock is free is
-        # one that nobody is left to clean.
-        self._lock = open(self._directory / "lock", "w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        with roots.locked(roots.cache_directory() / ".machines.lock"):
+            _sweep(directory)
+            self._directory.mkdir(mode=0o700)
+            # Held by the keeper for as long as it lives: a directory whose lock is free is
+            # one that nobody is left to clean.
+            self._lock = open(self._directory / "lock", "w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
 
         self._furnish(self._directory / "upper")
         self._boot_keeper(str(root), str(stage) if stage else "", image_paths, timeout)
@@ -248,7 +254,7 @@ class Machine(System):
             keeper.remove_cgroup(str(group))
         super().reset()
 
-    def reboot(self, timeout: float = 60) -> None:
+    def reboot(self, timeout: float = 180) -> None:
         # --no-block, and unchecked: PID 1 takes the caller with it when it goes
         self.run("systemctl", "reboot", "--no-block", check=False)
         self._wait_up(timeout)

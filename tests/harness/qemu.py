@@ -72,7 +72,7 @@ class Guest(System):
 
     @classmethod
     def boot(cls, stage: str | Path | None = None, suite: str = roots.DEFAULT_SUITE,
-             images: Iterable[str] = ("base",), name: str | None = None, timeout: float = 180,
+             images: Iterable[str] = ("base",), name: str | None = None, timeout: float = 600,
              progress: roots.Progress = roots.say) -> Guest:
         """Boots one and waits until systemd calls itself running. Arguments as Machine.boot."""
         return cls(stage, suite, tuple(images), name, timeout, progress)
@@ -93,11 +93,12 @@ class Guest(System):
         disk = _disk(suite, images, kernel, progress)
         directory = roots.cache_directory() / "guests"
         directory.mkdir(exist_ok=True)
-        _sweep(directory)
         self._directory = directory / f"{self.name}-{uuid.uuid4().hex[:8]}"
-        self._directory.mkdir(mode=0o700)
-        self._lock = open(self._directory / "lock", "w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        with roots.locked(roots.cache_directory() / ".guests.lock"):
+            _sweep(directory)
+            self._directory.mkdir(mode=0o700)
+            self._lock = open(self._directory / "lock", "w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
         atexit.register(self.shutdown)
         self._qemu: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -117,7 +118,7 @@ class Guest(System):
     def _choose(self, accelerator: str) -> None:
         self.accelerator = accelerator
         # An emulated processor is slow, not wrong.
-        self.patience = 3.0 if accelerator == "kvm" else 4.0
+        self.patience = 6.0 if accelerator == "kvm" else 8.0
 
     def _kvm_starts(self) -> bool:
         """Whether the initrd says something soon. Inside another virtual machine /dev/kvm may
@@ -252,7 +253,7 @@ class Guest(System):
             raise TimeoutError((out + err).decode(errors="replace"))
         return message["rc"], out, err
 
-    def reboot(self, timeout: float = 180) -> None:
+    def reboot(self, timeout: float = 600) -> None:
         try:
             self.run("systemctl", "reboot", "--no-block", check=False)
         except GuestFailed:

@@ -152,7 +152,7 @@ def cached(entry: str, what: str, build: Callable[[Path], None], progress: Progr
     path = directory / entry
     if path.exists():
         return path
-    with _locked(directory / f".{entry}.lock"):
+    with locked(directory / f".{entry}.lock"):
         if path.exists():
             return path
         for stale in directory.glob(f".{entry}.building.*"):
@@ -269,7 +269,8 @@ def key(*parts: object) -> str:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Of all who do this with that path, one at a time."""
     with open(path, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -87,7 +87,7 @@ class System(abc.ABC):
     #: images to be found in it
     images: tuple[str, ...]
     #: by how much all timeouts are longer here
-    patience: float = 3.0
+    patience: float = 6.0
 
     def __init__(self) -> None:
         self._manifests: set[str] = set()
@@ -256,7 +256,7 @@ class System(abc.ABC):
         return Snapshot(parts)
 
     def assert_nothing_left(self, before: Snapshot, ignore: Iterable[str] = (),
-                            timeout: float = 3) -> None:
+                            timeout: float = 10) -> None:
         """Fails, and names it, if something is there that was not `before`. Some things go a
         moment after the unit stopped (machined's entry), hence the timeout."""
         deadline = time.monotonic() + timeout * self.patience
