@@ -110,6 +110,7 @@ def test_the_interrupt_key_of_a_terminal_reaches_the_command(berth: Path, image:
     script = "trap 'echo got; exit 9' INT; echo up; while :; do sleep 0.02; done"
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # one that is ignored at its start no shell can trap
         os.execv(berth, ["berth", "launch", "--foreground", f"--name={name}", f"--image={image}", "--network=none", "--",
                          "/bin/sh", "-c", script])
     with open(terminal, "rb+", buffering=0) as keyboard:
