@@ -51,6 +51,25 @@ static void name_of(const Secret *secret, char ret[static NAME_MAX + 1]) {
         snprintf(ret, NAME_MAX + 1, "%.*s", (int) strcspn(secret->name, ":"), secret->name);
 }
 
+/* In one piece: a buffer that grows leaves what was in it behind. */
+static int read_all(Secret *secret, int fd, size_t size) {
+        if (size > SECRET_MAX)
+                return -EFBIG;
+        secret->data = malloc(size + 1);
+        if (!secret->data)
+                return -ENOMEM;
+        while (secret->size < size) {
+                ssize_t n = read(fd, secret->data + secret->size, size - secret->size);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return n < 0 ? -errno : -EIO; /* shorter than it was */
+                secret->size += (size_t) n;
+        }
+        return 0;
+}
+
 static int read_one(Secret *secret, int dir_fd) {
         _cleanup_close_ int fd = -EBADF;
         char name[NAME_MAX + 1];
@@ -68,7 +87,7 @@ static int read_one(Secret *secret, int dir_fd) {
                 return log_error_errno(errno, "secret '%s': cannot be opened: %m", name);
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
                 return log_error_errno(EINVAL, "secret '%s': is not a file", name);
-        r = read_fd(fd, SECRET_MAX, &secret->data, &secret->size);
+        r = read_all(secret, fd, (size_t) st.st_size);
         return r < 0 ? log_error_errno(r, "secret '%s': cannot be read: %m", name) : 0;
 }
 
@@ -108,11 +127,26 @@ int secrets_read(Secrets *secrets) {
         return secrets->fd < 0 ? log_error_errno(secrets->fd, "Cannot make a tmpfs for secrets: %m") : 0;
 }
 
+/* Not by printf(3), whose buffers grow. */
+static char *make_word(const char *variable, const char *data, size_t size) {
+        size_t n = strlen(variable);
+        char *word = malloc(n + 1 + size + 1);
+
+        if (!word)
+                return NULL;
+        memcpy(word, variable, n);
+        word[n] = '=';
+        memcpy(word + n + 1, data, size);
+        word[n + 1 + size] = '\0';
+        return word;
+}
+
 int secrets_set(const Secrets *secrets, char ***env) {
         for (size_t i = 0; i < secrets->n; i++) {
                 const Secret *secret = &secrets->list[i];
                 size_t size = secret->size;
                 char *word;
+                int r;
 
                 if (!secret->variable)
                         continue;
@@ -123,14 +157,13 @@ int secrets_set(const Secrets *secrets, char ***env) {
                                         (int) strcspn(secret->name, ":"), secret->name, secret->variable);
                 if (size > 0 && secret->data[size - 1] == '\n')
                         size--; /* an editor's */
-                if (asprintf(&word, "%s=%.*s", secret->variable, (int) size, secret->data) < 0)
-                        return log_oom();
-                if (strv_env_set(env, word) < 0) {
-                        free(word);
-                        return log_oom();
-                }
-                explicit_bzero(word, strlen(word));
+                word = make_word(secret->variable, secret->data, size);
+                r = word ? strv_env_set(env, word) : -ENOMEM;
+                if (word)
+                        explicit_bzero(word, strlen(word));
                 free(word);
+                if (r < 0)
+                        return log_oom();
         }
         return 0;
 }

@@ -16,6 +16,7 @@ SECRET = "s3cr3t-of-the-host"
 @pytest.fixture(autouse=True)
 def _host(m: Machine) -> None:
     m.sh(f"mkdir -p /etc/credstore; printf '{SECRET}\\n' > /etc/credstore/db; chmod 600 /etc/credstore/db; "
+         f"printf '{SECRET}-%04d\\n' {{1..1500}} > /etc/credstore/big; "
          "printf 'a\\000b' > /etc/credstore/binary; printf other > /etc/other")
 
 
@@ -58,7 +59,7 @@ print(n)
 
 def test_the_init_has_forgotten_them(m: Machine) -> None:
     """Its memory could go to a disk; the tmpfs cannot, where the kernel can promise it."""
-    unit = service(m, "sleep", "1000", container="Secret=db:env=PASSWORD db")
+    unit = service(m, "sleep", "1000", container="Secret=db:env=PASSWORD db big big:env=BIG")
     m.start(unit)
     init = main_pid(m, unit)
     command = m.read(f"/proc/{init}/task/{init}/children").split()[0]
