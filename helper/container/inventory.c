@@ -91,6 +91,7 @@ int item_add_labels(const Item *item, json_object *object) {
 
         if (!labels)
                 return -ENOMEM;
+        json_object_object_add(object, "labels", labels);
         for (char *const *label = item->state.labels; label && *label; label++) {
                 _cleanup_free_ char *key = strndup(*label, strcspn(*label, "="));
 
@@ -98,6 +99,5 @@ int item_add_labels(const Item *item, json_object *object) {
                         return -ENOMEM;
                 json_object_object_add(labels, key, json_object_new_string(*label + strlen(key) + 1));
         }
-        json_object_object_add(object, "labels", labels);
         return 0;
 }

@@ -62,7 +62,7 @@ static int list_entry(FileCall *call, int dir_fd, const char *name, json_object 
         file_add_stat(object, &st);
         if (S_ISLNK(st.st_mode))
                 add_link(object, dir_fd, name);
-        return json_object_array_add(array, object) < 0 ? log_oom() : 0;
+        return json_append(array, object) < 0 ? log_oom() : 0;
 }
 
 static int list_into(FileCall *call, const char *path, const Place *place, json_object *array) {
@@ -150,7 +150,7 @@ static int tell_match(Search *search, const char *path, uint64_t number, const c
         file_add_name(object, "path", path, strlen(path));
         json_object_object_add(object, "line", json_object_new_uint64(number));
         file_add_name(object, "text", line, n);
-        return json_object_array_add(search->array, object) < 0 ? log_oom() : 0;
+        return json_append(search->array, object) < 0 ? log_oom() : 0;
 }
 
 static int search_lines(Search *search, const char *path, const char *s, size_t size) {

@@ -106,7 +106,7 @@ static int add_row(const Check *check, int r, const char *detail, char ***cells)
 static int add_object(const Check *check, int r, const char *detail, json_object *array) {
         json_object *object = json_object_new_object();
 
-        if (!object || json_object_array_add(array, object) < 0)
+        if (json_append(array, object) < 0)
                 return -ENOMEM;
         json_add_string(object, "check", check->name);
         json_add_string(object, "what", check->what);

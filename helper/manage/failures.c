@@ -26,13 +26,17 @@ static int hook_words(const FailedCommand *failed, char ***ret) {
 }
 
 static int add_one(json_object *array, const FailedCommand *failed) {
-        _cleanup_json_ json_object *object = json_object_new_object(), *words = json_object_new_array();
+        json_object *object = json_object_new_object(), *words;
         _cleanup_strv_ char **hook = NULL;
         char when[32], name[SIGNAL_NAME_SIZE];
 
-        if (!object || !words || hook_words(failed, &hook) < 0)
+        if (json_append(array, object) < 0 || hook_words(failed, &hook) < 0)
+                return -ENOMEM;
+        words = json_object_new_array();
+        if (!words)
                 return -ENOMEM;
         json_add_string(object, "directive", hook ? "Error" : failed->directive);
+        json_object_object_add(object, "command", words);
         for (char *const *word = hook ? hook : failed->words; word && *word; word++)
                 json_object_array_add(words, json_object_new_string(*word));
         if (failed->exit_code == CLD_EXITED)
@@ -43,12 +47,6 @@ static int add_one(json_object *array, const FailedCommand *failed) {
         }
         format_time(failed->ended_usec, /* utc= */ true, when);
         json_add_string(object, "ended", when);
-        if (json_object_object_add(object, "command", words) < 0)
-                return -ENOMEM;
-        TAKE_PTR(words);
-        if (json_object_array_add(array, object) < 0)
-                return -ENOMEM;
-        TAKE_PTR(object);
         return 0;
 }
 

@@ -78,7 +78,7 @@ static int add_object(const char *name, const Job *job, json_object *array) {
         _cleanup_free_ char *container = strndup(name, (size_t) (dash - name));
         char started[32], ended[32];
 
-        if (!object || !container || json_object_array_add(array, object) < 0)
+        if (json_append(array, object) < 0 || !container)
                 return -ENOMEM;
         format_time(job->started_usec, /* utc= */ true, started);
         format_time(job->ended_usec, /* utc= */ true, ended);

@@ -57,7 +57,7 @@ static int add_object(const Entry *entry, const char *health, json_object *array
         json_object *object = json_object_new_object();
         char created[32];
 
-        if (!object)
+        if (json_append(array, object) < 0)
                 return -ENOMEM;
         json_add_string(object, "name", state->name);
         json_add_string(object, "image", state->image);
@@ -73,9 +73,7 @@ static int add_object(const Entry *entry, const char *health, json_object *array
         if (entry->network)
                 json_add_string(object, "network", entry->network);
         json_add_string(object, "unit", state->unit);
-        if (item_add_labels(&entry->item, object) < 0)
-                return -ENOMEM;
-        return json_object_array_add(array, object) < 0 ? -ENOMEM : 0;
+        return item_add_labels(&entry->item, object);
 }
 
 /* label=KEY, label=KEY=VALUE */

@@ -50,7 +50,7 @@ static int add(Table *table, const char *container, const char *id, bool busy, u
                 return r < 0 ? r : strv_append(&table->cells, used);
         }
         object = json_object_new_object();
-        if (!object || json_object_array_add(table->array, object) < 0)
+        if (json_append(table->array, object) < 0)
                 return -ENOMEM;
         json_add_string(object, "session", id);
         json_add_string(object, "container", container);

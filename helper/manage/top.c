@@ -57,7 +57,7 @@ static int add_object(Top *top, const ProcessIds *ids, const ProcessFigures *fig
                       const char *user, const char *command) {
         json_object *object = json_object_new_object();
 
-        if (!object || json_object_array_add(top->array, object) < 0)
+        if (json_append(top->array, object) < 0)
                 return -ENOMEM;
         json_object_object_add(object, "pid", json_object_new_int(ids->pids[top->running->level]));
         json_object_object_add(object, "host_pid", json_object_new_int(ids->pids[0]));

@@ -138,7 +138,7 @@ static int add_scope(int cgroup_fd, const char *unit, void *userdata) {
         if (scope_is_over(cgroup_fd))
                 return 0;
         object = json_object_new_object();
-        if (!object || json_object_array_add(array, object) < 0)
+        if (json_append(array, object) < 0)
                 return -ENOMEM;
         json_add_string(object, "unit", unit);
         usage_add(object, cgroup_fd);

@@ -155,8 +155,7 @@ static int list_all(const SubverbCall *call) {
                 r = describe(&store, &uses, *id, &d);
                 if (r < 0 || d.image.kind == STORE_ABSENT)
                         continue;
-                r = subverb_has(call, IMAGE_JSON) ? json_object_array_add(array, to_json(&d))
-                                                  : add_cells(&d, &cells);
+                r = subverb_has(call, IMAGE_JSON) ? json_append(array, to_json(&d)) : add_cells(&d, &cells);
                 if (r < 0)
                         r = log_oom();
         }

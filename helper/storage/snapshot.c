@@ -484,8 +484,8 @@ static int add_rows(const char *name, json_object *array, char ***cells) {
                 }
                 for (size_t i = 0; r >= 0 && i < ARRAY_LEN(row); i++)
                         r = strv_append(cells, row[i] ? row[i] : "-");
-                if (r >= 0 && record)
-                        r = json_object_array_add(array, record) < 0 ? -ENOMEM : 0;
+                if (record)
+                        r = MIN(r, json_append(array, record));
         }
         return r;
 }

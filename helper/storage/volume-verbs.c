@@ -71,7 +71,7 @@ static int list_volume(Listing *listing, int dir_fd, const char *owner, const ch
                 for (char **user = users; user && *user; user++)
                         json_object_array_add(array, json_object_new_string(*user));
                 json_object_object_add(object, "containers", array);
-                return json_object_array_add(listing->array, object) < 0 ? log_oom() : 0;
+                return json_append(listing->array, object) < 0 ? log_oom() : 0;
         }
         all = join(users);
         if (!all || strv_append(&listing->cells, word) < 0 ||

@@ -13,6 +13,13 @@ void print_json(json_object *object) {
                                             JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
+int json_append(json_object *array, json_object *object) {
+        if (object && json_object_array_add(array, object) >= 0)
+                return 0;
+        json_object_put(object);
+        return -ENOMEM;
+}
+
 void json_add_string(json_object *object, const char *name, const char *s) {
         json_object_object_add(object, name, s ? json_object_new_string(s) : NULL);
 }

@@ -16,6 +16,9 @@ static inline void print_put_jsonp(json_object **object) {
 /* Prints it to standard output, indented. */
 void print_json(json_object *object);
 
+/* Adds object to array, whose it becomes; where that fails, it is gone: -ENOMEM. So is one that is NULL. */
+int json_append(json_object *array, json_object *object);
+
 /* Adds a member, a copy of s or null. */
 void json_add_string(json_object *object, const char *name, const char *s);
 
