@@ -74,6 +74,8 @@
  *                                            one health check: what berth-health@NAME.service runs; notify: its first
  *                                            success is the service's READY=1
  *   berth reload --name=NAME --signal=SIGNAL   ExecReload= with ReloadSignal=: sends it to the leader
+ *   berth unheard --name=NAME --signal=SIGNAL   ExecStop= with Init=no: ends a leader that the signal, which systemd sends
+ *                                            next, would end if it were not the first process of its pid namespace
  *   berth cleanup --name=NAME [--hook-error=WORD...]   ExecStopPost=: releases what lives outside of the leader; then, if
  *                                            the service has failed, runs the words as a command of the host
  */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/contract.h"
+#include "common/parse.h"
 #include "common/strv.h"
 #include "common/utf8.h"
 #include "generator/pass.h"
@@ -335,6 +336,24 @@ int command_reload(Manifest *m, Text *line) {
                 return 0;
         text_addf(line, " exec \"%s%s\" --", m->name, endswith(m->name, "@") ? "%i" : "");
         return add_split(&c, &v, "", "", &count);
+}
+
+int command_unheard(Manifest *m, Text *line) {
+        const char *init = store_text(m->store, "Container", "Init"),
+                   *pids = store_text(m->store, "Container", "PidNamespace"),
+                   *ours = store_text(m->store, "Container", "KillSignal"),
+                   *systemds = store_text(m->store, "Service", "KillSignal");
+        bool yes = true;
+
+        if (!init || parse_bool(init, &yes) < 0 || yes || (pids && streq(pids, "host")) ||
+            manifest_oneshot(m))
+                return 0;
+        add_name(m, line);
+        return add_word(&(Command){ .m = m, .line = line }, "--signal=",
+                        ours       ? ours
+                        : systemds ? systemds
+                                   : "SIGTERM",
+                        0);
 }
 
 void command_message(const Manifest *m, const Diag *diag, char ret[static COMMAND_MESSAGE_SIZE]) {

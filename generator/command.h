@@ -17,6 +17,9 @@ int command_cleanup(Manifest *m, Text *line);
 /* Appends the words behind "berth" of what a reload runs, verb first; nothing where there is none. As above. */
 int command_reload(Manifest *m, Text *line);
 
+/* Appends those behind "berth unheard"; nothing where the signal of a stop reaches whatever command, or none is sent. As above. */
+int command_unheard(Manifest *m, Text *line);
+
 /* Appends those behind "berth refuse": every error of m, which is sorted. 0 or -ENOMEM. */
 int command_refuse(const Manifest *m, Text *line);
 

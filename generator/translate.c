@@ -182,8 +182,8 @@ static void add_reload(Translation *t, const Text *reload, const Text *errors) {
 /* The commands, last: nothing that a manifest passes on comes behind them but its own ExecStopPost=, of which one that
  * fails keeps systemd from running the next. launch, reload and theirs are what to run if all is well; they were built
  * before, since that can find errors itself. */
-static int add_commands(Translation *t, const Text *launch, const Text *reload, const Text *cleanup,
-                        const Text *own) {
+static int add_commands(Translation *t, const Text *launch, const Text *reload, const Text *unheard,
+                        const Text *cleanup, const Text *own) {
         _cleanup_text_ Text line = { 0 };
         int r;
 
@@ -200,6 +200,11 @@ static int add_commands(Translation *t, const Text *launch, const Text *reload, 
                 text_add_bytes(&t->text, launch->data, launch->size);
         }
         text_add(&t->text, "\n");
+        if (unheard->size > 0) {
+                text_add(&t->text, "ExecStop=-:" PROGRAM " unheard");
+                text_add_bytes(&t->text, unheard->data, unheard->size);
+                text_add(&t->text, "\n");
+        }
         add_reload(t, reload, t->m->diags.errors > 0 ? &line : NULL);
         /* A hook that fails, which cleanup exits with, is none of theirs. */
         text_addf(&t->text, STOP_POST "=%s:" PROGRAM " cleanup",
@@ -224,7 +229,7 @@ static void translation_done(Translation *t) {
 int translate(Manifest *m, const World *world, Service *ret) {
         _cleanup_(translation_done) Translation t = { .m = m };
         _cleanup_(service_done) Service service = { 0 };
-        _cleanup_text_ Text launch = { 0 }, reload = { 0 }, cleanup = { 0 }, own = { 0 };
+        _cleanup_text_ Text launch = { 0 }, reload = { 0 }, unheard = { 0 }, cleanup = { 0 }, own = { 0 };
         const char *other;
         StoreValue template;
         int r;
@@ -253,6 +258,8 @@ int translate(Manifest *m, const World *world, Service *ret) {
         if (r >= 0)
                 r = command_reload(m, &reload);
         if (r >= 0)
+                r = command_unheard(m, &unheard);
+        if (r >= 0)
                 r = command_cleanup(m, &cleanup);
         if (r >= 0)
                 r = pass_commands(&(Pass){ m, world, &own }, STOP_POST);
@@ -262,7 +269,7 @@ int translate(Manifest *m, const World *world, Service *ret) {
         if (r >= 0 && boot_doubtful(m))
                 r = boot_keep(m, world, service.unit, &service.further);
         if (r >= 0)
-                r = add_commands(&t, &launch, &reload, &cleanup, &own);
+                r = add_commands(&t, &launch, &reload, &unheard, &cleanup, &own);
         if (r >= 0)
                 r = add_install_section(&t);
         if (r < 0)

@@ -19,6 +19,7 @@ static const struct {
         { "launch",  verb_launch },
         { "refuse",  verb_refuse },
         { "reload",  verb_reload },
+        { "unheard", verb_unheard },
         { "cleanup", verb_cleanup },
 };
 /* clang-format on */

@@ -113,9 +113,15 @@ const Option health_options[] = {
 };
 
 const Option reload_options[] = {
-        [RELOAD_NAME]   = { "name", 0, "NAME", "The container's name" },
-        [RELOAD_SIGNAL] = { "signal", 0, "SIGNAL", "What is sent to its leader" },
-        [_RELOAD_MAX]   = {},
+        [SIGNAL_NAME]   = { "name", 0, "NAME", "The container's name" },
+        [SIGNAL_SIGNAL] = { "signal", 0, "SIGNAL", "What is sent to its leader" },
+        [_SIGNAL_MAX]   = {},
+};
+
+const Option unheard_options[] = {
+        [SIGNAL_NAME]   = { "name", 0, "NAME", "The container's name" },
+        [SIGNAL_SIGNAL] = { "signal", 0, "SIGNAL", "What its leader is about to be sent" },
+        [_SIGNAL_MAX]   = {},
 };
 
 #define EXEC_COMMON \
@@ -353,6 +359,8 @@ const Verb verbs[] = {
           VERB_BERTH, .internal = true, .container = true, .options = refuse_options },
         { "reload", "--name=NAME --signal=SIGNAL", "Send the leader the signal to reload",
           VERB_BERTH, .internal = true, .options = reload_options },
+        { "unheard", "--name=NAME --signal=SIGNAL", "End a leader that a signal would not reach",
+          VERB_BERTH, .internal = true, .options = unheard_options },
         { "cleanup", "--name=NAME [--hook-error=WORD...]", "Release what lives outside of the leader",
           VERB_BERTH, .internal = true, .options = cleanup_options },
         { "job-start", "--name=NAME --id=ID -- COMMAND [WORD...]", "Start a job: what exec --detach executes",

@@ -57,6 +57,7 @@ int verb_launch(int argc, char *argv[]);
 int verb_cleanup(int argc, char *argv[]);
 int verb_refuse(int argc, char *argv[]);
 int verb_reload(int argc, char *argv[]);
+int verb_unheard(int argc, char *argv[]);
 int verb_exec(int argc, char *argv[]);
 int verb_shell(int argc, char *argv[]);
 int verb_list(int argc, char *argv[]);
@@ -169,8 +170,8 @@ extern const Option cleanup_options[];
 typedef enum RefuseOption { REFUSE_NAME, _REFUSE_MAX } RefuseOption;
 extern const Option refuse_options[];
 
-typedef enum ReloadOption { RELOAD_NAME, RELOAD_SIGNAL, _RELOAD_MAX } ReloadOption;
-extern const Option reload_options[];
+typedef enum SignalOption { SIGNAL_NAME, SIGNAL_SIGNAL, _SIGNAL_MAX } SignalOption;
+extern const Option reload_options[], unheard_options[];
 
 typedef enum ExecOption {
         EXEC_USER,

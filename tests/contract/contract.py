@@ -49,7 +49,7 @@ def expand(word, unit):
 
 def commands(unit, name):
     for line in unit.read_bytes().splitlines():
-        match = re.match(rb"(ExecStart|ExecReload|ExecStopPost)=-?:/usr/bin/berth (.*)", line)
+        match = re.match(rb"(ExecStart|ExecReload|ExecStop|ExecStopPost)=-?:/usr/bin/berth (.*)", line)
         if match:
             yield match.group(1).decode(), [expand(word, name) for word in words(match.group(2))]
 
@@ -61,7 +61,7 @@ def check(berth, arguments):
         arguments = [verb, b"--dry-run", *arguments[1:]]
     elif verb in (b"health", b"proxy", b"dns", b"cleanup"):
         return unknown_options(berth, arguments)
-    elif verb in (b"reload", b"exec"):
+    elif verb in (b"reload", b"exec", b"unheard"):
         arguments = [verb, b"--help"]  # what it would do, it would do to the machine of the test
     environment = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
     done = subprocess.run([berth.encode(), *arguments], capture_output=True, timeout=60, env=environment)

@@ -83,7 +83,9 @@ static void check_unit(const Tested *t, char *text, size_t size) {
                 stops = streq(line.key, "ExecStopPost") ? stops + 1 : stops;
                 if (starts > 0) /* nothing passes behind our commands */
                         assert(streq(line.key, "ExecStart") || streq(line.key, "ExecReload") ||
-                               streq(line.key, "ExecStopPost"));
+                               streq(line.key, "ExecStop") || streq(line.key, "ExecStopPost"));
+                if (starts > 0 && streq(line.key, "ExecStop"))
+                        assert(line.value[0] == '-' && is_ours(t, line.value + 1, "unheard"));
                 if (streq(line.key, "ExecReload"))
                         assert(t->bad ? is_ours(t, line.value, "refuse")
                                       : is_ours(t, line.value, "reload") ||

@@ -126,11 +126,25 @@ def test_the_init_is_the_only_process_of_berth_and_systemds_main_process(m: Mach
 
 
 def test_without_init_the_command_is_the_main_process(m: Machine) -> None:
-    unit = service(m, "sleep", "1000", container="Init=no", rest="[Service]\nTimeoutStopSec=1")
+    unit = service(m, "sleep", "1000", container="Init=no")
     m.start(unit)
     assert m.read(f"/proc/{main_pid(m, unit)}/comm") == "sleep\n"
     assert m.run("pgrep", "-c", "berth", check=False).out == "0\n"
     assert "\nNSpid:\t%d\t1\n" % main_pid(m, unit) in m.read(f"/proc/{main_pid(m, unit)}/status")
+    m.stop(unit)
+    assert m.unit(unit, "Result") == "signal"  # and no timeout
+    assert (f"the command of container '{unit}' has no handler for SIGTERM, which it does not get then, as PID 1: it is killed. "
+            "With Init=yes it would get it") in m.journal(unit)
+
+
+@pytest.mark.parametrize("what, result", [("trap 'exit 0' TERM", "success"), ("trap '' TERM", "timeout")])
+def test_without_init_what_hears_or_ignores_a_signal_is_not_killed(m: Machine, what: str, result: str) -> None:
+    unit = service(m, "sh", "-c", f"{what}; echo ready; while :; do sleep 0.1; done", container="Init=no", rest="[Service]\nTimeoutStopSec=1")
+    m.start(unit)
+    m.wait_for(lambda: "ready" in m.journal(unit), "the trap")
+    m.stop(unit)
+    assert m.unit(unit, "Result") == result
+    assert "has no handler" not in m.journal(unit)
 
 
 def test_an_idle_leader_waits_for_exec(m: Machine) -> None:
