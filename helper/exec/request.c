@@ -7,10 +7,12 @@
 #include "common/strv.h"
 #include "helper/container/environment.h"
 #include "helper/exec/session.h"
+#include "helper/text/hold.h"
 #include "helper/verbs/verbs.h"
 
 #define MAX_OUTPUT_DEFAULT (256 * 1024)
 #define MAX_OUTPUT_MAX     (64 * 1024 * 1024)
+#define MAX_OUTPUT_USER    (4 * 1024 * 1024) /* of the gate's: it is kept in root's memory */
 
 void request_done(Request *request) {
         request->env = strv_free(request->env);
@@ -96,10 +98,10 @@ static int parse_option(Request *request, int option, const char *value) {
                 break;
         case EXEC_MAX_OUTPUT:
                 r = parse_size(value, &request->max_output);
-                if (r < 0 || request->max_output > MAX_OUTPUT_MAX)
+                if (r < 0 || request->max_output > (hold_for_user() ? MAX_OUTPUT_USER : MAX_OUTPUT_MAX))
                         return log_error_errno(EINVAL,
-                                               "--max-output=%s: expected a size, like 256K, up to 64M",
-                                               value);
+                                               "--max-output=%s: expected a size, like 256K, up to %s",
+                                               value, hold_for_user() ? "4M; root has up to 64M" : "64M");
                 request->max_output_given = true;
                 break;
         case EXEC_SESSION:

@@ -244,8 +244,11 @@ static int check_options(FileCall *call) {
                    *mode = subverb_value(call->words, FILE_MODE),
                    *after = subverb_value(call->words, FILE_AFTER);
 
-        if (size && (parse_size(size, &call->max_size) < 0 || call->max_size > FILE_SIZE_MAX))
-                return file_fail(call, "options", EINVAL, "--max-size=%s: expected bytes, at most 1G", size);
+        /* what a user of the gate reads and writes is in root's memory */
+        if (size && (parse_size(size, &call->max_size) < 0 ||
+                     call->max_size > (hold_for_user() ? FILE_SIZE_DEFAULT : FILE_SIZE_MAX)))
+                return file_fail(call, "options", EINVAL, "--max-size=%s: expected bytes, at most %s", size,
+                                 hold_for_user() ? "16M; root has up to 1G" : "1G");
         call->set_mode = mode != NULL;
         if (mode && parse_mode(mode, &call->mode) < 0)
                 return file_fail(call, "options", EINVAL,

@@ -175,6 +175,7 @@ static void become_berth(const Gate *gate) {
         snprintf(caller, sizeof(caller), HOLD_CALLER "=%u", gate->subject.uid);
         sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
+        (void) signal(SIGPIPE, SIG_DFL); /* systemd ignores it for services (IgnoreSIGPIPE=) */
         (void) setsid();
         umask(022);
         if (chdir("/") < 0)

@@ -200,6 +200,16 @@ def test_it_is_as_if_root_had_called(s: System) -> None:
     # what root's environment and directory are is no concern of the command's, and the user's neither
     result = berth(s, "ann", "exec", "--env=ONE", "--env=TWO=2", "web", "env", env={"ONE": "1", "SECRET": "x"})
     assert {"ONE=1", "TWO=2"} <= set(result.lines) and "SECRET" not in result.out
+    # whoever reads no more is no error
+    result = s.run("python3", "-c", "import os, subprocess; r, w = os.pipe(); os.close(r); "
+                   "print(subprocess.run(['berth', 'inspect', 'web'], stdout=w).returncode)", user="ann")
+    assert (result.out, result.err) == ("141\n", "")
+    # what is kept for a user is in root's memory
+    result = berth(s, "ann", "exec", "--json", "--max-output=5M", "web", "true")
+    assert (result.rc, result.err) == (125, "--max-output=5M: expected a size, like 256K, up to 4M; root has up to 64M\n")
+    result = berth(s, "ann", "file", "write", "--max-size=17M", "web", "/tmp/x", input="")
+    assert (result.rc, result.err) == (2, "web: --max-size=17M: expected bytes, at most 16M; root has up to 1G\n")
+    assert berth(s, "ann", "exec", "--json", "--max-output=4M", "web", "true").rc == 0
     assert berth(s, "ann", "freeze", "web").rc == 0
     assert berth(s, "ann", "status", "web", "--json").json()["state"] == "frozen"
     assert berth(s, "ann", "thaw", "web").rc == 0
