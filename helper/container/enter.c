@@ -36,6 +36,16 @@ static int log_ended(const State *state) {
         return log_error_errno(ESRCH, "container '%s' is not running: its leader has ended", state->name);
 }
 
+/* Where its unit is by default: systemd is not asked here. */
+static bool has_processes(const char *name) {
+        _cleanup_close_ int fd = -EBADF;
+        char path[sizeof("/machine.slice/.service/" CGROUP_PAYLOAD) + NAME_LENGTH_MAX];
+
+        snprintf(path, sizeof(path), "/machine.slice/%s.service/" CGROUP_PAYLOAD, name);
+        fd = cgroup_open(path);
+        return fd >= 0 && cgroup_wait_empty(fd, 0) == 0;
+}
+
 static int open_state(const char *name, State *ret) {
         int r;
 
@@ -44,14 +54,24 @@ static int open_state(const char *name, State *ret) {
         case 0:
                 return 0;
         case -ENOENT:
-                if (known_check(name) == EXIT_DONE)
+                if (known_check(name) != EXIT_DONE)
+                        return r;
+                if (has_processes(name))
+                        log_error("container '%s' is just starting or stopping, or has lost its state, '%s/%s'; "
+                                  "systemctl restart %s makes that anew",
+                                  name, BERTH_CONTAINER_DIR, name, name);
+                else
                         log_error("container '%s' is not running; systemctl start %s starts it", name, name);
                 return r;
         case -EACCES:
         case -EPERM:
                 return log_error_errno(r, "only root may enter container '%s'", name);
         case -EBADMSG:
-                return log_error_errno(r, "the state of container '%s' is damaged; restart it", name);
+                return log_error_errno(
+                                r,
+                                "the state of container '%s' is damaged, or of another version of Berth; "
+                                "systemctl restart %s makes it anew",
+                                name, name);
         default:
                 return log_error_errno(r, "cannot read the state of container '%s': %m", name);
         }

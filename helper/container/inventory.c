@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "common/fs.h"
+#include "common/log.h"
 #include "helper/container/cgroup.h"
 
 const char *condition_to_string(Condition condition) {
@@ -47,11 +48,32 @@ int item_open(const char *name, Item *ret) {
                         item.condition = CONDITION_STALE;
                 else
                         return leader_fd;
-        } else if (r != -ENOENT && r != -EBADMSG)
+        } else if (r != -ENOENT)
                 return r;
         *ret = item;
         item = (Item){};
         return 0;
+}
+
+int item_open_doubtful(const char *name, Item *ret) {
+        int r = item_open(name, ret);
+
+        if (r == -EBADMSG) {
+                *ret = (Item){ .condition = CONDITION_ABSENT };
+                return 0;
+        }
+        return r;
+}
+
+int item_log_error(const char *name, int r) {
+        if (r == -EBADMSG)
+                return log_error_errno(
+                                r,
+                                "the state of container '%s' is damaged, or of another version of Berth; "
+                                "systemctl restart %s makes it anew, and berth clean removes it where "
+                                "nothing runs",
+                                name, name);
+        return log_error_errno(r, "cannot look at container '%s': %m", name);
 }
 
 int item_open_unit_cgroup(const Item *item) {

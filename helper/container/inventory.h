@@ -10,7 +10,7 @@ typedef enum Condition {
         CONDITION_RUNNING,
         CONDITION_FROZEN,
         CONDITION_STALE,  /* a state without its leader: killed, or the machine's start was not clean */
-        CONDITION_ABSENT, /* no state at all, or a damaged one */
+        CONDITION_ABSENT, /* no state at all */
         _CONDITION_MAX,
 } Condition;
 
@@ -24,8 +24,15 @@ typedef struct Item {
 void item_done(Item *item);
 #define _cleanup_item_ _cleanup_(item_done)
 
-/* Looks at container name. 0 with any condition, or negative errno where that could not be told (not root). */
+/* Looks at container name. 0 with any condition. -EBADMSG: it has a state that cannot be read, damaged or of another
+ * version of Berth, and may well run. Another negative errno where nothing can be told (not root). */
 int item_open(const char *name, Item *ret);
+
+/* For whoever asks systemd too whether it runs: with a state that cannot be read it is absent. */
+int item_open_doubtful(const char *name, Item *ret);
+
+/* Logs why it could not be looked at. Returns r. */
+int item_log_error(const char *name, int r);
 
 static inline bool item_runs(const Item *item) {
         return item->condition == CONDITION_RUNNING || item->condition == CONDITION_FROZEN;

@@ -361,7 +361,7 @@ int state_read(const char *name, State *ret) {
                 return -ENOMEM;
         dir_fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (dir_fd < 0)
-                return -errno;
+                return errno == ENOTDIR ? -ENOENT : -errno; /* nothing of ours */
         r = read_file_at(dir_fd, "state", STATE_SIZE_MAX, &text, NULL);
         if (r < 0)
                 return r;

@@ -121,8 +121,16 @@ static int end_former(const char *name, int unit_fd) {
 static int check_not_running(const Plan *plan) {
         _cleanup_close_ int leader_fd = -EBADF, unit_fd = -EBADF;
         _cleanup_state_ State state = {};
+        int r;
 
-        if (state_read(plan->name, &state) < 0)
+        r = state_read(plan->name, &state);
+        if (r == -EBADMSG && plan->foreground) /* a unit's start systemd sees to */
+                return log_error_errno(
+                                r,
+                                "the state of container '%s' is damaged, or of another version of Berth, and it "
+                                "may be running; berth clean removes it where nothing runs",
+                                plan->name);
+        if (r < 0)
                 return 0;
         leader_fd = state_open_leader(&state);
         if (leader_fd < 0 && state.host_pids)

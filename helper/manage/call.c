@@ -82,6 +82,10 @@ int call_not_running(const char *name) {
 
                 if (streq(state, "stopped"))
                         log_error("container '%s' is not running; systemctl start %s starts it", name, name);
+                else if (streq(state, "damaged"))
+                        log_error("container '%s' has lost its state, '" BERTH_CONTAINER_DIR
+                                  "/%s'; systemctl restart %s makes it anew",
+                                  name, name, name);
                 else if (streq(state, "masked"))
                         log_error("container '%s' is not running, and its unit is masked; systemctl unmask %s undoes that",
                                   name, name);
@@ -111,7 +115,7 @@ int running_open(const char *name, Running *ret) {
                 return EXIT_FAILED;
         }
         if (r < 0)
-                return log_error_errno(r, "cannot look at container '%s': %m", name), EXIT_FAILED;
+                return item_log_error(name, r), EXIT_FAILED;
         if (!item_runs(&running.item))
                 return call_not_running(name);
         /* Opened before the last look at the leader: it is his, or nobody's. */

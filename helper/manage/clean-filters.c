@@ -21,7 +21,7 @@ static int find_used(char ***ret) {
                 uint8_t digest[SHA256_SIZE];
                 char hex[SHA256_HEX_SIZE];
 
-                r = item_open(*name, &item);
+                r = item_open_doubtful(*name, &item); /* what it has loaded it needs no file for */
                 if (r < 0 || !item_runs(&item) || !item.state.filter)
                         continue;
                 sha256(item.state.filter, item.state.filter_size, digest);

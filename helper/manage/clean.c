@@ -71,7 +71,7 @@ static bool is_remnant(const Cleaning *cleaning, int dir_fd, const char *entry, 
 
         if (!name_valid(name, false) || (!cleaning->all && aside_is_young(dir_fd, entry)))
                 return false;
-        return item_open(name, &item) >= 0 && !is_owned(cleaning, name, &item);
+        return item_open_doubtful(name, &item) >= 0 && !is_owned(cleaning, name, &item);
 }
 
 static void clean_layer(Cleaning *cleaning, int dir_fd, const char *entry) {
@@ -158,7 +158,7 @@ static bool is_kept_filter(const void *userdata, int dir_fd, const char *file) {
 static void clean_state(Cleaning *cleaning, int dir_fd, const char *entry) {
         _cleanup_item_ Item item = {};
 
-        if (!name_valid(entry, false) || item_open(entry, &item) < 0)
+        if (!name_valid(entry, false) || item_open_doubtful(entry, &item) < 0)
                 return;
         clean_cgroups(&item);
         if (is_remnant(cleaning, dir_fd, entry, entry))
@@ -214,7 +214,7 @@ static void clean_machines(Cleaning *cleaning) {
 
                 if (r >= 0)
                         r = machine_remove_stale(cleaning->bus, *machine, leader);
-                if (r < 0 && r != -EEXIST)
+                if (r < 0 && r != -EEXIST && r != -EBADMSG) /* in doubt it is somebody's */
                         report(cleaning, r, REMNANT_MACHINE, *machine);
         }
 }
@@ -257,7 +257,7 @@ static void clean_scopes(Cleaning *cleaning) {
                 _cleanup_item_ Item item = {};
                 int r;
 
-                if (scope_container(*unit, name) < 0 || item_open(name, &item) < 0 ||
+                if (scope_container(*unit, name) < 0 || item_open_doubtful(name, &item) < 0 ||
                     (item_runs(&item) ? !is_over(cleaning, &item, *unit) : is_busy(cleaning, name)))
                         continue;
                 r = bus_stop_unit(cleaning->bus, *unit, /* wait= */ true);

@@ -293,7 +293,7 @@ static int check_container(const Check *check) {
 
         r = item_open(check->name, &item);
         if (r < 0)
-                return log_error_errno(r, "cannot look at container '%s': %m", check->name), EXIT_FAILED;
+                return item_log_error(check->name, r), EXIT_FAILED;
         /* A timer's first elapse can be that of the run before (systemd.timer(5), OnUnitInactiveSec=). */
         if (item.condition != CONDITION_RUNNING ||
             (!check->notify && state_age_usec(&item.state) < check->interval_usec))

@@ -124,5 +124,5 @@ int verb_inspect(int argc _unused_, char *argv[]) {
                 status_print(object);
                 print_details(object);
         }
-        return item_runs(&item) ? EXIT_DONE : EXIT_NOT_RUNNING;
+        return status_exit(&item, object);
 }

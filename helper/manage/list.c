@@ -137,7 +137,7 @@ static int check_filters(char *const *filters) {
                 if (startswith(*filter, "state=") && !roster_is_state(*filter + strlen("state=")))
                         return log_error_errno(EINVAL,
                                                "--filter=%s: expected state=running, frozen, starting, "
-                                               "restarting, stopping, failed, stopped or masked",
+                                               "restarting, stopping, failed, stopped, masked or damaged",
                                                *filter);
                 if (startswith(*filter, "health=") && !is_health(*filter + strlen("health=")))
                         return log_error_errno(

@@ -87,7 +87,7 @@ int verb_proxy(int argc _unused_, char *argv[]) {
                 return r < 0 ? EXIT_USAGE : EXIT_DONE;
         r = item_open(name, &item);
         if (r < 0) {
-                log_error_errno(r, "cannot look at container '%s': %m", name);
+                item_log_error(name, r);
                 return EXIT_FAILED;
         }
         if (!item_runs(&item)) {

@@ -61,7 +61,7 @@ static int end_container(const Removal *removal) {
         int r;
 
         snprintf(unit, sizeof(unit), "%s.service", removal->name);
-        r = item_open(removal->name, &item);
+        r = item_open_doubtful(removal->name, &item);
         if (r < 0)
                 return log_error_errno(r, "cannot look at container '%s': %m", removal->name);
         r = bus_get_unit(bus, unit, &status);

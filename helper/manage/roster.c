@@ -57,14 +57,16 @@ const char *roster_state(const UnitStatus *status) {
 
         if (streq(active, "inactive") && is_masked(status))
                 return "masked";
+        if (streq(active, "active") && streq(sub, "running")) /* or there would be a state that says so */
+                return "damaged";
         if (streq(active, "activating"))
                 return startswith(sub, "auto-restart") ? "restarting" : "starting";
         return streq(active, "deactivating") ? "stopping" : streq(active, "failed") ? "failed" : "stopped";
 }
 
 bool roster_is_state(const char *word) {
-        static const char *const words[] = { "running",  "frozen", "starting", "restarting",
-                                             "stopping", "failed", "stopped",  "masked" };
+        static const char *const words[] = { "running", "frozen",  "starting", "restarting", "stopping",
+                                             "failed",  "stopped", "masked",   "damaged" };
 
         for (size_t i = 0; i < ARRAY_LEN(words); i++)
                 if (streq(words[i], word))
@@ -86,10 +88,20 @@ const char *roster_network(const State *state) {
         return process_read_network(proc_fd, &network) < 0 ? NULL : network;
 }
 
+/* It may run, and nobody can tell. */
+static int add_damaged(Roster *roster, const char *name) {
+        _cleanup_entry_ Entry entry = { .item.condition = CONDITION_ABSENT, .state = "damaged" };
+
+        entry.item.state.name = strdup(name);
+        return entry.item.state.name ? add(roster, &entry) : -ENOMEM;
+}
+
 static int add_running(Roster *roster, const char *name) {
         _cleanup_entry_ Entry entry = {};
         int r = item_open(name, &entry.item);
 
+        if (r == -EBADMSG)
+                return add_damaged(roster, name);
         if (r < 0 || !item_runs(&entry.item))
                 return r;
         entry.state = condition_to_string(entry.item.condition);

@@ -427,40 +427,58 @@ void status_print(json_object *object) {
         }
 }
 
+static const char *get_string(json_object *object, const char *key) {
+        json_object *value;
+
+        return json_object_object_get_ex(object, key, &value) ? json_object_get_string(value) : "";
+}
+
 /* Not the log itself: more may look at the status than may read that. */
 static void print_hint(json_object *object) {
-        json_object *state, *name;
+        const char *state = get_string(object, "state"), *name = get_string(object, "name");
 
-        if (json_object_object_get_ex(object, "state", &state) &&
-            json_object_object_get_ex(object, "name", &name) &&
-            (streq(json_object_get_string(state), "failed") ||
-             streq(json_object_get_string(state), "restarting"))) {
+        if (streq(state, "failed") || streq(state, "restarting")) {
                 status_label("Log");
-                printf("berth logs %s --invocation\n", json_object_get_string(name));
+                printf("berth logs %s --invocation\n", name);
+        } else if (streq(state, "damaged")) {
+                status_label("Mend");
+                printf("systemctl restart %s\n", name);
         }
+}
+
+int status_exit(const Item *item, json_object *object) {
+        return item_runs(item)                                 ? EXIT_DONE
+               : streq(get_string(object, "state"), "damaged") ? EXIT_FAILED
+                                                               : EXIT_NOT_RUNNING;
 }
 
 int status_collect(const char *name, Item *item, json_object *object) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_unit_status_ UnitStatus status = {};
         char unit[NAME_LENGTH_MAX + sizeof(".service")];
+        bool damaged;
         int r;
 
         if (!name_valid(name, false))
                 return known_refuse(name);
         r = item_open(name, item);
+        damaged = r == -EBADMSG;
+        if (damaged)
+                r = item_open_doubtful(name, item);
         if (r < 0)
-                return log_error_errno(r, "cannot look at container '%s': %m", name), EXIT_FAILED;
+                return item_log_error(name, r), EXIT_FAILED;
         bus = bus_open();
         snprintf(unit, sizeof(unit), "%s.service", name);
         /* A container started by hand has no unit; one of the same name is not its. */
         if (!item_runs(item) || item->state.unit)
                 (void) bus_get_unit(bus, item_runs(item) ? item->state.unit : unit, &status);
-        if (!item_runs(item) && !roster_is_container(name, &status))
+        if (!item_runs(item) && !damaged && !roster_is_container(name, &status))
                 return known_refuse(name);
         json_add_string(object, "name", name);
         json_add_string(object, "state",
-                        item_runs(item) ? condition_to_string(item->condition) : roster_state(&status));
+                        item_runs(item) ? condition_to_string(item->condition)
+                        : damaged       ? "damaged"
+                                        : roster_state(&status));
         if (item_runs(item)) {
                 add_unit(object, item->state.unit, &status);
                 add_state(object, item);
@@ -495,5 +513,5 @@ int verb_status(int argc _unused_, char *argv[]) {
                 status_print(object);
                 print_hint(object);
         }
-        return item_runs(&item) ? EXIT_DONE : EXIT_NOT_RUNNING;
+        return status_exit(&item, object);
 }

@@ -13,6 +13,9 @@
 /* Fills object. -1: go on, whether it runs tells *item; else the exit status, logged. */
 int status_collect(const char *name, Item *item, json_object *object);
 
+/* What a verb exits with that has shown object. */
+int status_exit(const Item *item, json_object *object);
+
 /* Begins a line of text: what the label names follows; "": it goes on. */
 void status_label(const char *label);
 

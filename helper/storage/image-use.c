@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helper/storage/image-use.h"
 
-#include <ctype.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "common/contract.h"
-#include "common/directory.h"
-#include "common/fs.h"
 #include "common/log.h"
 #include "common/strv.h"
 #include "helper/container/inventory.h"
-#include "helper/storage/numbers.h"
+#include "helper/storage/mounted.h"
 
-#define IMAGES     BERTH_DATA_DIR "/images/"
-#define ENTRIES    IMAGES ".store/entries"
-#define MOUNTS_MAX ((size_t) 64 * 1024 * 1024)
+#define IMAGES  BERTH_DATA_DIR "/images/"
+#define ENTRIES IMAGES ".store/entries"
 
 void image_uses_done(ImageUses *uses) {
         for (size_t i = 0; i < uses->n; i++) {
@@ -51,13 +44,25 @@ static int find_id(const char *image, ImageUse *use) {
         return (use->id = strndup(name, strcspn(name, "/@"))) ? 0 : -ENOMEM;
 }
 
+/* Of one whose state cannot be read, and that may run: what it was launched with. */
+static int ask_launch(const char *name, ImageUse *use) {
+        _cleanup_strv_ char **words = NULL;
+        int r = state_read_launch(name, &words);
+
+        use->doubtful = r < 0;
+        for (char **word = words; r >= 0 && word && *word && !streq(*word, "--"); word++)
+                if (startswith(*word, "--image="))
+                        return find_id(startswith(*word, "--image="), use);
+        return r == -ENOMEM ? r : 0;
+}
+
 static int add_container(ImageUses *uses, const char *name) {
         _cleanup_item_ Item item = {};
         ImageUse *grown, *use;
         int r;
 
         r = item_open(name, &item);
-        if (r < 0 || !item_runs(&item))
+        if (r != -EBADMSG && (r < 0 || !item_runs(&item)))
                 return r;
         grown = reallocarray(uses->items, uses->n + 1, sizeof(ImageUse));
         if (!grown)
@@ -67,38 +72,18 @@ static int add_container(ImageUses *uses, const char *name) {
         *use = (ImageUse){ .container = strdup(name) };
         if (!use->container)
                 return -ENOMEM;
+        if (r == -EBADMSG)
+                return ask_launch(name, use);
         r = find_id(item.state.image, use);
         if (r >= 0 && item.state.image_digest && !(use->digest = strdup(item.state.image_digest)))
                 r = -ENOMEM;
         return r;
 }
 
-/* One process of each mount namespace. What ends meanwhile has no mounts. */
-static int collect_mounts(ImageUses *uses) {
-        _cleanup_numbers_ Numbers seen = {};
-        _cleanup_directory_ DIR *dir = NULL;
-        const struct dirent *entry;
-        int r;
+static int add_mounts(pid_t pid _unused_, char **text, void *userdata) {
+        ImageUses *uses = userdata;
 
-        r = directory_open(AT_FDCWD, "/proc", 0, &dir);
-        while (r >= 0 && (r = directory_next(dir, &entry)) > 0) {
-                _cleanup_free_ char *text = NULL;
-                char path[NAME_MAX + 32];
-                struct stat st;
-
-                if (!isdigit((unsigned char) entry->d_name[0]))
-                        continue;
-                snprintf(path, sizeof(path), "%s/ns/mnt", entry->d_name);
-                if (fstatat(dirfd(dir), path, &st, 0) < 0 || numbers_contains(&seen, st.st_ino))
-                        continue;
-                snprintf(path, sizeof(path), "%s/mountinfo", entry->d_name);
-                if (read_file_at(dirfd(dir), path, MOUNTS_MAX, &text, NULL) < 0)
-                        continue; /* another process may be in the same namespace */
-                r = numbers_add(&seen, st.st_ino, NULL);
-                if (r >= 0 && strstr(text, "/.store/"))
-                        r = strv_consume(&uses->mounts, TAKE_PTR(text));
-        }
-        return r;
+        return strstr(*text, "/.store/") ? strv_consume(&uses->mounts, TAKE_PTR(*text)) : 0;
 }
 
 int image_uses_collect(ImageUses *ret) {
@@ -110,7 +95,7 @@ int image_uses_collect(ImageUses *ret) {
         for (char **name = names; r >= 0 && name && *name; name++)
                 r = add_container(&uses, *name);
         if (r >= 0)
-                r = collect_mounts(&uses);
+                r = mounted_for_each(add_mounts, &uses);
         if (r < 0)
                 return log_error_errno(r, "cannot tell which images are in use: %m");
         *ret = uses;

@@ -10,7 +10,7 @@ typedef struct ImageUse { /* owns */
         char *container;
         char *id;      /* of the image that it runs from; NULL: none of the store */
         char *digest;  /* of the image; NULL: its state does not say */
-        bool doubtful; /* what its manifest names is not there any more: it could be any */
+        bool doubtful; /* what its manifest names is not there any more, or is not known: it could be any */
 } ImageUse;
 
 typedef struct ImageUses {

@@ -59,7 +59,7 @@ int snapshot_hold(Snapshot *s, const char *name, bool needs_layer, bool may_run)
                 return log_error_errno(s->layers_fd, "cannot open '%s/layers': %m", BERTH_DATA_DIR);
         r = item_open(s->name, &s->item);
         if (r < 0)
-                return log_error_errno(r, "cannot look at container '%s': %m", s->name);
+                return item_log_error(s->name, r);
         /* One that runs has no lock of its own any more; one that does not must not start now. */
         s->layer_fd = layer_lock(s->layers_fd, s->name, !item_runs(&s->item));
         if (s->layer_fd == -ENOENT && needs_layer)
@@ -74,7 +74,7 @@ int snapshot_hold(Snapshot *s, const char *name, bool needs_layer, bool may_run)
         item_done(&s->item);
         r = item_open(s->name, &s->item);
         if (r < 0)
-                return log_error_errno(r, "cannot look at container '%s': %m", s->name);
+                return item_log_error(s->name, r);
         if (item_runs(&s->item) && !may_run)
                 return log_error_errno(EBUSY, "container '%s' runs; stop it first", s->name);
         if (needs_layer) {

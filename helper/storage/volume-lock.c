@@ -15,6 +15,7 @@
 #include "common/strv.h"
 #include "helper/container/aside.h"
 #include "helper/container/data.h"
+#include "helper/storage/mounted.h"
 #include "helper/storage/volume-use.h"
 
 void volume_done(Volume *volume) {
@@ -86,13 +87,25 @@ int volume_lock(Volume *volume, bool make, bool change) {
 }
 
 int volume_refuse_used(const Volume *volume, const char *remedy) {
+        char path_end[512]; /* names are not half as long */
         _cleanup_strv_ char **users = NULL;
+        pid_t pid;
         int r = volume_find_users(volume->owner, volume->name, &users);
 
-        if (r < 0 || !users)
+        if (r < 0)
                 return r;
-        return log_error_errno(EBUSY, "container '%s' uses the volume '%s'; stop it first%s", users[0],
-                               volume->word, remedy);
+        if (users)
+                return log_error_errno(EBUSY, "container '%s' uses the volume '%s'; stop it first%s",
+                                       users[0], volume->word, remedy);
+        /* A container that has lost its state uses its volumes all the same. */
+        snprintf(path_end, sizeof(path_end), "/volumes/%s/%s", volume->owner, volume->name);
+        r = mounted_find(path_end, &pid);
+        if (r < 0)
+                return log_error_errno(r, "cannot tell whether '%s' is mounted: %m", volume->word);
+        if (r == 0)
+                return 0;
+        return log_error_errno(EBUSY, "the volume '%s' is mounted for process %d; end that first%s",
+                               volume->word, pid, remedy);
 }
 
 int volume_refuse_missing(const Volume *volume) {

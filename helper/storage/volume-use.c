@@ -44,12 +44,12 @@ static int uses_it(const char *container, const char *owner, const char *name) {
         return r;
 }
 
-/* 1 while it runs, 0, or negative errno. */
+/* 1 while it runs, 0, or negative errno. In doubt it does, and what it was launched with says what it uses. */
 static int runs(const char *container) {
         _cleanup_item_ Item item = {};
         int r = item_open(container, &item);
 
-        return r < 0 ? r : item_runs(&item);
+        return r == -EBADMSG ? 1 : r < 0 ? r : item_runs(&item);
 }
 
 static int add_user(const char *container, const char *owner, const char *name, char ***users) {

@@ -335,7 +335,8 @@ def test_exec_does_not_enter_without_the_leaders_filter(m: Machine) -> None:
         m.sh(damage)
         result = inside(m, unit, "true", check=False)
         assert (result.rc, result.err) == (
-            125, f"the state of container '{unit}' is damaged; restart it\n"), damage
+            125, f"the state of container '{unit}' is damaged, or of another version of Berth; systemctl restart {unit} "
+            "makes it anew\n"), damage
 
 
 def test_the_groups_are_those_of_systemd(m: Machine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 
@@ -87,6 +88,12 @@ def test_remove_says_what_it_does_and_takes_no_data_unasked(own: System) -> None
     assert told.err.splitlines()[-1].endswith("container 'web' keeps a layer, which --layer removes")
     own.run("berth", "remove", "web", "--all")
     assert own.run("ls", "-A", "/var/lib/berth/layers").out == ""
+    # with force one that leaves nothing is removed as well, when it runs
+    own.manifest("web", KEPT.replace("Ephemeral=no\n", ""))
+    own.reload()
+    own.start("web")
+    ended = own.run("berth", "remove", "web", "--force", check=False)
+    assert (ended.rc, ended.err) == (0, "stopping web.service\n")
     gone = own.run("berth", "remove", "web", "--all", check=False)
     assert (gone.rc, gone.err.splitlines()[-1]) == (3, "nothing is left of container 'web'")
     for words, status in ((["../x"], 3), ([], 2), (["a", "b"], 2), (["a", "--layer", "--all"], 2), (["a", "--frce"], 2)):
@@ -182,3 +189,59 @@ def test_a_unit_is_set_up_once_and_a_failure_fails_its_start(own: System) -> Non
         own.start("web")
         assert own.run("berth", "exec", "web", "--", "cat", "/made").out == "one\n"
         own.stop("web")
+
+
+def test_what_a_container_has_is_safe_when_its_state_cannot_be_read(own: System) -> None:
+    own.manifest("web", KEPT + "[Mount data]\nType=volume\nSource=data\nTarget=/data\n")
+    own.reload()
+    own.start("web")
+    own.run("berth", "exec", "web", "--", "touch", "/data/mine")
+    pid = own.unit("web.service", "MainPID")
+    unreadable = "the state of container 'web' is damaged, or of another version of Berth; systemctl restart web makes it anew"
+    for words, status, said in (
+            ("exec web -- true", 125, unreadable),
+            ("stats web", 1, f"{unreadable}, and berth clean removes it where nothing runs"),
+            ("snapshot create web", 1, f"{unreadable}, and berth clean removes it where nothing runs"),
+            ("commit web new", 1, f"{unreadable}, and berth clean removes it where nothing runs"),
+            ("volume remove web:data", 1, "container 'web' uses the volume 'web:data'; stop it first, or --force"),
+            ("image remove own", 1, "image 'own': container 'web' runs from it; stop that first, or --force takes the name away "
+             "now and leaves the files to it")):
+        for damage in ("sed -i s/^Format=1$/Format=2/", "truncate -s 0"):
+            own.sh(f"cd /run/berth/containers/web; cp state good; {damage} state")
+            result = own.run("berth", *words.split(), check=False)
+            assert (result.rc, result.err) == (status, f"{said}\n"), (words, damage)
+            own.run("mv", "/run/berth/containers/web/good", "/run/berth/containers/web/state")
+
+    def is_shown_as_damaged() -> None:
+        own.run("berth", "clean", "--all")
+        shown = own.run("berth", "status", "web", check=False)
+        assert shown.rc == 1 and {"         State: damaged", "          Mend: systemctl restart web"} <= set(shown.lines), shown
+        assert [[row["name"], row["state"]] for row in own.run("berth", "list", "--all", "--json").json()] == [["web", "damaged"]]
+        assert own.unit("web.service", "MainPID") == pid
+
+    own.run("truncate", "-s", "0", "/run/berth/containers/web/state")
+    assert [row["state"] for row in own.run("berth", "list", "--json").json()] == ["damaged"]
+    is_shown_as_damaged()
+    # nor when there is none any more
+    own.run("rm", "-r", "/run/berth/containers/web")
+    is_shown_as_damaged()
+    result = own.run("berth", "volume", "remove", "web:data", check=False)
+    assert result.rc == 1 and re.fullmatch(r"the volume 'web:data' is mounted for process \d+; end that first, or --force\n",
+                                           result.err)
+    result = own.run("berth", "stats", "web", check=False)
+    assert (result.rc, result.err) == (4, "container 'web' has lost its state, '/run/berth/containers/web'; systemctl "
+                                       "restart web makes it anew\n")
+    result = own.run("berth", "exec", "web", "--", "true", check=False)
+    assert (result.rc, result.err) == (125, "container 'web' is just starting or stopping, or has lost its state, "
+                                       "'/run/berth/containers/web'; systemctl restart web makes that anew\n")
+    own.restart("web")
+    assert own.run("berth", "exec", "web", "--", "ls", "/data").out == "mine\n"
+    # of what does not run there is nothing to protect
+    own.sh("""
+        install -d -m 0700 /run/berth/containers/gone
+        echo Format=2 > /run/berth/containers/gone/state
+        touch /run/berth/containers/file
+    """)
+    assert [row["name"] for row in own.run("berth", "list", "--json").json()] == ["gone", "web"]
+    own.run("berth", "clean", "--all")
+    assert own.run("ls", "/run/berth/containers").lines == ["web"]

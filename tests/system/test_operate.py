@@ -62,7 +62,7 @@ def test_list_is_filtered(s: System) -> None:
     assert names(s, "state=frozen") == names(s, "image=other") == names(s, "health=healthy") == []
     for wrong, message in (("colour=red", "expected state=, health=, image= or label= with a value"),
                            ("image=", "expected state=, health=, image= or label= with a value"),
-                           ("state=well", "expected state=running, frozen, starting, restarting, stopping, failed, stopped or masked"),
+                           ("state=well", "expected state=running, frozen, starting, restarting, stopping, failed, stopped, masked or damaged"),
                            ("health=fine", "expected health=starting, healthy, unhealthy or none")):
         result = s.run("berth", "list", f"--filter={wrong}", check=False)
         assert (result.rc, result.out, result.err) == (2, "", f"--filter={wrong}: {message}\n")
