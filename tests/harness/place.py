@@ -1,4 +1,4 @@
-"""A mount namespace with a /var/lib and a /run/berth of its own, for what needs no systemd."""
+"""A mount namespace with a /var/lib and a /run/berth of its own, and a control group, for what needs no systemd."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ import threading
 from pathlib import Path
 from typing import Callable, TypeVar
 
+from harness.container import cgroup2, remove_group
 from harness.timing import PATIENCE
 
 T = TypeVar("T")
 
 
 class Place:
-    """A mount namespace in which /var/lib and /run/berth are directories of a test."""
+    """A mount namespace in which /var/lib and /run/berth are directories of a test. What runs in it is in a control group
+    of its own: containers are made below that of their launcher, by their names, which others may use as well."""
 
     def __init__(self, build: Path, top: Path):
         self.helper, self.top = build / "helper", top
+        self.group = cgroup2() / f"test-{top.name}"
+        self.group.mkdir()
         self.lib, self.runtime = top / "lib", top / "run"
         for path in (self.lib, self.runtime):
             path.mkdir()
@@ -30,8 +34,9 @@ class Place:
              self.lib, self.runtime], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         assert self.keeper.stdout.readline() == b"up\n"
 
-    def prefix(self) -> list[str]:
-        return ["nsenter", f"--mount=/proc/{self.keeper.pid}/ns/mnt", "--"]
+    def prefix(self, group: Path | None = None) -> list[str]:
+        return ["sh", "-c", 'echo 0 >"$0" && exec "$@"', str((group or self.group) / "cgroup.procs"),
+                "nsenter", f"--mount=/proc/{self.keeper.pid}/ns/mnt", "--"]
 
     def run(self, program: str, *words: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*self.prefix(), str(self.helper / program), *map(str, words)], check=False, text=True,
@@ -41,6 +46,8 @@ class Place:
         return self.run("berth", "launch", "--foreground", "--name=web", "--network=none", *options, "--", *words)
 
     def close(self) -> None:
+        (self.group / "cgroup.kill").write_text("1")
+        remove_group(self.group)
         self.keeper.kill()
         self.keeper.communicate()
         subprocess.run(["rm", "-rf", self.top], check=True)  # deeper than python goes

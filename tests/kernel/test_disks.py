@@ -16,7 +16,7 @@ from typing import Callable, Iterator
 import pytest
 
 from harness import roots
-from harness.container import cgroup2, remove_group, wait_for
+from harness.container import wait_for
 from harness.place import Place, make_tree
 from harness.timing import PATIENCE
 
@@ -341,12 +341,12 @@ def test_killed_while_its_disk_is_made_the_next_start_has_a_whole_one(limited: P
 
 def test_a_disk_that_somebody_has_mounted_is_not_mounted_again(limited: Place) -> None:
     """As the leader of a launch that was killed may have it for a moment: twice mounted it would be destroyed."""
-    groups = [cgroup2() / f"berth-test-disks-{uuid.uuid4().hex}" for _ in range(2)]
+    groups = [limited.group / name for name in ("first", "second")]
 
     def start(group: Path, words: str) -> subprocess.Popen[bytes]:
         """In a group of its own: in the same one it would end what the other has left."""
         group.mkdir()
-        return subprocess.Popen(["/bin/sh", "-c", 'echo 0 >"$0" && exec "$@"', group / "cgroup.procs", *limited.prefix(),
+        return subprocess.Popen([*limited.prefix(group),
                                  limited.helper / "berth", "launch", "--foreground", "--name=web", "--network=none",
                                  "--ephemeral=no", f"--image={limited.top / 'tree'}", f"--disk={8 << 20}", "--",
                                  "/bin/sh", "-c", words],
@@ -362,8 +362,6 @@ def test_a_disk_that_somebody_has_mounted_is_not_mounted_again(limited: Place) -
     first.communicate(b"\n", timeout=PATIENCE)
     out, err = second.communicate(timeout=PATIENCE)
     assert (second.returncode, out) == (0, b"x\n"), err
-    for group in groups:
-        remove_group(group)
 
 
 def test_snapshots_images_and_files_of_a_layer_that_is_a_file_system(limited: Place) -> None:
