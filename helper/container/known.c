@@ -95,7 +95,7 @@ static int find_near(const char *name, char ret[static NAME_LENGTH_MAX + 1]) {
         if (!near)
                 return -ENOENT;
         snprintf(ret, NAME_LENGTH_MAX + 1, "%s", near);
-        return 0;
+        return known_container(ret) ? 0 : -ENOENT; /* its manifest may be masked */
 }
 
 static bool is_image(const char *name) {
