@@ -57,6 +57,16 @@ int command_chdir(const char *path) {
         return reached[0] == '/' ? 0 : -ENOENT;
 }
 
+void command_rename(char **argv, const char *title) {
+        size_t last = strv_length(argv) - 1;
+        char *first = argv[0], *end = argv[last] + strlen(argv[last]);
+
+        /* execve(2) lays the words out in one piece, one after the other */
+        memset(first, 0, (size_t) (end - first));
+        memcpy(first, title, MIN((size_t) (end - first), strlen(title) + 1));
+        (void) prctl(PR_SET_NAME, title, 0, 0, 0);
+}
+
 pid_t command_fork(void) {
         pid_t parent = getpid(), pid;
 

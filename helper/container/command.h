@@ -19,6 +19,10 @@ int command_exit_status(int error);
 /* fork(2), of a child that is killed when we end, however we do. Its pid, 0 in the child, or negative errno. */
 pid_t command_fork(void);
 
+/* What is shown as this process: title, in the place of all the words of its command line, which whoever sees the process can
+ * read (proc_pid_cmdline(5)). argv: as main() had it; its strings are lost. */
+void command_rename(char **argv, const char *title);
+
 /* Makes path the working directory, and refuses one that lies outside of the root: -ENOENT for "(unreachable)",
  * as a descriptor leaked from elsewhere would give. */
 int command_chdir(const char *path);

@@ -146,6 +146,7 @@ typedef struct Exec {
         Stdio stdio;
         Collect collect;
         char **login; /* words of a login shell */
+        char **command, *directory;
         Session session;
         Scope scope;
         Spawn spawn;
@@ -163,6 +164,8 @@ static void exec_done(Exec *exec) {
         session_done(&exec->session);
         scope_done(&exec->scope);
         exec->login = strv_free(exec->login);
+        exec->command = strv_free(exec->command);
+        free(exec->directory);
 }
 
 /* Remembers what failed, for the result. Returns the exit status. */
@@ -311,23 +314,29 @@ static int open_streams(Exec *exec, bool tty) {
         return r < 0 ? log_error_errno(r, "cannot keep the command's output: %m") : 0;
 }
 
-static void plan_spawn(Exec *exec) {
+static int plan_spawn(Exec *exec, char *argv[]) {
         const Request *request = exec->request;
 
+        /* of words of our own: the guard forgets the command line */
+        if (strv_copy(request->command, &exec->command) < 0 ||
+            (request->directory && !(exec->directory = strdup(request->directory))))
+                return log_oom();
         exec->spawn = (Spawn){
                 .enter = &exec->enter,
                 .stdio = &exec->stdio,
                 .argv = request->session   ? exec->session.argv
-                        : request->command ? request->command
+                        : request->command ? exec->command
                                            : exec->login,
                 .extra_fd = request->session ? exec->session.state_fd : 0,
                 .file = request->command ? NULL : exec->user.shell,
                 .env = exec->enter.state.env,
-                .directory = request->directory ? request->directory
+                .directory = request->directory ? exec->directory
                              : request->command ? exec->enter.state.working_directory
                                                 : exec->user.home,
                 .directory_optional = !request->command && !request->directory,
+                .own_argv = argv - 1, /* a verb's argv[0] is the second word of the command line */
         };
+        return 0;
 }
 
 static int run(Exec *exec, char *argv[]) {
@@ -369,7 +378,9 @@ static int run(Exec *exec, char *argv[]) {
         r = open_streams(exec, tty);
         if (r < 0)
                 return fail(exec, "streams", r);
-        plan_spawn(exec);
+        r = plan_spawn(exec, argv);
+        if (r < 0)
+                return fail(exec, "start", r);
         return start_and_attend(exec);
 }
 

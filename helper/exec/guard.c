@@ -14,6 +14,7 @@
 #include "common/contract.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "helper/container/command.h"
 #include "helper/container/enter.h"
 #include "helper/exec/ending.h"
 
@@ -158,7 +159,8 @@ static int begin(const Spawn *spawn, int order_fd, int error_fd, Process *proces
         (void) sigprocmask(SIG_SETMASK, &all, NULL);
         if (setsid() < 0) /* the terminal's signals are not for us */
                 return log_error_errno(errno, "cannot begin a session for the guard: %m");
-        (void) prctl(PR_SET_NAME, "berth-guard", 0, 0, 0);
+        /* The command is shown as we are until it executes, to all in the container: the caller's variables and files are his. */
+        command_rename(spawn->own_argv, "berth-guard");
         /* In the host's pid namespace the container sees us, and could stop us if we had its users: then the command joins
          * it by itself. */
         r = spawn->enter->state.host_pids ? 0 : enter_join(spawn->enter);

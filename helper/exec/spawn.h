@@ -18,7 +18,8 @@ typedef struct Spawn {      /* borrows */
         const char *file;        /* NULL: argv[0], looked up in PATH */
         char *const *argv;
         char *const *env;
-        int extra_fd; /* becomes SPAWN_EXTRA_FD of the command; above that number, or 0 for none */
+        char **own_argv; /* of this program: nothing here is a part of it */
+        int extra_fd;    /* becomes SPAWN_EXTRA_FD of the command; above that number, or 0 for none */
 } Spawn;
 
 #define SPAWN_EXTRA_FD 9

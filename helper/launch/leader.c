@@ -211,18 +211,6 @@ static int run_child(Leader *leader, const User *user, const InitStreams *stream
         return fail(leader, become_command(leader, user));
 }
 
-/* The launcher's command line holds the environment: not for everyone inside to read. */
-static void rename_process(char **argv) {
-        static const char title[] = "berth-init";
-        size_t last = strv_length(argv) - 1;
-        char *first = argv[0], *end = argv[last] + strlen(argv[last]);
-
-        /* execve(2) lays the words out in one piece, one after the other */
-        memset(first, 0, (size_t) (end - first));
-        memcpy(first, title, MIN((size_t) (end - first), sizeof(title) - 1));
-        (void) prctl(PR_SET_NAME, title, 0, 0, 0);
-}
-
 /* There may be secrets in it, and what stays in memory may be swapped out. */
 static void forget_environment(char **env) {
         for (; env && *env; env++)
@@ -260,7 +248,7 @@ static int become_init(Leader *leader, const User *user) {
                 if (init.pid == 0)
                         return run_child(leader, user, streams);
         }
-        rename_process(leader->argv); /* at once: the command runs already */
+        command_rename(leader->argv, "berth-init"); /* at once: the command runs already */
         forget_environment(leader->env);
         init.notify.uid = user->uid;
         r = keep_only(STDERR_FILENO + 1,

@@ -217,8 +217,16 @@ static int add_memory(Plan *plan, const char *path) {
                                                            .options = (char *) (uintptr_t) "mode=1777" });
 }
 
+/* The list is lines, and what a user calls his socket may look like one. */
+static bool is_socket(const char *path) {
+        struct stat st;
+
+        return fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) >= 0 &&
+               S_ISSOCK(st.st_mode);
+}
+
 /* Read-only does not keep anyone from connecting to a socket: each that has a name now is hidden. Those below /run are
- * not there at all. unix(7) has no way to ask for all that will be. */
+ * not there at all. unix(7) has no way to ask for all that will be, nor for the directory that a relative name was bound in. */
 static int hide_sockets(Plan *plan) {
         _cleanup_free_ char *text = NULL;
         char *rest, *line;
@@ -231,7 +239,7 @@ static int hide_sockets(Plan *plan) {
                 _cleanup_free_ char *optional = NULL;
                 const char *path = strstr(line, " /");
 
-                if (!path || access(path + 1, F_OK) < 0)
+                if (!path || !is_socket(path + 1))
                         continue;
                 if (asprintf(&optional, "-%s", path + 1) < 0)
                         return log_oom();

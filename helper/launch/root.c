@@ -244,8 +244,10 @@ static int fill_notify(Root *root) {
 }
 
 static int fill_dev(Root *root) {
-        const char *const pts[] = { "newinstance", "ptmxmode=0666", "mode=0620",
-                                    root->small ? "gid=0" : "gid=5", NULL };
+        /* max: all instances but the host's share kernel.pty.max, 3072 of them as a rule, and one would have them all */
+        const char *const pts[] = { "newinstance", "ptmxmode=0666",
+                                    "mode=0620",   root->small ? "gid=0" : "gid=5",
+                                    "max=512",     NULL };
         int r;
 
         r = attach_given(root, root->device_fd, root->fd, "dev");

@@ -222,6 +222,23 @@ def test_no_module_of_a_rare_family_of_sockets_is_loaded(berth: Path, debian: Pa
     assert protocols == {(sign * family, p) for family, ps in rare.items() for p in ps for sign in (1, -1)}
 
 
+TERMINALS = r"""
+import errno, os
+for n in range(1000):
+    try:
+        os.open("/dev/ptmx", os.O_RDWR)
+    except OSError as error:
+        print(n, errno.errorcode[error.errno])
+        break
+"""
+
+
+def test_a_container_has_not_all_the_terminals_that_there_are(berth: Path, debian: Path) -> None:
+    """Those of all containers have one limit (devpts(5)), and no shell of another would start."""
+    done = launch(berth, debian, "python3", "-c", TERMINALS)
+    assert done.stdout == "512 ENOSPC\n", done.stderr
+
+
 FILES = PRELUDE + r"""
 for path in ("/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/proc/sys/vm/panic_on_oom",
              "/proc/irq/default_smp_affinity", "/sys/power/state", "/sys/kernel/uevent_helper", "/sys/kernel/mm/ksm/run",

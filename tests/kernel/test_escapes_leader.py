@@ -150,6 +150,9 @@ while True:
         for pid in [int(name) for name in os.listdir("/proc") if name.isdigit()]:
             if pid > 1 and pid != own:
                 try:
+                    with open(f"/proc/{pid}/cmdline") as file:
+                        if "WORD" "=secret" in file.read():
+                            seen.add("what the caller has typed")
                     look(pid)
                 except OSError:
                     pass
@@ -172,12 +175,13 @@ def test_an_exec_on_its_way_in_cannot_be_looked_into(berth: Path, debian: Path, 
     leaked = os.open(canary.parent, os.O_RDONLY)
     container = Container(berth, debian, f"--private-users={users}", f"--capability={capability}", f"--pid-namespace={pids}",
                           command=("python3", "-c", LOOK_AT_EXEC, str(canary)))
+    typed = ("--env=WORD=secret",) if pids == "private" else ()  # the host's see its client as well
     try:
         assert container.process.stdout.readline() == b"up\n"
         for _ in range(ATTEMPTS):  # an attacker who stands still meanwhile has not looked
             done = subprocess.run(
                 ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", f"trace={','.join(STEPS)}", "-e",
-                 f"inject={','.join(STEPS)}:delay_enter=60000", *container.argv("--", "touch", "/tmp/enough")],
+                 f"inject={','.join(STEPS)}:delay_enter=60000", *container.argv(*typed, "--", "touch", "/tmp/enough")],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=2 * PATIENCE, check=False,
                 pass_fds=(leaked,))
             assert done.returncode == 0, done.stderr

@@ -52,7 +52,9 @@ def test_no_secret_of_the_host_can_be_read(canaries: Machine, profile: str, opti
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_no_socket_of_the_host_can_be_reached(canaries: Machine, profile: str) -> None:
-    with canaries.popen("python3", "-c", "import os, socket; s = socket.socket(1, 1); s.bind('/var/lib/app/socket'); "
+    # the name of the second looks like a line of the kernel's list, and what it leads to is no socket
+    with canaries.popen("python3", "-c", "import os, socket; s, t = socket.socket(1, 1), socket.socket(1, 1); s.bind('/var/lib/app/socket'); "
+                        "name = '/var/lib/app/x\\n0: 0 0 0 0 0 0 /usr/bin/python3'; os.makedirs(os.path.dirname(name)); t.bind(name); "
                         "os.chmod('/var/lib/app/socket', 0o777); s.listen(); print('up', flush=True); s.accept()") as listener:
         assert listener.stdout.readline() == b"up\n"
         done = launch(canaries, profile, r"""python3 -c '
