@@ -163,7 +163,7 @@ static int handle_signals(int signal_fd, pid_t pid, int stop_signal) {
         return -1;
 }
 
-/* 0: go on watching; 1: the start succeeded; negative: the launcher is gone. */
+/* 0: go on watching; 1: the launcher is done; negative: it is gone. */
 static int handle_watch(int watch_fd) {
         char byte;
         ssize_t n = read(watch_fd, &byte, 1);
@@ -272,6 +272,12 @@ static void part_pages(void) {
                 (void) madvise((void *) (needed[i] & ~(page - 1)), 2 * page, MADV_DODUMP);
 }
 
+/* What ends before systemd has heard that it has begun never was for it: a command may be quicker than the launcher. */
+static void await_launcher(int watch_fd) {
+        while (watch_fd >= 0 && handle_watch(watch_fd) == 0)
+                ;
+}
+
 int init_run(Init *init) {
         _cleanup_close_ int signal_fd = -EBADF;
         sigset_t all;
@@ -286,5 +292,6 @@ int init_run(Init *init) {
         status = loop(init, signal_fd);
         (void) notify_relay_run(&init->notify); /* its last words, such as ERRNO= */
         drain(&init->streams);
+        await_launcher(init->watch_fd);
         return status;
 }

@@ -30,10 +30,10 @@ typedef struct Init {
         pid_t pid;       /* the command; 0: there is none, an idle leader */
         int stop_signal; /* what a SIGTERM is passed on as; 0: as it is */
         InitStreams streams;
-        int watch_fd; /* from the launcher: "R" once the start has succeeded as far as it can tell */
+        int watch_fd; /* from the launcher: "R" once it is done, systemd knows of the start and the init is on its own */
         NotifyRelay notify;
 } Init;
 
-/* Runs until the command has ended, and returns the container's exit status: the command's own, or 128 + its signal.
- * If watch_fd closes without a word, the launcher was killed and the container ends too (125). */
+/* Runs until the command has ended and the launcher is done, and returns the container's exit status: the command's own,
+ * or 128 + its signal. If watch_fd closes without a word, the launcher was killed and the container ends too (125). */
 int init_run(Init *init);

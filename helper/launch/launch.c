@@ -288,6 +288,7 @@ static int publish_state(const Launch *launch) {
 static void await_end(const Launch *launch) {
         struct pollfd wait = { .fd = launch->pidfd, .events = POLLIN };
 
+        (void) say(launch, 'R');
         while (poll(&wait, 1, END_TIMEOUT_MS) < 0 && errno == EINTR)
                 ;
 }

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from harness.machine import Machine
-from harness.moments import STRACE
+from harness.moments import STRACE, moments
 from harness.system import Result
 from harness.timing import PROMPT
 
@@ -166,6 +166,26 @@ def test_an_exit_status_is_reported_as_it_is(m: Machine, code: int, init: str) -
         assert m.unit(unit, "ExecMainCode") == "1"  # CLD_EXITED
     assert m.unit(unit, "ExecMainStatus") == str(code)
     assert m.unit(unit, "Result") == ("exit-code" if code else "success")
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_command_that_ends_before_systemd_has_heard_of_it_has_run(m: Machine, code: int) -> None:
+    unit = service(m, "sh", "-c", f"exit {code}")
+    command = re.search("^ExecStart=:(.*)$", m.read(f"/run/systemd/generator/{unit}.service"), re.M)
+    assert command
+
+    def traced(*options: str) -> None:
+        m.write(f"/etc/systemd/system/{unit}.service.d/traced.conf",
+                f"[Service]\nExecStart=\nExecStart=:{' '.join((*STRACE, '-D', *options))} {command[1]}\n")
+        m.reload()
+        m.start(unit)  # which is done, whatever came of it later
+        m.wait_state(unit, "failed" if code else "inactive")
+        if code:
+            assert (m.unit(unit, "Result"), m.unit(unit, "ExecMainStatus")) == ("exit-code", str(code))
+
+    traced("-o", "/run/trace")
+    word = next(moment for moment in moments(m.read("/run/trace")) if "READY=1" in moment.line)
+    traced("-o", "/dev/null", "-e", "trace=sendmsg", "-e", f"inject=sendmsg:delay_enter=300000:when={word.count}")
 
 
 @pytest.mark.parametrize("signal, number", [("KILL", 9), ("SEGV", 11), ("USR1", 10)])
