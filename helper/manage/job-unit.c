@@ -143,15 +143,35 @@ int job_list_units(sd_bus *bus, char ***ret) {
         return bus_list_units(bus, patterns, ret);
 }
 
-/* Until it does not run any more; the manager tells of each change. */
-static int wait_for_end(sd_bus *bus, const char *unit) {
+static int take_no_notice(sd_bus_message *m _unused_, void *userdata _unused_,
+                          sd_bus_error *error _unused_) {
+        return 0;
+}
+
+/* From now on the manager tells of each change of the unit. -ENOENT: there is none. */
+static int watch(sd_bus *bus, const char *unit, sd_bus_slot **ret) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = get_path(bus, unit, &path);
+        if (r >= 0)
+                r = sd_bus_match_signal(bus, ret, SYSTEMD_BUS, path, "org.freedesktop.DBus.Properties",
+                                        "PropertiesChanged", take_no_notice, NULL);
+        if (r >= 0) /* an error if we are subscribed already */
+                (void) sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "Subscribe",
+                                          NULL, NULL, NULL);
+        return r;
+}
+
+/* Of a unit that is watched: until it does not run any more, or is forgotten. */
+static int wait_for_end(sd_bus *bus, const char *unit, bool forgotten) {
         uint64_t deadline = monotonic_usec() + UINT64_C(1000000) * STOP_SECONDS;
 
         for (;;) {
                 _cleanup_job_ Job job = {};
                 int r = job_get(bus, unit, &job);
 
-                if (r < 0 || !job.running)
+                if (r < 0 || (!job.running && !forgotten))
                         return r == -ENOENT ? 0 : r;
                 r = sd_bus_process(bus, NULL); /* what came meanwhile may be the change: look again */
                 if (r == 0 && monotonic_usec() < deadline)
@@ -163,31 +183,19 @@ static int wait_for_end(sd_bus *bus, const char *unit) {
         }
 }
 
-static int take_no_notice(sd_bus_message *m _unused_, void *userdata _unused_,
-                          sd_bus_error *error _unused_) {
-        return 0;
-}
-
 int job_stop(sd_bus *bus, const char *unit) {
         _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_free_ char *path = NULL;
         int r;
 
-        r = get_path(bus, unit, &path);
-        if (r >= 0)
-                r = sd_bus_match_signal(bus, &slot, SYSTEMD_BUS, path, "org.freedesktop.DBus.Properties",
-                                        "PropertiesChanged", take_no_notice, NULL);
-        if (r >= 0) /* an error if we are subscribed already */
-                (void) sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "Subscribe",
-                                          NULL, NULL, NULL);
+        r = watch(bus, unit, &slot);
         /* The exec passes it on and ends everything. Were the unit stopped instead, its result would be gone. */
         if (r >= 0)
                 r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "KillUnit", &error,
                                        NULL, "ssi", unit, "main", SIGTERM);
         if (sd_bus_error_has_name(&error, "org.freedesktop.systemd1.NoSuchProcess"))
                 r = 0; /* it has ended meanwhile */
-        return r < 0 ? r : wait_for_end(bus, unit);
+        return r < 0 ? r : wait_for_end(bus, unit, false);
 }
 
 /* The file of its variables, if it had any, is in the state directory of its container, if that still runs. */
@@ -204,17 +212,22 @@ static void remove_variables(const char *unit) {
 }
 
 int job_forget(sd_bus *bus, const char *unit) {
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
 
         remove_variables(unit);
+        r = watch(bus, unit, &slot);
         /* One that failed is kept until that is reset, one that did not for as long as it is active. */
-        r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "ResetFailedUnit", &error,
-                               NULL, "s", unit);
+        if (r >= 0)
+                r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "ResetFailedUnit",
+                                       &error, NULL, "s", unit);
         if (r >= 0)
                 r = sd_bus_call_method(bus, SYSTEMD_BUS, SYSTEMD_PATH, SYSTEMD_INTERFACE, "StopUnit", &error,
                                        NULL, "ss", unit, "replace");
-        return r < 0 && sd_bus_error_has_name(&error, "org.freedesktop.systemd1.NoSuchUnit") ? 0 : r;
+        if (r == -ENOENT || (r < 0 && sd_bus_error_has_name(&error, "org.freedesktop.systemd1.NoSuchUnit")))
+                return 0;
+        return r < 0 ? r : wait_for_end(bus, unit, true); /* or the next list would have it still */
 }
 
 static bool container_runs(const char *job) {

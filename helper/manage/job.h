@@ -33,7 +33,7 @@ int job_list_units(sd_bus *bus, char ***ret);
 /* Asks a running one to end, and waits until it has. */
 int job_stop(sd_bus *bus, const char *unit);
 
-/* Has the manager forget one that has ended. */
+/* Has the manager forget one that has ended, and waits until it has. */
 int job_forget(sd_bus *bus, const char *unit);
 
 /* Forgets all that have ended and whose containers do not run any more; appends their names. */
