@@ -24,9 +24,9 @@ void journal_synchronize(void) {
             connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0 ||
             send(fd, call, sizeof(call), MSG_NOSIGNAL) != (ssize_t) sizeof(call))
                 return;
-        do
+        do /* signal(7): with a timeout a stop and a continue interrupt it as well */
                 n = read(fd, answer, sizeof(answer));
-        while (n > 0 && answer[n - 1] != '\0');
+        while (n < 0 ? errno == EINTR : n > 0 && answer[n - 1] != '\0');
 }
 
 void journal_tell(pid_t pid, int priority, const char *text) {
