@@ -3,7 +3,7 @@
     {"id": 1, "argv": [...], "stdin": BASE64, "env": {...}, "timeout": 30}
     {"id": 1, "rc": 0, "stdout": BASE64, "stderr": BASE64, "timed_out": false}
 
-At its start it says {"hello": BOOT_ID, "time": SECONDS}, after an empty line: whatever
+At its start it says {"hello": BOOT_ID}, after an empty line: whatever
 half a line was on its way before a reboot ends there.
 """
 
@@ -67,7 +67,7 @@ def main() -> None:
             data = data[os.write(port, data):]
 
     os.write(port, b"\n")
-    say({"hello": Path("/proc/sys/kernel/random/boot_id").read_text().strip(), "time": time.time()})
+    say({"hello": Path("/proc/sys/kernel/random/boot_id").read_text().strip()})
     number, pending = 0, b""
     while True:
         data = os.read(port, 65536)

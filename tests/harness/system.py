@@ -220,6 +220,12 @@ class System(abc.ABC):
         self.run("journalctl", "--sync", check=False)
         return self.run(*words, timeout=60).out
 
+    def mark(self) -> float:
+        """Now, as a `since` that nothing which was logged before is after: the journal gives a line its time when it takes
+        it, and that may be a while after it was written."""
+        self.run("journalctl", "--sync", check=False)
+        return self.now()
+
     # -- waiting --
 
     def wait_for(self, condition: Callable[[], T], what: str, timeout: float = 10) -> T:

@@ -36,7 +36,8 @@ def test_what_is_set_is_there_for_later_execs_and_not_for_the_leader(s: System) 
     assert s.run("berth", "env", "unset", "one", "A", "NOT_THERE", "--json").json() == {"NEW": "once", "EMPTY": ""}
     assert s.run("berth", "env", "list", "one").out == "NEW=once\nEMPTY=\n"
     assert inside(s, 'echo "$A"') == "leader\n"
-    assert "once" not in inside(s, "cat /tmp/own")
+    own = s.wait_for(lambda: inside(s, "cat /tmp/own 2>/dev/null || :"), "what the leader has")
+    assert "A=leader" in own and "once" not in own
     assert s.run("stat", "-c", "%a %U", "/run/berth/containers/one/variables").out == "600 root\n"
 
 

@@ -24,7 +24,7 @@ def s(m: System) -> System:
 
 
 def fetch(s: System) -> str:
-    script = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/', timeout=5).read().decode())"
+    script = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/', timeout=60).read().decode())"
     result = s.run("python3", "-c", script, check=False)
     return result.out if result.rc == 0 else ""
 
@@ -52,7 +52,7 @@ def test_web_serves_the_volume_and_logs_to_the_journal(s: System) -> None:
     assert "Welcome to nginx" in s.wait_for(lambda: fetch(s), "page")
     s.write("/var/lib/berth/volumes/web/site/index.html", "written on the host\n")
     assert fetch(s) == "written on the host\n\n"
-    assert '"GET / HTTP/1.1" 200' in s.journal("web")
+    s.wait_for(lambda: '"GET / HTTP/1.1" 200' in s.journal("web"), "its line in the log")  # which comes after the answer
     assert s.run("berth", "exec", "web", "--", "touch", "/var/www/html/x", check=False).rc == 1
     s.restart("web")
     assert s.wait_for(lambda: fetch(s), "page after the restart") == "written on the host\n\n"
@@ -63,10 +63,10 @@ def test_db_keeps_its_data_and_shuts_down_fast(s: System) -> None:
     wait_for_database(s)
     psql(s, "create table t (v text)")
     psql(s, "insert into t values ('kept')")
-    owners = "find /var/lib/berth/volumes/db/data -printf '%U:%G\n' | sort -u"
+    owners = "find /var/lib/berth/volumes/db/data -ignore_readdir_race -printf '%U:%G\n' | sort -u"
     before = s.sh(owners).out
 
-    since = s.now()
+    since = s.mark()
     s.restart("db")
     wait_for_database(s)
     assert psql(s, "select v from t") == "kept"
@@ -84,7 +84,7 @@ def test_db_recovers_from_a_kill(s: System) -> None:
     wait_for_database(s)
     psql(s, "create table t (v text)")
     psql(s, "insert into t values ('kept')")
-    since = s.now()
+    since = s.mark()
     pid = s.unit("db", "MainPID")
     s.run("kill", "-KILL", pid)
     s.wait_for(lambda: s.unit("db", "MainPID") not in ("0", pid), "start by itself")
@@ -109,7 +109,7 @@ def test_cache_keeps_what_it_is_told(s: System) -> None:
 
 def test_job_ends_and_tells_how(s: System) -> None:
     for number in (1, 2):
-        since = s.now()
+        since = s.mark()
         s.start("job")
         assert f"entry {number} written" in s.journal("job", since=since)
     assert s.unit("job", "Result") == "success"

@@ -164,6 +164,7 @@ def test_words_that_systemd_takes_for_no_text_are_refused_or_arrive(ready: Machi
             ready.manifest(name, f"[Container]\nImage=base\nExec=echo \"{spelt}\"\n[Service]\nType=oneshot\n")
             ready.reload()
             if ready.start(name, check=False).rc == 0:
+                ready.run("journalctl", "--sync")
                 out = ready.run("journalctl", "-u", name, "--output=json", "_TRANSPORT=stdout").json()
                 message = out["MESSAGE"]
                 assert (bytes(message) if isinstance(message, list) else message.encode()) == text.encode()

@@ -11,6 +11,7 @@ from typing import Iterator
 import pytest
 
 from harness.system import Result, System
+from harness.timing import ATTEMPTS
 
 needs_berth = True
 pytestmark = pytest.mark.system
@@ -75,6 +76,7 @@ def test_the_example_lets_a_group_into_one_container(s: System) -> None:
     result = berth(s, "ann", "list")
     assert (result.rc, result.err) == (1, refused("list", "all containers"))
     assert s.unit("web.service", "ActiveState") == "active"
+    s.run("journalctl", "--sync")
     journal = s.run("journalctl", "-t", "berth-gate", "-o", "cat").lines
     uid = s.run("id", "-u", "ann").out.strip()
     assert any(re.fullmatch(rf"uid {uid}, pid \d+: berth exec web", line) for line in journal)
@@ -403,8 +405,8 @@ def test_a_user_who_stands_still_holds_up_no_start(s: System) -> None:
     s.start("kept")
     s.stop("kept")
     s.run("systemd-run", "--unit=slow", "--uid=ann", "sh", "-c", "sleep 1000 | berth file write kept /x")
-    (pid,) = s.wait_for(lambda: s.run("pgrep", "-x", "berth-files", check=False).out.split(), "its process")
-    s.wait_for(lambda: "pipe_read" in s.read(f"/proc/{pid}/wchan"), "that it waits for input")
+    waits = "for pid in $(pgrep -x berth-files); do ! grep -q pipe_read /proc/$pid/wchan || echo $pid; done"
+    (pid,) = s.wait_for(lambda: s.sh(waits, check=False).out.split(), "that it waits for input")
     assert f"BERTH_CALLER={s.run('id', '-u', 'ann').out.strip()}" in s.read(f"/proc/{pid}/environ").split("\0")
     s.start("kept")
     s.run("systemctl", "stop", "slow")
@@ -500,6 +502,12 @@ CLIENT = textwrap.dedent("""
             if not more: return None
             data += more
         return struct.unpack("<I", data[8:12])[0], data[12:].decode()
+    def serves(): return list(Path("/sys/fs/cgroup/system.slice/system-berth.slice").glob("berth@*"))
+    # for who asks often: a connection of before counts until its unit has ended
+    def ask(*words, **more):
+        with connect() as s: request(s, *words, **more); told = answer(s)
+        while serves(): time.sleep(0.02)
+        return told
 """)
 
 
@@ -510,8 +518,6 @@ def client(s: System, script: str, user: str = "ann") -> Result:
 def test_the_gate_trusts_no_client(s: System) -> None:
     rules(s, ALL_FOR_ANN)
     out = client(s, """
-        def ask(*words, **more):
-            s = connect(); request(s, *words, **more); return answer(s)
         print(ask("exec", "--user=root", "web", "--", "echo", "fine"))
         print(ask("launch", "--name=x"))
         print(ask("image", "list"))
@@ -552,8 +558,7 @@ def test_descriptors_that_mean_something_to_root_are_refused(s: System) -> None:
     rules(s, ALL_FOR_ANN)
     out = client(s, """
         import tempfile
-        def ask(*fds, words=("status", "web")):
-            s = connect(); request(s, *words, fds=fds); return answer(s)[1]
+        def ask_with(*fds, words=("status", "web")): return ask(*words, fds=fds)[1]
         home = tempfile.mkdtemp()
         open(home + "/file", "w").write("A=secret\\n")
         os.mkfifo(home + "/fifo")
@@ -565,12 +570,12 @@ def test_descriptors_that_mean_something_to_root_are_refused(s: System) -> None:
                    os.memfd_create("x"), os.eventfd(0), os.pidfd_open(os.getpid())]
         for fd in streams:
             for fds in ((fd, 1, 2), (0, fd, 2), (0, 1, fd)):
-                print(ask(*fds))
+                print(ask_with(*fds))
         words = ("exec", "--env-file=fd:0", "web", "--", "sh", "-c", "echo $A")
-        print(ask(0, 1, 2, os.open(home + "/file", os.O_RDONLY), words=words) == "")
+        print(ask_with(0, 1, 2, os.open(home + "/file", os.O_RDONLY), words=words) == "")
         for fd in (os.open(home + "/file", os.O_WRONLY), os.open("/", os.O_RDONLY), os.open(home + "/file", os.O_PATH),
                    os.open("/proc/self/environ", os.O_RDONLY), os.open("/proc/self/ns/mnt", os.O_RDONLY), pair[0].fileno()):
-            print(ask(0, 1, 2, fd, words=words))
+            print(ask_with(0, 1, 2, fd, words=words))
         # sent later they are nobody's
         s = connect(); request(s, "exec", "web", "--", "sleep", "1000")
         s.sendmsg([frame(2, struct.pack("<I", 10))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0] * 17))])
@@ -593,13 +598,13 @@ def test_nothing_is_done_for_a_client_that_has_gone_meanwhile(s: System) -> None
                 try:
                     if b": polkit" + b"-asks;" in path.read_bytes(): return True
                 except OSError: pass
-        def serves(): return list(Path("/sys/fs/cgroup/system.slice/system-berth.slice").glob("berth@*"))
         s = connect(); request(s, "exec", "web", "--", "touch", "/done")
         while not asks(): time.sleep(0.05)
         s.close()
         Path("/run/berth-test/answer").touch()
         while serves(): time.sleep(0.05)
     """)
+    s.run("journalctl", "--sync")
     journal = s.run("journalctl", "-t", "berth-gate", "-o", "cat").lines
     assert any(line.endswith("has gone before anything was done") for line in journal)
     assert s.run("berth", "file", "list", "web", "/done", check=False).rc == 1
@@ -666,11 +671,12 @@ def test_who_has_gone_before_the_gate_looks_is_nobody(s: System, held_up: None, 
     s.wait_for(lambda: not s.exists(f"/proc/{pid}"), "its end")
     if reused:
         s.run("python3", "-c", TAKE_NUMBER, pid)
-        assert s.sh(f"ps -o user= -p {pid}").out.strip() == "ann"
+        s.wait_for(lambda: s.sh(f"ps -o user= -p {pid}").out.strip() == "ann", "ann's process of that number")
     s.run("touch", "/run/berth-test/go")
     answer = s.wait_for(lambda: s.read("/run/berth-out"), "the answer")
     if reused:
         s.run("kill", pid)
+    s.wait_for(lambda: s.unit("gone", "LoadState") == "not-found", "end of its unit")
     s.run("rm", "/run/berth-client.py", "/run/berth-out")
     # there is nobody to say anything to; before Linux 6.5 it is polkit that finds out
     assert answer == "None\n" or (reused and answer.startswith("(125, ")), answer
@@ -710,19 +716,22 @@ def test_a_client_that_is_killed_takes_its_command_along(s: System) -> None:
 
 def test_signals_arrive(s: System) -> None:
     rules(s, ALL_FOR_ANN)
-    out = s.sh("""
-        exec 3<> <(:)
-        mkfifo /tmp/ready; chmod 666 /tmp/ready
-        setpriv --reuid=ann --regid=ann --init-groups berth exec web -- \\
-            bash -c 'trap "echo got; exit 3" INT; echo ready; while :; do sleep 0.05; done' >/tmp/ready &
-        client=$!
-        exec 4</tmp/ready
-        read -r line <&4; echo "$line"
-        kill -INT $client
-        cat <&4
-        wait $client || echo "$?"
-        rm /tmp/ready
-    """, timeout=60).lines
+    for _ in range(ATTEMPTS):
+        out = s.sh("""
+            exec 3<> <(:)
+            mkfifo /tmp/ready; chmod 666 /tmp/ready
+            setpriv --reuid=ann --regid=ann --init-groups berth exec web -- \\
+                bash -c 'trap "echo got; exit 3" INT; echo ready; while :; do sleep 0.05; done' >/tmp/ready &
+            client=$!
+            exec 4</tmp/ready
+            read -r line <&4; echo "$line"
+            kill -INT $client
+            cat <&4
+            wait $client || echo "$?"
+            rm /tmp/ready
+        """, timeout=60).lines
+        if out[-1] != "137":  # who is too slow is killed
+            break
     assert out == ["ready", "got", "3"]
 
 

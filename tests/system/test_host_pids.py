@@ -121,7 +121,8 @@ def test_it_runs_like_any_other(m: Machine) -> None:
     assert inside(m, unit, "cat", "/proc/1/comm").out == "systemd\n"
     assert m.run("berth", "kill", unit, "1", check=False).rc == 1
     m.stop(unit)
-    assert m.unit(unit, "Result") == "success" and m.run("machinectl", "--no-legend", "list").out == ""
+    assert m.unit(unit, "Result") == "success"
+    m.wait_for(lambda: m.run("machinectl", "--no-legend", "list").out == "", "end of machined's entry")
 
 
 def test_the_options_of_the_hosts_proc_hold_inside(m: Machine) -> None:

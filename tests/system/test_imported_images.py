@@ -67,7 +67,7 @@ def make_layout(s: Machine, page: str, name: str = "/srv/layout") -> str:
 def fetch(s: Machine) -> str:
     """Its page, from its own network namespace: that it can be reached is another test's business."""
     leader = s.unit("web", "MainPID")
-    script = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/', timeout=5).read().decode())"
+    script = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/', timeout=60).read().decode())"
     return s.run("nsenter", "-t", leader, "-n", "python3", "-c", script, check=False).out.strip()
 
 

@@ -16,7 +16,6 @@ import pytest
 from harness.machine import Machine
 from harness.moments import STRACE, Moment, moments
 from harness.system import Snapshot
-from harness.timing import PROMPT
 
 needs_berth = True
 pytestmark = [pytest.mark.system, pytest.mark.images("base")]
@@ -78,7 +77,7 @@ class Traced:
         result = self.m.start("victim", check=False)
         assert result.rc == 0, f"after the kill at {moment.line}\n{result}\n{self.m.journal('victim')[-2000:]}"
         self.wait_until_it_hears()
-        assert self.m.stop("victim").seconds < PROMPT
+        self.m.stop("victim")
         assert self.m.unit("victim", "Result") == "success", moment.line
 
     def wait_until_it_hears(self) -> None:
@@ -88,7 +87,7 @@ class Traced:
                         "a handler of TERM")
 
 
-def manifest(setting: str = "", start: int = 20) -> str:
+def manifest(setting: str = "", start: int = 60) -> str:
     return f"""
     [Container]
     Image=base
@@ -99,7 +98,7 @@ def manifest(setting: str = "", start: int = 20) -> str:
     StartLimitIntervalSec=0
     [Service]
     TimeoutStartSec={start}
-    TimeoutStopSec=20
+    TimeoutStopSec=60
     """
 
 
@@ -154,8 +153,9 @@ def test_a_cleanup_that_is_killed_is_made_good_by_the_next_start_or_by_clean(m: 
     for index, moment in enumerate(chosen(found, every)):
         victim.how(" ".join(moment.options))
         m.start("victim")
-        assert m.stop("victim", check=False).seconds < PROMPT, moment.line
+        m.stop("victim", check=False)
         m.wait_for(lambda: m.unit("victim", "ActiveState") in ("inactive", "failed"), "end")
+        assert m.unit("victim", "Result") != "timeout", moment.line
         if index % 2:
             m.run("berth", "clean", "--all")
             victim.assert_clean(moment)
@@ -179,12 +179,12 @@ def test_an_exec_that_is_killed_takes_its_command_along_and_nobody_else(m: Machi
         result = m.sh(f"{' '.join((*STRACE, *moment.options))} {command}", check=False)
         assert result.rc in (137, 0), f"{result} at {moment.line}"
         m.wait_for(lambda: not m.sh("cat /sys/fs/cgroup/machine.slice/victim.service/exec-*/cgroup.procs "
-                                    "2>/dev/null || :").out, f"end of what was executed, killed at {moment.line}", 5)
+                                    "2>/dev/null || :").out, f"end of what was executed, killed at {moment.line}")
         assert " 997" not in m.run("pgrep", "-a", "sleep").out, moment.line
         assert m.unit("victim", "MainPID") == leader and m.unit("victim", "ActiveState") == "active"
     assert m.run("berth", "exec", "victim", "--", "echo", "works").out == "works\n"
     # the empty groups of those killed are swept by the execs after them, or go with the unit
-    assert m.stop("victim").seconds < PROMPT
+    m.stop("victim")
     assert m.unit("victim", "Result") == "success"
     m.assert_nothing_left(before)
 

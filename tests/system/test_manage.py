@@ -146,7 +146,7 @@ def test_exec_in_a_unit(s: System) -> None:
 
 def test_a_stop_ends_what_was_executed(s: System) -> None:
     s.run("berth", "exec", "one", "sh", "-c", "sleep 4242 </dev/null >/dev/null 2>&1 &")
-    assert s.run("pgrep", "-fx", "sleep 4242", check=False).rc == 0
+    s.wait_for(lambda: s.run("pgrep", "-fx", "sleep 4242", check=False).rc == 0, "its start")
     s.stop("one")
     assert s.run("pgrep", "-fx", "sleep 4242", check=False).rc == 1
 
@@ -283,7 +283,7 @@ def test_json_is_what_the_manual_says(m: System) -> None:
             berth exec --session=s one -- true; journalctl --sync""")
     calls = [line.split("|", 1) for line in JSON_VERBS.strip().splitlines()]
     script = "".join(f"{command}\nprintf '\\1'\n" for _, command in calls)
-    printed = m.sh(f"JOB=$(berth exec --detach one -- sleep 1000); exec 2>/dev/null; set +e\n{script}").out.split("\1")
+    printed = m.sh(f"JOB=$(berth exec --detach one -- sleep 1000); exec 2>/dev/null; set +e\n{script}", timeout=120).out.split("\1")
     page = documented()
     assert {section for section, _ in calls} == set(page)
     seen: dict[str, set[str]] = {section: set() for section in page}

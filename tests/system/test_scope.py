@@ -235,13 +235,14 @@ def test_it_ends_with_its_container(m: Machine, pids: str) -> None:
 def test_a_container_that_is_just_ending_is_not_started_by_a_scope(m: Machine) -> None:
     m.manifest("one", """[Container]
         Image=base
-        Exec=sh -c "trap 'until [ -e /tmp/go ]; do sleep 0.1; done; exit 0' TERM; while :; do sleep 0.1; done"
+        Exec=sh -c "trap 'until [ -e /tmp/go ]; do sleep 0.1; done; exit 0' TERM; echo up; while :; do sleep 0.1; done"
         [Network]
         Mode=none
     """)
     m.reload()
     m.start("one")
-    stopping = m.now()
+    m.wait_for(lambda: "up" in m.journal("one").splitlines(), "its handler")
+    stopping = m.mark()
     m.run("systemctl", "stop", "--no-block", "one")
     m.wait_state("one", "deactivating")
     m.run("berth", "exec", "--scope", "one", "--", "true", check=False)  # that ends with it
@@ -286,8 +287,7 @@ def test_whoever_of_ours_is_killed_the_command_does_not_stay(s: Machine) -> None
     for n, names in enumerate((["berth-guard"], ["berth-scope"], ["berth", "berth-guard"])):
         words = f"sleep {4340 + n}"
         process = start(s, words)
-        pids = [pid for name in names for pid in s.run("pgrep", "-x", name).lines]
-        s.run("kill", "-KILL", *pids)
+        s.run("pkill", "-KILL", "-x", "|".join(names))
         if names == ["berth-scope"]:  # its keeper alone: the command is none the worse
             assert runs(s, words)
             process.send_signal(signal.SIGTERM)
@@ -297,13 +297,14 @@ def test_whoever_of_ours_is_killed_the_command_does_not_stay(s: Machine) -> None
     s.assert_nothing_left(before)
 
 
-SILENT = "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('/run/silent'); s.listen(); time.sleep(1000)"
+SILENT = "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('/run/silent'); s.listen(); print('up', flush=True); time.sleep(1000)"
 
 
 def test_a_systemd_that_does_not_answer(s: Machine) -> None:
     """Whoever gives up meanwhile leaves nothing, and takes nothing along: not the caller, in whose group all of it still is."""
-    STARTED.append(s.popen("python3", "-c", SILENT))
-    s.wait_for(lambda: s.exists("/run/silent"), "the socket")
+    silent = s.popen("python3", "-c", SILENT)
+    STARTED.append(silent)
+    assert silent.stdout is not None and silent.stdout.readline() == b"up\n"
     for sent in ("TERM", "KILL"):
         caller = s.popen("sh", "-c", "berth exec --scope one -- touch /ran; echo $?; exec sleep 4395", env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/run/silent"})
         STARTED.append(caller)
@@ -428,7 +429,7 @@ def test_clean_ends_a_scope_whose_container_has_gone(s: Machine) -> None:
     process = start(s, "sleep 4381")
     # and one whose process was killed before systemd had moved it: who ends cannot be moved, and nothing tells of it
     STARTED.append(s.popen("python3", "-c", "import os, time; p = os.fork(); p or os._exit(0); open('/run/pid', 'w').write(f'{p}\\n'); time.sleep(1000)"))
-    s.wait_for(lambda: s.exists("/run/pid") and s.sh("ps -o stat= -p $(cat /run/pid)").out.startswith("Z"), "who has ended")
+    s.wait_for(lambda: s.sh("ps -o stat= -p $(cat /run/pid 2>/dev/null)", check=False).out.startswith("Z"), "who has ended")
     s.sh("busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager StartTransientUnit 'ssa(sv)a(sa(sv))' "
          "berth-exec-one-00c0ffee.scope fail 2 PIDs au 1 $(cat /run/pid) Slice s machine.slice 0; rm /run/pid")
     s.wait_state("berth-exec-one-00c0ffee.scope", "active")
@@ -503,10 +504,14 @@ def test_a_command_without_network_beside_one_that_has_it(s: Machine) -> None:
     s.manifest("net", f"[Container]\nImage=base\nExec=python3 -c \"{listen.replace(chr(10), chr(92) + 'n')}\"\n[Network]\nMode=none\n")
     s.reload()
     s.start("net")
-    connect = "import socket\ns = socket.socket()\ns.settimeout(2)\nprint(s.connect_ex(('127.0.0.1', 4404)))"
-    s.wait_for(lambda: s.run("berth", "exec", "net", "--", "python3", "-c", connect, check=False).out == "0\n", "its listening")
-    assert s.run("berth", "exec", "--scope", "net", "--", "python3", "-c", connect).out == "0\n"
-    assert s.run("berth", "exec", "--scope", "-p", "IPAddressDeny=any", "net", "--", "python3", "-c", connect).out != "0\n"
-    assert s.run("berth", "exec", "--scope", "-p", "IPAddressDeny=any", "-p", "IPAddressAllow=localhost", "net", "--", "python3", "-c", connect).out == "0\n"
+
+    def connect(*words: str, seconds: int = 60) -> bool:
+        script = f"import socket\ns = socket.socket()\ns.settimeout({seconds})\nprint(s.connect_ex(('127.0.0.1', 4404)))"
+        return s.run("berth", "exec", *words, "net", "--", "python3", "-c", script).out == "0\n"
+
+    s.wait_for(connect, "its listening")
+    assert connect("--scope")
+    assert not connect("--scope", "-p", "IPAddressDeny=any", seconds=2)
+    assert connect("--scope", "-p", "IPAddressDeny=any", "-p", "IPAddressAllow=localhost")
     s.stop("net")
     no_scope(s)

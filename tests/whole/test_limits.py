@@ -96,10 +96,13 @@ def test_no_more_processor_time_is_used_than_given(g: Guest) -> None:
         return float(text.split()[0]), int(re.search(r"usage_usec (\d+)", text)[1]) / 1e6
 
     first = usage()
-    g.wait_for(lambda: usage()[0] - first[0] >= 4, "four seconds", 20)
-    last = usage()
-    share = (last[1] - first[1]) / (last[0] - first[0])
-    assert 0.35 <= share <= 0.65, share
+
+    def is_half() -> bool:
+        """Over four seconds or more: a processor that stood still is made good after a while, without a limit it never is."""
+        seconds, used = (later - before for later, before in zip(usage(), first, strict=True))
+        return seconds >= 4 and 0.35 <= used / seconds <= 0.65
+
+    g.wait_for(is_half, "half of a processor's time", 60)
     assert int(re.search(r"nr_throttled (\d+)", g.read("/sys/fs/cgroup/machine.slice/spins.service/payload/cpu.stat"))[1]) > 0
     g.stop("spins")
 
@@ -107,7 +110,7 @@ def test_no_more_processor_time_is_used_than_given(g: Guest) -> None:
 def test_who_runs_too_long_is_ended(g: Guest) -> None:
     service(g, "long", "sleep 1000", "Runtime=2s")
     g.start("long")
-    g.wait_state("long", "failed", 10)
+    g.wait_state("long", "failed")
     assert g.unit("long", "Result") == "timeout"
 
 
@@ -192,11 +195,13 @@ def test_what_is_wanted_by_the_boot_is_back_after_a_reboot(g: Guest) -> None:
     assert g.unit("boots", "WantedBy") == "multi-user.target"
     g.start("boots")
     g.start("stays-off")
+    g.wait_for(lambda: inside(g, "boots", "cat", "/data/boots", check=False) == "x\n", "its line")
     g.reboot()
     assert g.unit("boots", "ActiveState") == "active"
     assert g.unit("stays-off", "ActiveState") == "inactive"
     assert g.run("systemctl", "is-system-running").out == "running\n"
-    assert inside(g, "boots", "cat", "/data/boots", "/sys/fs/cgroup/memory.max") == "x\nx\n67108864\n"
+    g.wait_for(lambda: inside(g, "boots", "cat", "/data/boots") == "x\nx\n", "its next line")
+    assert inside(g, "boots", "cat", "/sys/fs/cgroup/memory.max") == "67108864\n"
     assert g.run("ls", "/run/berth/containers").out == "boots\n"
     g.run("berth", "clean", "--all")  # what the machine went down with
     assert g.run("ls", "/var/lib/berth/layers").out == "boots.ephemeral\n"
