@@ -92,7 +92,7 @@ static int find_near(const char *name, char ret[static NAME_LENGTH_MAX + 1]) {
         if (r < 0)
                 return r;
         near = known_nearest(name, names);
-        if (!near)
+        if (!near || streq(near, name)) /* whose manifest is masked, or which only has a layer yet */
                 return -ENOENT;
         snprintf(ret, NAME_LENGTH_MAX + 1, "%s", near);
         return known_container(ret) ? 0 : -ENOENT; /* its manifest may be masked */
