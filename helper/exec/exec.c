@@ -175,7 +175,7 @@ static int fail(Exec *exec, const char *stage, int error) {
 }
 
 /* What a call that ran out of time has changed is half a change. */
-static void keep_session(const Exec *exec, const GuardReport *report) {
+static void keep_session(Exec *exec, const GuardReport *report) {
         if (report->started && !report->timed_out && session_keep(&exec->session) < 0)
                 log_warning("session '%s' stays as it was before this call", exec->request->session);
 }

@@ -15,9 +15,10 @@
 #include "common/strv.h"
 #include "helper/exec/spawn.h"
 
-#define STATE_SIZE_MAX (4 * 1024 * 1024)
-#define SESSIONS_MAX   32 /* of a container: they are kept in memory that is the host's */
-#define LAST_LINE      "# berth: all of it\n"
+#define STATE_SIZE_MAX     (4 * 1024 * 1024)
+#define SESSIONS_MAX       32     /* of a container: they are kept in memory that is the host's */
+#define SESSION_NEW_SUFFIX ".new" /* no session's ID has a dot */
+#define LAST_LINE          "# berth: all of it\n"
 
 /* Descriptor 9 is the file in memory. The shell reads it, empties it, and at its end, however it comes to that, writes
  * anew what there is; the last line says that it was all. A shell that is killed writes nothing. "set +o" tells options
@@ -41,6 +42,7 @@ void session_done(Session *session) {
         session->file_fd = close_fd(session->file_fd);
         session->state_fd = close_fd(session->state_fd);
         session->argv = strv_free(session->argv);
+        free(session->path);
         *session = SESSION_NONE;
 }
 
@@ -83,7 +85,9 @@ static int make_argv(const User *user, char *const *words, char ***ret) {
 }
 
 static bool is_session(const char *name) {
-        return startswith(name, SESSION_FILE_PREFIX) != NULL;
+        const char *id = startswith(name, SESSION_FILE_PREFIX);
+
+        return id && session_id_valid(id);
 }
 
 /* Is there room for session path, in the container's directory? */
@@ -106,14 +110,11 @@ static int check_number(const char *name, const char *path) {
 }
 
 /* Opens the file that keeps it, and locks it. */
-static int open_file(const char *name, const char *id) {
-        char path[sizeof(BERTH_CONTAINER_DIR) + NAME_LENGTH_MAX + SESSION_ID_MAX +
-                  sizeof(SESSION_FILE_PREFIX) + 2];
+static int open_file(const char *name, const char *id, const char *path) {
         _cleanup_close_ int fd = -EBADF;
-        struct stat st;
+        struct stat st, named;
         int r;
 
-        snprintf(path, sizeof(path), "%s/%s/" SESSION_FILE_PREFIX "%s", BERTH_CONTAINER_DIR, name, id);
         r = check_number(name, path);
         if (r < 0)
                 return r;
@@ -123,10 +124,9 @@ static int open_file(const char *name, const char *id) {
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
                 return log_error_errno(errno == EWOULDBLOCK ? EBUSY : errno,
                                        "session '%s' of container '%s' is busy with another call", id, name);
-        if (fstat(fd, &st) < 0 || st.st_nlink == 0) /* closed before we had it */
-                return log_error_errno(EBUSY,
-                                       "session '%s' of container '%s' was closed this moment; try again",
-                                       id, name);
+        /* another call has kept it anew, or it was closed, before we had it */
+        if (fstat(fd, &st) < 0 || stat(path, &named) < 0 || st.st_ino != named.st_ino)
+                return -ESTALE;
         return TAKE_FD(fd);
 }
 
@@ -192,7 +192,13 @@ int session_open(const char *name, const char *id, const User *user, char *const
         int r;
 
         session.uid = user->uid;
-        session.file_fd = r = open_file(name, id);
+        if (asprintf(&session.path, "%s/%s/" SESSION_FILE_PREFIX "%s", BERTH_CONTAINER_DIR, name, id) < 0) {
+                session.path = NULL;
+                return log_oom();
+        }
+        do
+                session.file_fd = r = open_file(name, id, session.path);
+        while (r == -ESTALE);
         if (r < 0)
                 return r;
         r = read_fd(session.file_fd, STATE_SIZE_MAX + 64, &kept, NULL);
@@ -213,11 +219,34 @@ int session_open(const char *name, const char *id, const User *user, char *const
         return 0;
 }
 
-int session_keep(const Session *session) {
-        _cleanup_free_ char *told = NULL;
+/* In the place of what was kept; locked before it is there, for the call lasts yet. */
+static int replace_file(Session *session, const char *told, size_t size) {
+        _cleanup_close_ int fd = -EBADF;
+        _cleanup_free_ char *path = NULL;
         char first[32];
+        int n = snprintf(first, sizeof(first), "# uid %u\n", session->uid), r;
+
+        if (asprintf(&path, "%s" SESSION_NEW_SUFFIX, session->path) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        r = fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : write_fd(fd, first, (size_t) n);
+        if (r >= 0)
+                r = write_fd(fd, told, size);
+        if (r >= 0)
+                r = rename(path, session->path) < 0 ? -errno : 0;
+        if (r < 0)
+                return (void) unlink(path), r;
+        close_fd(session->file_fd);
+        session->file_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int session_keep(Session *session) {
+        _cleanup_free_ char *told = NULL;
         size_t size;
-        int n, r;
+        int r;
 
         if (lseek(session->state_fd, 0, SEEK_SET) < 0)
                 return -errno;
@@ -229,9 +258,6 @@ int session_keep(const Session *session) {
                 return r;
         if (strlen(told) != size || !endswith(told, LAST_LINE))
                 return 0; /* it was killed, or became another program */
-        n = snprintf(first, sizeof(first), "# uid %u\n", session->uid);
-        if (ftruncate(session->file_fd, 0) < 0 || lseek(session->file_fd, 0, SEEK_SET) < 0)
-                return -errno;
-        r = write_fd(session->file_fd, first, (size_t) n);
-        return r < 0 ? r : write_fd(session->file_fd, told, size);
+        r = replace_file(session, told, size);
+        return r == -ENOENT ? 0 : r; /* the container has ended, and its sessions with it */
 }

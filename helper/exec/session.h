@@ -23,6 +23,7 @@ typedef struct Session {
         int state_fd; /* a file in memory: what the shell is told, and then what it tells */
         uid_t uid;
         char **argv; /* of the shell */
+        char *path;  /* of what is kept */
 } Session;
 
 #define SESSION_NONE                                  \
@@ -38,5 +39,5 @@ void session_done(Session *session);
 int session_open(const char *name, const char *id, const User *user, char *const *words, char *const *env,
                  uid_t owner, Session *ret);
 
-/* Keeps what the shell has told, if it came to that. */
-int session_keep(const Session *session);
+/* Keeps what the shell has told, if it came to that. If it fails there is what was kept before. */
+int session_keep(Session *session);

@@ -119,6 +119,7 @@ static int session_list(const SubverbCall *call) {
 static int end_one(const char *container, const char *id, bool close_it) {
         _cleanup_close_ int dir_fd = -EBADF, file_fd = -EBADF;
         char file[sizeof(SESSION_FILE_PREFIX) + SESSION_ID_MAX];
+        struct stat st;
 
         if (name_valid(container, false) && session_id_valid(id))
                 dir_fd = open_directory(container);
@@ -130,7 +131,8 @@ static int end_one(const char *container, const char *id, bool close_it) {
                 log_error("no session '%s' of a container '%s', see berth session list", id, container);
                 return EXIT_NO_SUCH;
         }
-        if (flock(file_fd, LOCK_EX | LOCK_NB) < 0) {
+        /* or one that has just ended has kept it anew */
+        if (flock(file_fd, LOCK_EX | LOCK_NB) < 0 || fstat(file_fd, &st) < 0 || st.st_nlink == 0) {
                 log_error("session '%s' of container '%s' is busy with a call", id, container);
                 return EXIT_FAILED;
         }

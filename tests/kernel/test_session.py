@@ -201,3 +201,18 @@ def test_descriptors_of_a_plain_exec_are_three(c: Container, make: Callable[...,
     done = sh("for i in 0 1 2 3 4 5 6 7 8 9 10 11 12; do [ -e /proc/$$/fd/$i ] && echo $i; done; readlink /proc/$$/fd/9")
     assert done.stdout.split("\n")[:4] == ["0", "1", "2", "9"]
     assert "/memfd:berth-session" in done.stdout
+
+
+def test_a_full_disk_loses_nothing_that_was_kept(shared: Container, berth: Path) -> None:
+    sh = Shell(shared, "app")
+    assert sh("X=kept").returncode == 0
+    before = sh.file.read_text()
+    argv = shared.argv(f"--session={sh.id}", "--user=app", "--", "X=lost; Y=new")
+    done = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-P", sh.file, "-P", f"{sh.file}.new", "-e", "trace=write",
+                           "-e", "inject=write:error=ENOSPC", *argv],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stderr) == (0, f"session '{sh.id}' stays as it was before this call\n")
+    assert sh.file.read_text() == before
+    assert sh("echo $X$Y").stdout == "kept\n"
+    assert not Path(f"{sh.file}.new").exists()
+    assert manage(berth, "close", shared.name, sh.id).returncode == 0
