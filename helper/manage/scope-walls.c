@@ -89,6 +89,15 @@ static int check_file_systems(sd_bus_message *reply, const char *unit) {
         return r;
 }
 
+/* The unit's, and one for the keeper of the scope: what the unit has enough of starts in the scope, too. */
+static int add_tasks(sd_bus_message *reply, Transient *transient) {
+        uint64_t n;
+        int r;
+
+        r = sd_bus_message_read(reply, "v", "t", &n);
+        return r < 0 ? r : transient_add(transient, "TasksMax", "t", n + (n < UINT64_MAX));
+}
+
 /* One entry of a{sv}, entered. */
 static int take_property(sd_bus_message *reply, Transient *transient, const char *unit,
                          char *const *properties) {
@@ -102,6 +111,8 @@ static int take_property(sd_bus_message *reply, Transient *transient, const char
                 return check_file_systems(reply, unit);
         if (!is_wall(name, properties))
                 return sd_bus_message_skip(reply, "v");
+        if (streq(name, "TasksMax"))
+                return add_tasks(reply, transient);
         return transient_add_copy(transient, name, reply);
 }
 

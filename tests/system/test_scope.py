@@ -114,7 +114,7 @@ def test_the_scope_has_the_walls_of_the_unit_and_its_slice(m: Machine, dropin: C
     m.start("walls")
     process = start(m, "sleep 4301", "-p", "IPAddressDeny=10.0.0.0/8 link-local", "-p", "KillSignal=INT", name="walls")
     scope = one_scope(m, "walls")
-    equal = ["Slice", "CPUWeight", "IOWeight", "TasksMax", "MemoryHigh", "IPAddressAllow", "SocketBindDeny", "RestrictNetworkInterfaces", "AllowedCPUs",
+    equal = ["Slice", "CPUWeight", "IOWeight", "MemoryHigh", "IPAddressAllow", "SocketBindDeny", "RestrictNetworkInterfaces", "AllowedCPUs",
              "CPUQuotaPerSecUSec", "IOReadBandwidthMax", "DevicePolicy", "DeviceAllow"]
 
     def show(unit: str) -> dict[str, str]:
@@ -128,6 +128,7 @@ def test_the_scope_has_the_walls_of_the_unit_and_its_slice(m: Machine, dropin: C
         assert [(key, beside.get(key)) for key in equal] == [(key, unit.get(key)) for key in equal]
         m.reload()  # which reads anew what there is of the scope
     assert (unit["Slice"], unit["DevicePolicy"], unit["TasksMax"]) == ("other.slice", "closed", "77")
+    assert beside["TasksMax"] == "78"  # the scope's keeper is one
     assert (unit["RestrictNetworkInterfaces"], unit["CPUQuotaPerSecUSec"]) == ("lo", "1.500000s") and "80" in unit["SocketBindDeny"]
     assert unit["DeviceAllow"] == "/dev/fuse char-pts rw rw"
     assert sorted(beside["IPAddressDeny"].split()) == ["10.0.0.0/8", "169.254.0.0/16", "fe80::/64"]
