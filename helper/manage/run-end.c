@@ -13,7 +13,8 @@
 #include "helper/verbs/verbs.h"
 
 /* Who ends after berth run: before anything is written a unit is started that holds the other end of a pipe. When berth run
- * has ended, however that came, its end is closed, and what it has made and not released is removed. */
+ * has ended, however that came, its end is closed, and what it has made and not released is removed. Where who waits is killed
+ * itself, the same is called as the unit's ExecStopPost=. */
 
 static int plan_end(const Run *run, int stdin_fd, Transient *transient) {
         _cleanup_strv_ char **argv = NULL;
@@ -34,7 +35,9 @@ static int plan_end(const Run *run, int stdin_fd, Transient *transient) {
                 r = transient_add(transient, "CollectMode", "s", "inactive-or-failed");
         if (r >= 0)
                 r = transient_add(transient, "StandardInputFileDescriptor", "h", stdin_fd);
-        return r < 0 ? r : transient_add_command(transient, "ExecStartEx", argv);
+        if (r >= 0)
+                r = transient_add_command(transient, "ExecStartEx", argv);
+        return r < 0 ? r : transient_add_command(transient, "ExecStopPostEx", argv);
 }
 
 int run_begin(const Run *run, sd_bus *bus, RunEnd *ret) {
@@ -96,25 +99,32 @@ static void wait_for_client(void) {
                 ;
 }
 
-int verb_run_end(int argc _unused_, char *argv[]) {
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+static int stop(const char *name) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_open();
         char unit[NAME_LENGTH_MAX + sizeof(".service")];
         _cleanup_free_ char *error = NULL;
-        const char *name = NULL;
+        int r;
+
+        snprintf(unit, sizeof(unit), "%s.service", name);
+        r = bus ? transient_stop(bus, unit, &error) : -ENOTCONN;
+        return r < 0 ? run_log_manager(r, "stop", unit, error) : 0;
+}
+
+int verb_run_end(int argc _unused_, char *argv[]) {
+        const char *name = NULL,
+                   *result = getenv("SERVICE_RESULT"); /* systemd.exec(5): of ExecStopPost= alone */
         pid_t client = 0;
         int r;
 
         r = parse_words(argv, &name, &client);
         if (r != 0)
                 return r < 0 ? EXIT_USAGE : EXIT_DONE;
-        wait_for_client();
-        if (run_is_of(name, client)) {
-                snprintf(unit, sizeof(unit), "%s.service", name);
-                bus = bus_open();
-                r = bus ? transient_stop(bus, unit, &error) : -ENOTCONN;
-                if (r < 0)
-                        return run_log_manager(r, "stop", unit, error), EXIT_FAILED;
-        }
+        if (result && streq(result, "success"))
+                return EXIT_DONE;
+        if (!result) /* else a client that lives waits for us, and has nothing to run any more */
+                wait_for_client();
+        if (run_is_of(name, client) && stop(name) < 0)
+                return EXIT_FAILED;
         r = run_remove(name, client);
         if (r < 0)
                 return log_error_errno(r, "cannot remove '%s/%s': %m", RUN_DIR, name), EXIT_FAILED;

@@ -190,16 +190,23 @@ def test_a_rule_for_all_containers_holds_here_too(s: System) -> None:
     s.sh("rm -r /etc/berth/berth.d")
 
 
-@pytest.mark.parametrize("victim", ["berth-manage", "all"])
-def test_a_client_that_is_killed_leaves_nothing(s: System, victim: str) -> None:
+@pytest.mark.parametrize("victims", ["^berth run --image", "^berth (run --image|exec job)", "^/usr/libexec/berth/berth-manage run-end",
+                                     "^(berth run --image|/usr/libexec/berth/berth-manage run-end)"])
+def test_a_client_that_is_killed_leaves_nothing(s: System, victims: str) -> None:
     s.sh("berth run --image=base --name=job -- sleep 4246 >/dev/null 2>&1 </dev/null &")
     s.wait_for(lambda: s.run("pgrep", "-fx", "sleep 4246", check=False).rc == 0, "its start")
-    if victim == "all":
-        s.sh("kill -KILL $(pgrep -f '^berth (run --image|exec job)')")
-    else:
-        s.sh("kill -KILL $(pgrep -f '^berth run --image')")
+    s.sh(f"kill -KILL $(pgrep -f '{victims}')")
     s.wait_for(lambda: not left(s), "end of everything", timeout=20)
     assert s.run("pgrep", "-fx", "sleep 4246", check=False).rc == 1
+
+
+def test_a_client_and_who_waits_for_it_killed_before_the_start_leave_nothing(s: System) -> None:
+    client = s.popen(*STRACE, "-o", "/dev/null", "-e", "trace=renameat2", "-e", "inject=renameat2:signal=STOP:when=1",
+                     "berth", "run", "--image=base", "--name=job", "--", "true")
+    s.wait_for(lambda: s.exists("/run/berth/run/job"), "the first that is made")
+    s.sh("kill -KILL $(pgrep -f '^(berth run --image|/usr/libexec/berth/berth-manage run-end)')")
+    client.wait(30)
+    s.wait_for(lambda: not left(s), "end of everything")
 
 
 def writes(moment: Moment) -> bool:
