@@ -61,8 +61,16 @@ static int close_path(Root *root, const char *path, bool hide) {
         return 0;
 }
 
+/* In the host's network /proc/PID/net is the host's as well, where root, without a capability, says whom its NFS server
+ * exports what to (nfsd.export/channel, tried): as there is one for each process, all of /proc has to be read-only. */
+static int close_network(const Root *root) {
+        int r = root->plan->network == NETWORK_HOST ? mount_set(root->proc_fd, MOUNT_ATTR_RDONLY) : 0;
+
+        return r < 0 ? log_error_errno(r, "Cannot make /proc read-only: %m") : 0;
+}
+
 int mask_kernel(Root *root) {
-        int r = 0;
+        int r = close_network(root);
 
         for (size_t i = 0; r >= 0 && i < ARRAY_LEN(read_only); i++)
                 r = close_path(root, read_only[i], false);

@@ -239,6 +239,18 @@ def test_a_container_has_not_all_the_terminals_that_there_are(berth: Path, debia
     assert done.stdout == "512 ENOSPC\n", done.stderr
 
 
+@pytest.mark.parametrize("users, expected", [("pick", "ok"), ("identity", "EROFS"), ("no", "EROFS")])
+def test_what_proc_has_of_the_hosts_network_obeys_nobody(berth: Path, debian: Path, users: str, expected: str) -> None:
+    """There root says without a capability what an NFS server exports, and each process has a directory of it."""
+    done = launch(berth, debian, "python3", "-c", PRELUDE + r"""
+attempt("write", lambda: write("/proc/self/oom_score_adj", "0"))
+attempt("stdout", lambda: write("/proc/self/fd/1", ""))
+print(found)
+""", users=users, options=("--network=host",))
+    assert done.returncode == 0, done.stderr
+    assert ast.literal_eval(done.stdout) == {"write": expected, "stdout": "ok"}
+
+
 FILES = PRELUDE + r"""
 for path in ("/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/proc/sys/vm/panic_on_oom",
              "/proc/irq/default_smp_affinity", "/sys/power/state", "/sys/kernel/uevent_helper", "/sys/kernel/mm/ksm/run",
