@@ -45,8 +45,7 @@ int manifests_each_directory(int root_fd, const char *path,
                 fd = open_in_root(root_fd, directory, O_RDONLY | O_DIRECTORY);
                 if (fd < 0) {
                         if (fd != -ENOENT)
-                                (void) log_error_errno(fd, "Failed to open the directory '%s': %m",
-                                                       directory);
+                                (void) log_error_errno(fd, "cannot open the directory '%s': %m", directory);
                         continue;
                 }
                 r = step(fd, directory, userdata);

@@ -350,8 +350,8 @@ static void check_health(Carry *c) {
 static void note_defaults(Carry *c) {
         if (!carry_has(c, CARRY_NETWORK, "Mode"))
                 carry_note(c, NULL,
-                           "the network is private: the container reaches out, and only what is published reaches it; "
-                           "podman's default, a bridge, joins containers (use Link= in [Network])");
+                           "the network is private, and has loopback alone in this version of Berth (Mode=host is the "
+                           "host's); podman's default, a bridge, reaches out and joins containers");
         if (!carry_has(c, CARRY_CONTAINER, "PrivateUsers"))
                 carry_note(c, NULL,
                            "user ids inside are a private range of the host's; podman's are the host's own "

@@ -12,7 +12,7 @@ static int choose_file(const char *argument, const char *base, const char *suffi
         Choice c = { .path = argument };
 
         if (access(argument, F_OK) < 0 && errno == ENOENT)
-                return log_error_errno(ENOENT, "No manifest '%s'", argument);
+                return log_error_errno(ENOENT, "no manifest '%s'", argument);
         c.name = strndup(base, suffix ? (size_t) (suffix - base) : strlen(base));
         if (!c.name)
                 return -ENOMEM;
@@ -29,7 +29,7 @@ int choice_make(const Set *set, const char *argument, Choice *ret) {
                 return choose_file(argument, base, suffix, ret);
         c.source = lookup_find(set_lookup(set), argument);
         if (!c.source)
-                return log_error_errno(ENOENT, "No manifest '%s'; see berth check without arguments",
+                return log_error_errno(ENOENT, "no manifest '%s'; see berth check without arguments",
                                        argument);
         c.name = strdup(argument);
         if (!c.name)

@@ -158,7 +158,7 @@ static int add_directory(Convert *c, const char *path, bool given, unsigned dept
         r = directory_names(AT_FDCWD, path, 0, directory_is_visible, &names);
         if (r < 0 && r != -ENOMEM) {
                 if (given) {
-                        (void) log_error_errno(r, "Failed to read the directory '%s': %m", path);
+                        (void) log_error_errno(r, "cannot read the directory '%s': %m", path);
                         c->failed = true;
                 }
                 return 0;
@@ -180,7 +180,7 @@ static int add_argument(Convert *c, const char *argument) {
         if (is_directory(argument))
                 return add_directory(c, argument, true, 0);
         if (access(argument, F_OK) < 0) {
-                (void) log_error_errno(errno, "No file '%s': %m", argument);
+                (void) log_error_errno(errno, "no file '%s': %m", argument);
                 c->failed = true;
                 return 0;
         }
@@ -239,7 +239,7 @@ static bool write_manifest(Convert *c, const char *name, const char *text) {
                 log_error("%s/%s is there already; move it away, or choose another --output=DIR",
                           c->tool->output, file);
         else
-                (void) log_error_errno(r, "Failed to write '%s/%s': %m", c->tool->output, file);
+                (void) log_error_errno(r, "cannot write '%s/%s': %m", c->tool->output, file);
         c->failed = true;
         return false;
 }
@@ -336,7 +336,7 @@ static int check_output(Convert *c) {
                 c->output_fd = open(c->tool->output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 if (c->output_fd >= 0)
                         return 0;
-                (void) log_error_errno(errno, "Failed to open the directory '%s' of --output: %m",
+                (void) log_error_errno(errno, "cannot open the directory '%s' of --output: %m",
                                        c->tool->output);
                 return EXIT_FAILED;
         }

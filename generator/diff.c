@@ -110,7 +110,7 @@ static int diff_unit(Diff *d, const Manifest *m, const char *unit, const char *t
                 return tell_texts(d, unit, "systemd has not loaded it", m->path, NULL, text);
         if (r < 0) {
                 d->failed = true;
-                (void) log_error_errno(r, "Failed to read '" GENERATOR_DIR "/%s': %m", unit);
+                (void) log_error_errno(r, "cannot read '" GENERATOR_DIR "/%s': %m", unit);
                 return r == -ENOMEM ? r : 0;
         }
         return streq(loaded, text) ? 1
@@ -363,7 +363,7 @@ static int diff_manifests(Diff *d, char **arguments) {
                 const Source *source = find_source(d, *arguments);
 
                 if (!source) {
-                        (void) log_error_errno(ENOENT, "No manifest '%s'; see berth check", *arguments);
+                        (void) log_error_errno(ENOENT, "no manifest '%s'; see berth check", *arguments);
                         d->missing = true;
                         continue;
                 }
@@ -379,7 +379,7 @@ static void open_directories(Diff *d) {
         d->generator_fd = open_in_root(d->root_fd, GENERATOR_DIR, O_RDONLY | O_DIRECTORY);
         d->containers_fd = open_in_root(d->root_fd, BERTH_CONTAINER_DIR, O_RDONLY | O_DIRECTORY);
         if (d->containers_fd == -EACCES)
-                log_warning("Only root sees what containers were started with; they are not compared");
+                log_warning("only root sees what containers were started with; they are not compared");
 }
 
 static int print_json(const Diff *d) {

@@ -72,7 +72,7 @@ static _printf_(4, 5) void tell(Enable *e, const char *name, unsigned how, const
 
 /* Logs what cannot be done with a name. Always 0: the other names go on. */
 static int refuse(Enable *e, int error, const char *verb, const char *name) {
-        (void) log_error_errno(error, "Failed to %s '%s': %m", verb, name);
+        (void) log_error_errno(error, "cannot %s '%s': %m", verb, name);
         e->failed = true;
         return 0;
 }
@@ -96,7 +96,7 @@ static int find_subject(Enable *e, const char *name, Subject *ret) {
                 }
         }
         if (!s.source) {
-                (void) log_error_errno(ENOENT, "No manifest '%s'; see berth check", name);
+                (void) log_error_errno(ENOENT, "no manifest '%s'; see berth check", name);
                 e->missing = true;
                 return 0;
         }

@@ -110,7 +110,7 @@ static int read_manifest_directory(int fd, const char *path, void *userdata) {
                         return r;
         }
         if (k < 0)
-                (void) log_error_errno(k, "Failed to read the directory '%s': %m", path);
+                (void) log_error_errno(k, "cannot read the directory '%s': %m", path);
         return 0;
 }
 
@@ -184,7 +184,7 @@ static int read_unit_directory(int fd, const char *path, void *userdata) {
                         return r;
         }
         if (k < 0)
-                (void) log_error_errno(k, "Failed to read the directory '%s': %m", path);
+                (void) log_error_errno(k, "cannot read the directory '%s': %m", path);
         return 0;
 }
 
@@ -256,7 +256,7 @@ int lookup_open(Lookup *l, const char *root, const char *manifest_path, const ch
 
         *l = (Lookup){ .root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC) };
         if (l->root_fd < 0)
-                return log_error_errno(errno, "Failed to open the root directory '%s': %m", root);
+                return log_error_errno(errno, "cannot open the root directory '%s': %m", root);
         r = manifests_each_directory(l->root_fd, manifest_path, read_manifest_directory, l);
         if (r < 0)
                 return r;

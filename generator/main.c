@@ -184,13 +184,13 @@ static int parse_arguments(int argc, char *argv[], Run *run) {
                         continue;
                 }
                 if (argv[i][0] == '-')
-                        return log_error_errno(EINVAL, "Unknown option '%s', see --help", argv[i]);
+                        return log_error_errno(EINVAL, "unknown option '%s', see --help", argv[i]);
                 /* systemd.generator(7): units that are not to override the administrator's go to the first. */
                 if (positional++ == 0)
                         run->normal = argv[i];
         }
         if (positional != 1 && positional != 3)
-                return log_error_errno(EINVAL, "Expected one directory or three, see --help");
+                return log_error_errno(EINVAL, "expected one directory or three, see --help");
         return 1;
 }
 

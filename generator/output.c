@@ -19,7 +19,7 @@ void output_done(Output *o) {
 int output_open(Output *o, const char *path) {
         *o = (Output){ .dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .links_fd = -EBADF };
         if (o->dir_fd < 0)
-                return log_error_errno(errno, "Failed to open the directory '%s': %m", path);
+                return log_error_errno(errno, "cannot open the directory '%s': %m", path);
         /* systemd reads no name that ends so. */
         snprintf(o->temporary, sizeof(o->temporary), ".berth-generator-%d.tmp", getpid());
         (void) unlinkat(o->dir_fd, o->temporary, 0); /* of a run that was killed and had our pid */
@@ -83,7 +83,7 @@ static int make_link(int dir_fd, const char *name, const char *target) {
 int output_mask(const Output *o, const char *unit) {
         int r = make_link(o->dir_fd, unit, "/dev/null");
 
-        return r < 0 ? log_error_errno(r, "Failed to mask '%s': %m", unit) : 0;
+        return r < 0 ? log_error_errno(r, "cannot mask '%s': %m", unit) : 0;
 }
 
 /* Opens a directory of links, NAME of size bytes, made if need be. Most services are wanted by the same target:
@@ -122,7 +122,7 @@ static int write_unit(Output *o, const char *path, const char *text, size_t size
         if (r >= 0)
                 r = fd = open_temporary(o);
         if (r < 0)
-                return log_error_errno(r, "Failed to make a file for '%s': %m", path);
+                return log_error_errno(r, "cannot make a file for '%s': %m", path);
         r = write_fd(fd, text, size);
         if (r >= 0)
                 r = move_into_place(o, path);
@@ -132,7 +132,7 @@ static int write_unit(Output *o, const char *path, const char *text, size_t size
         if (r == -EEXIST)
                 return log_error_errno(r, "Another generator has written '%s' already; rename the manifest",
                                        path);
-        return log_error_errno(r, "Failed to write '%s': %m", path);
+        return log_error_errno(r, "cannot write '%s': %m", path);
 }
 
 /* Makes a link whose path is NAME or DIRECTORY/NAME. */
@@ -159,8 +159,7 @@ int output_write(Output *o, const Service *service) {
                 int k = write_link(o, &service->links.list[i]);
 
                 if (k < 0)
-                        r = log_error_errno(k, "Failed to make the link '%s': %m",
-                                            service->links.list[i].path);
+                        r = log_error_errno(k, "cannot make the link '%s': %m", service->links.list[i].path);
         }
         return r;
 }

@@ -128,7 +128,7 @@ static int option_parse(Tool *tool, const ToolVerb *verb, char *argv[], int *i) 
                 option_set(tool, o->name, value);
                 return 0;
         }
-        log_error("Unknown option '%s', see berth %s --help", argv[*i], verb->name);
+        log_error("unknown option '%s', see berth %s --help", argv[*i], verb->name);
         return EXIT_USAGE;
 }
 
@@ -153,7 +153,7 @@ static int verb_run(const ToolVerb *verb, int argc, char *argv[]) {
         }
         argv[n] = NULL;
         if (n == 0 && verb->operands) {
-                log_error("Expected %s, see berth %s --help", strrchr(verb->synopsis, ' ') + 1, verb->name);
+                log_error("expected %s, see berth %s --help", strrchr(verb->synopsis, ' ') + 1, verb->name);
                 return EXIT_USAGE;
         }
         return verb->run(&tool);
@@ -175,6 +175,6 @@ int main(int argc, char *argv[]) {
                 keys_print(stdout);
                 return EXIT_DONE;
         }
-        log_error("Expected a verb, not '%s'; see berth --help", first);
+        log_error("expected a verb, not '%s'; see berth --help", first);
         return EXIT_USAGE;
 }

@@ -44,7 +44,7 @@ static int execute(const Verb *verb, char *argv[]) {
         const char *path = programs[verb->program];
 
         execv(path, argv);
-        (void) log_error_errno(errno, "Failed to execute '%s', which '%s' needs: %m", path, verb->name);
+        (void) log_error_errno(errno, "cannot execute '%s', which '%s' needs: %m", path, verb->name);
         return EXIT_FAILED;
 }
 
@@ -101,7 +101,7 @@ static int dispatch(int argc, char *argv[]) {
 
 int main(int argc, char *argv[]) {
         if (argc < 2) {
-                log_error("Expected a verb, see berth --help");
+                log_error("expected a verb, see berth --help");
                 return EXIT_USAGE;
         }
         if (streq(argv[1], "--help") || streq(argv[1], "-h"))

@@ -32,7 +32,7 @@ int environment_load(const char *path, char ***env) {
 
         r = read_file_at(AT_FDCWD, path, FILE_SIZE_MAX, &text, &size);
         if (r < 0)
-                return log_error_errno(r, "Cannot read environment file '%s': %m", path);
+                return log_error_errno(r, "cannot read environment file '%s': %m", path);
         if (strlen(text) != size)
                 return log_error_errno(EINVAL, "%s: holds a NUL byte; an environment cannot", path);
         for (rest = text; (line = strsep(&rest, "\n"));) {

@@ -194,7 +194,7 @@ int metadata_read(int dir_fd, const char *file, const char *path, Metadata *ret)
         if (r == -EFBIG)
                 return log_error_errno(r, "%s: over 1 MiB", path);
         if (r < 0)
-                return log_error_errno(r, "Cannot read '%s': %m", path);
+                return log_error_errno(r, "cannot read '%s': %m", path);
         r = parse_text(text, size, path, &metadata);
         if (r < 0)
                 return r;

@@ -193,7 +193,7 @@ static int read_claims(const char *path, char **ret) {
         int r = read_file_at(AT_FDCWD, path, CLAIMS_SIZE_MAX, ret, NULL);
 
         return r < 0 && r != -ENOENT
-                               ? log_error_errno(r, "Cannot read whose user ids are whose in '%s': %m", path)
+                               ? log_error_errno(r, "cannot read whose user ids are whose in '%s': %m", path)
                                : 0;
 }
 
@@ -205,7 +205,7 @@ int range_pick(const char *name, uint32_t *ret_base) {
 
         dir_fd = make_path(AT_FDCWD, RESERVATIONS, 0755);
         if (dir_fd < 0)
-                return log_error_errno(dir_fd, "Cannot make '%s': %m", RESERVATIONS);
+                return log_error_errno(dir_fd, "cannot make '%s': %m", RESERVATIONS);
         r = read_claims("/etc/subuid", &subuid);
         if (r >= 0)
                 r = read_claims("/etc/subgid", &subgid);
@@ -218,14 +218,14 @@ int range_pick(const char *name, uint32_t *ret_base) {
                         continue;
                 r = take(dir_fd, base, name);
                 if (r < 0)
-                        return log_error_errno(r, "Cannot reserve a range of user ids in '%s': %m",
+                        return log_error_errno(r, "cannot reserve a range of user ids in '%s': %m",
                                                RESERVATIONS);
                 if (r > 0) {
                         *ret_base = base;
                         return 0;
                 }
         }
-        return log_error_errno(EBUSY, "No free range of %d user ids is left; see %s and /etc/subuid",
+        return log_error_errno(EBUSY, "no free range of %d user ids is left; see %s and /etc/subuid",
                                RANGE_SIZE, RESERVATIONS);
 }
 
@@ -263,7 +263,7 @@ int range_give(const char *name, uint32_t base, uint32_t count) {
         if (r >= 0)
                 r = is_picked(dir_fd, base, count, name, owner);
         if (r < 0)
-                return log_error_errno(r, "Cannot reserve user ids in '%s': %m", RESERVATIONS);
+                return log_error_errno(r, "cannot reserve user ids in '%s': %m", RESERVATIONS);
         if (r == 0)
                 return 0;
         (void) unlinkat(given_fd, name, 0);

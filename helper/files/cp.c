@@ -455,7 +455,7 @@ static int run_both(Copy *copy) {
 static int run(Copy *copy) {
         if (copy->to.kind == END_STREAM) {
                 if (isatty(STDOUT_FILENO)) {
-                        log_error("standard output is a terminal, and an archive is not for reading");
+                        log_error("standard output is a terminal: redirect it, an archive is not for reading");
                         return EXIT_USAGE;
                 }
                 copy->pipe_fds[1] = STDOUT_FILENO;

@@ -109,8 +109,8 @@ static int understand_request(Gate *gate) {
                 return refuse(gate, "the descriptors do not fit the request");
         for (size_t i = 0; i < gate->reader.n_fds; i++)
                 if (i < 3 ? !gate_stream_fits(gate->reader.fds[i]) : !gate_file_fits(gate->reader.fds[i]))
-                        return refuse(gate, i < 3 ? "the gate takes pipes and terminals for streams alone"
-                                                  : "the gate takes files alone that can be read");
+                        return refuse(gate, i < 3 ? "the gate takes only pipes and terminals as streams"
+                                                  : "the gate takes only files that can be read");
         return 0;
 }
 

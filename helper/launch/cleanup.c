@@ -99,7 +99,7 @@ static int end_processes(const State *state) {
         if (r >= 0)
                 r = k;
         return r < 0 ? log_error_errno(r,
-                                       "Cannot end the processes of '%s', which keeps its files and user ids: %m",
+                                       "cannot end the processes of '%s', which keeps its files and user ids: %m",
                                        state->name)
                      : 0;
 }
@@ -135,10 +135,10 @@ static int unregister(const char *name) {
                 return 0;
         pid = fork();
         if (pid < 0)
-                return log_error_errno(errno, "Cannot make a process: %m");
+                return log_error_errno(errno, "cannot make a process: %m");
         if (pid == 0) {
                 execv(BERTH_LIBEXECDIR "/berth-manage", (char *const *) (uintptr_t) argv);
-                log_error_errno(errno, "Cannot execute %s: %m", BERTH_LIBEXECDIR "/berth-manage");
+                log_error_errno(errno, "cannot execute %s: %m", BERTH_LIBEXECDIR "/berth-manage");
                 _exit(EXIT_FAILED);
         }
         while (waitpid(pid, &status, 0) < 0)
@@ -155,13 +155,13 @@ static int release(const State *state) {
         r = layer_remove_ephemeral(name);
         k = range_release(name, state->uid_base);
         if (k < 0)
-                r = log_error_errno(k, "Cannot release the user ids of '%s': %m", name);
+                r = log_error_errno(k, "cannot release the user ids of '%s': %m", name);
         k = run_remove(name, 0);
         if (k < 0)
-                r = log_error_errno(k, "Cannot remove what berth run has made for '%s': %m", name);
+                r = log_error_errno(k, "cannot remove what berth run has made for '%s': %m", name);
         k = state_remove(name);
         if (k < 0)
-                r = log_error_errno(k, "Cannot remove '%s/%s': %m", BERTH_CONTAINER_DIR, name);
+                r = log_error_errno(k, "cannot remove '%s/%s': %m", BERTH_CONTAINER_DIR, name);
         return r;
 }
 

@@ -98,7 +98,7 @@ int device_tmpfs(uid_t uid, gid_t gid, size_t n_devices) {
         snprintf(uid_option, sizeof(uid_option), "uid=%u", uid);
         snprintf(gid_option, sizeof(gid_option), "gid=%u", gid);
         fd = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-        return fd < 0 ? log_error_errno(fd, "Cannot make a tmpfs for /dev: %m") : fd;
+        return fd < 0 ? log_error_errno(fd, "cannot make a tmpfs for /dev: %m") : fd;
 }
 
 int device_fill(int fd, uid_t uid, gid_t gid, const DeviceSpec *devices, size_t n_devices) {
@@ -106,7 +106,7 @@ int device_fill(int fd, uid_t uid, gid_t gid, const DeviceSpec *devices, size_t 
 
         for (size_t i = 0; r >= 0 && i < ARRAY_LEN(nodes); i++) {
                 if (mknodat(fd, nodes[i].name, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) < 0)
-                        return log_error_errno(errno, "Cannot make /dev/%s: %m", nodes[i].name);
+                        return log_error_errno(errno, "cannot make /dev/%s: %m", nodes[i].name);
                 r = give(fd, nodes[i].name, uid, gid);
         }
         for (size_t i = 0; r >= 0 && i < ARRAY_LEN(links); i++)
@@ -117,7 +117,7 @@ int device_fill(int fd, uid_t uid, gid_t gid, const DeviceSpec *devices, size_t 
                         r = give(fd, directories[i], uid, gid);
         }
         if (r < 0)
-                return log_error_errno(r, "Cannot fill /dev: %m");
+                return log_error_errno(r, "cannot fill /dev: %m");
         for (size_t i = 0; r >= 0 && i < n_devices; i++)
                 r = add_device(fd, &devices[i], uid, gid);
         return r;

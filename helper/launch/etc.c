@@ -92,7 +92,7 @@ int etc_tmpfs(uid_t uid, gid_t gid) {
         snprintf(uid_option, sizeof(uid_option), "uid=%u", uid);
         snprintf(gid_option, sizeof(gid_option), "gid=%u", gid);
         fd = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-        return fd < 0 ? log_error_errno(fd, "Cannot make a tmpfs for files of /etc: %m") : fd;
+        return fd < 0 ? log_error_errno(fd, "cannot make a tmpfs for files of /etc: %m") : fd;
 }
 
 int etc_fill(int tmpfs_fd, uid_t uid, gid_t gid, const EtcFile *files, size_t n_files) {
@@ -101,12 +101,12 @@ int etc_fill(int tmpfs_fd, uid_t uid, gid_t gid, const EtcFile *files, size_t n_
         etc_fd = make_path(tmpfs_fd, "etc", 0755);
         if (etc_fd < 0 || fchown(etc_fd, uid, gid) < 0)
                 return log_error_errno(etc_fd < 0 ? etc_fd : errno,
-                                       "Cannot fill a tmpfs for files of /etc: %m");
+                                       "cannot fill a tmpfs for files of /etc: %m");
         for (size_t i = 0; i < n_files; i++) {
                 int r = make_file(etc_fd, &files[i], uid, gid);
 
                 if (r < 0)
-                        return log_error_errno(r, "Cannot make /etc/%s of the container: %m", files[i].name);
+                        return log_error_errno(r, "cannot make /etc/%s of the container: %m", files[i].name);
         }
         return 0;
 }
@@ -127,11 +127,11 @@ int etc_place(int root_fd, int tmpfs_fd, const EtcFile *files, size_t n_files) {
         source_fd = open_beneath(tmpfs_fd, "etc", O_PATH | O_DIRECTORY);
         etc_fd = source_fd < 0 ? source_fd : make_path(root_fd, "etc", 0755);
         if (etc_fd < 0)
-                return log_error_errno(etc_fd, "Cannot open /etc of the container: %m");
+                return log_error_errno(etc_fd, "cannot open /etc of the container: %m");
         for (size_t i = 0; i < n_files; i++) {
                 r = place_file(etc_fd, source_fd, files[i].name);
                 if (r < 0)
-                        return log_error_errno(r, "Cannot mount /etc/%s of the container: %m",
+                        return log_error_errno(r, "cannot mount /etc/%s of the container: %m",
                                                files[i].name);
         }
         return 0;

@@ -42,7 +42,7 @@ static int make_source(const Plan *plan, uint64_t capabilities, char **ret, size
         FILE *f;
 
         if (uname(&host) < 0)
-                return log_error_errno(errno, "Cannot find out the kernel's version: %m");
+                return log_error_errno(errno, "cannot find out the kernel's version: %m");
         if (plan->seccomp_profile && read_profile(plan->seccomp_profile, &profile, &size) < 0)
                 return -EINVAL;
         f = open_memstream(ret, ret_size);
@@ -63,10 +63,10 @@ static int open_directory(void) {
         struct stat st;
 
         if (fd < 0)
-                return log_error_errno(fd, "Cannot make '%s': %m", BERTH_RUNTIME_DIR);
+                return log_error_errno(fd, "cannot make '%s': %m", BERTH_RUNTIME_DIR);
         own_fd = make_path(fd, name, 0700);
         if (own_fd < 0 || fstat(own_fd, &st) < 0)
-                return log_error_errno(own_fd < 0 ? own_fd : errno, "Cannot make '%s': %m", FILTER_DIR);
+                return log_error_errno(own_fd < 0 ? own_fd : errno, "cannot make '%s': %m", FILTER_DIR);
         if (st.st_uid != 0 || (st.st_mode & 07777) != 0700)
                 return log_error_errno(EPERM, "'%s' is not root's alone; remove it", FILTER_DIR);
         return TAKE_FD(own_fd);
@@ -136,7 +136,7 @@ static void run_compiler(const char *profile, int in_fd, int out_fd) {
         if (dup2(in_fd, STDIN_FILENO) < 0 || dup2(out_fd, STDOUT_FILENO) < 0)
                 _exit(EXIT_BERTH);
         execv(COMPILER, (char *const *) (uintptr_t) argv);
-        log_error_errno(errno, "Cannot execute '%s', which compiles filters: %m", COMPILER);
+        log_error_errno(errno, "cannot execute '%s', which compiles filters: %m", COMPILER);
         _exit(EXIT_BERTH);
 }
 
@@ -148,25 +148,25 @@ static int compile(const Plan *plan, const char *source, size_t size, char **ret
         pid_t pid;
 
         if (in_fd < 0 || out_fd < 0)
-                return log_error_errno(in_fd < 0 ? in_fd : out_fd, "Cannot make a file in memory: %m");
+                return log_error_errno(in_fd < 0 ? in_fd : out_fd, "cannot make a file in memory: %m");
         pid = fork();
         if (pid < 0)
-                return log_error_errno(errno, "Cannot fork: %m");
+                return log_error_errno(errno, "cannot make a process: %m");
         if (pid == 0)
                 run_compiler(plan->seccomp_profile, in_fd, out_fd);
         while (waitpid(pid, &status, 0) < 0)
                 if (errno != EINTR)
-                        return log_error_errno(errno, "Cannot wait for '%s': %m", COMPILER);
+                        return log_error_errno(errno, "cannot wait for '%s': %m", COMPILER);
         if (WIFSIGNALED(status))
                 return log_error_errno(EPROTO, "'%s' died of signal %d", COMPILER, WTERMSIG(status));
         if (WEXITSTATUS(status) != 0)
                 return -EINVAL;
         if (lseek(out_fd, 0, SEEK_SET) < 0)
-                return log_error_errno(errno, "Cannot read the filter: %m");
+                return log_error_errno(errno, "cannot read the filter: %m");
         r = read_fd(out_fd, MAKERS_SIZE + PROGRAM_MAX, ret, ret_size);
         if (r >= 0 && *ret_size <= MAKERS_SIZE)
                 return log_error_errno(EPROTO, "'%s' wrote no filter; is it of this version?", COMPILER);
-        return r < 0 ? log_error_errno(r, "Cannot read the filter: %m") : 0;
+        return r < 0 ? log_error_errno(r, "cannot read the filter: %m") : 0;
 }
 
 /* made: as the compiler has written it. */
@@ -215,5 +215,5 @@ int filter_own_prepare(const Plan *plan, State *state) {
         r = keep(dir_fd, name, digest, program, size);
         if (r >= 0)
                 r = take(dir_fd, name, digest, state);
-        return r < 0 ? log_error_errno(r, "Cannot keep the filter in '%s/%s': %m", FILTER_DIR, name) : 0;
+        return r < 0 ? log_error_errno(r, "cannot keep the filter in '%s/%s': %m", FILTER_DIR, name) : 0;
 }

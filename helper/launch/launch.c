@@ -127,13 +127,13 @@ static int clone_leader(Launch *launch) {
         /* What the PID 1 of a namespace has no handler for yet is dropped by the kernel, and a stop would wait for its
          * timeout: it comes when the leader can take it. */
         if (sigprocmask(SIG_BLOCK, NULL, &before) < 0 || init_block_signals() < 0)
-                return log_error_errno(errno, "Cannot block signals: %m");
+                return log_error_errno(errno, "cannot block signals: %m");
         pid = namespaces_clone(&how, &launch->pidfd);
         if (pid == 0)
                 _exit(run_leader(launch));
         (void) sigprocmask(SIG_SETMASK, &before, NULL);
         if (pid < 0)
-                return log_error_errno(pid, "Cannot make the namespaces of the container: %m");
+                return log_error_errno(pid, "cannot make the namespaces of the container: %m");
         launch->state.pid = pid;
         launch->theirs[0] = close_fd(launch->theirs[0]);
         launch->theirs[1] = close_fd(launch->theirs[1]);
@@ -174,7 +174,7 @@ static int say_go(const Launch *launch) {
         const int fds[LEADER_FIRST] = { launch->etc_fd, launch->layer_fd, launch->lock_fd };
         int r = hand_over_send(launch->go_fd, 'G', fds, LEADER_FIRST);
 
-        return r < 0 ? log_error_errno(r, "Cannot speak to the leader: %m") : 0;
+        return r < 0 ? log_error_errno(r, "cannot speak to the leader: %m") : 0;
 }
 
 /* To a leader that may have failed by now, and has logged why. */
@@ -195,7 +195,7 @@ static int introduce(const Launch *launch, int *ret_barrier_fd) {
         if (r >= 0)
                 r = notify_barrier();
         if (r < 0)
-                return log_error_errno(r, "Cannot tell systemd of the leader: %m");
+                return log_error_errno(r, "cannot tell systemd of the leader: %m");
         *ret_barrier_fd = r;
         return 0;
 }
@@ -205,7 +205,7 @@ static int introduce(const Launch *launch, int *ret_barrier_fd) {
 static int await_introduction(int barrier_fd) {
         int r = barrier_fd < 0 ? 0 : notify_barrier_wait(barrier_fd, BARRIER_TIMEOUT_MS);
 
-        return r < 0 ? log_error_errno(r, "Cannot tell systemd of the leader: %m") : 0;
+        return r < 0 ? log_error_errno(r, "cannot tell systemd of the leader: %m") : 0;
 }
 
 /* Reads n bytes of the report; 0: all there, 1: the pipe ended before the first. */
@@ -271,14 +271,14 @@ static int save_state(Launch *launch) {
                 r = state_namespace(state->pid, "user", &state->user_ns);
         if (r >= 0)
                 r = state_write(state, launch->argv);
-        return r < 0 ? log_error_errno(r, "Cannot write '%s/%s': %m", BERTH_CONTAINER_DIR, state->name) : 0;
+        return r < 0 ? log_error_errno(r, "cannot write '%s/%s': %m", BERTH_CONTAINER_DIR, state->name) : 0;
 }
 
 /* A command that has ended already may have had its state removed. */
 static int publish_state(const Launch *launch) {
         int r = state_publish(launch->state.name);
 
-        return r < 0 && r != -ENOENT ? log_error_errno(r, "Cannot write '%s/%s': %m", BERTH_CONTAINER_DIR,
+        return r < 0 && r != -ENOENT ? log_error_errno(r, "cannot write '%s/%s': %m", BERTH_CONTAINER_DIR,
                                                        launch->state.name)
                                      : 0;
 }
@@ -305,12 +305,12 @@ static int set_off(Launch *launch) {
         if (launch->plan.private_users != PRIVATE_USERS_NO) {
                 r = namespaces_map(launch->state.pid, launch->state.uid_base, launch->state.uid_count);
                 if (r < 0)
-                        return log_error_errno(r, "Cannot map the container's ids to %u...: %m",
+                        return log_error_errno(r, "cannot map the container's ids to %u...: %m",
                                                launch->state.uid_base);
         }
         if (idmap_shifts(&launch->state)) {
                 userns_fd = namespaces_open_user(launch->state.pid);
-                r = userns_fd < 0 ? log_error_errno(userns_fd, "Cannot open the user namespace: %m")
+                r = userns_fd < 0 ? log_error_errno(userns_fd, "cannot open the user namespace: %m")
                                   : map_roots(launch, userns_fd);
                 if (r < 0)
                         return r;
@@ -369,7 +369,7 @@ static int finish_service(Launch *launch) {
         if (r == -EPIPE || r == -ESRCH)
                 return 0; /* it has ended already, and systemd has its status */
         if (r < 0) {
-                log_error_errno(r, "Cannot tell systemd that the container is ready: %m");
+                log_error_errno(r, "cannot tell systemd that the container is ready: %m");
                 return EXIT_BERTH;
         }
         return launch->plan.init ? successor_become(launch) : EXIT_DONE;
@@ -460,7 +460,7 @@ int verb_launch(int argc, char *argv[]) {
         if (sees_host_root(&launch.plan)) {
                 r = selfexec_protect(argv);
                 if (r < 0) {
-                        log_error_errno(r, "Cannot protect our own program from the container: %m");
+                        log_error_errno(r, "cannot protect berth's own program from the container: %m");
                         return EXIT_BERTH;
                 }
         }

@@ -37,10 +37,10 @@ static int check_stamp(int layer_fd, const char *name, const char *image, const 
         r = read_file_at(layer_fd, STAMP, 8192, &stamp, NULL);
         if (r == -ENOENT) {
                 r = write_file_at(layer_fd, STAMP, wanted, strlen(wanted), 0600);
-                return r < 0 ? log_error_errno(r, "Cannot write '%s/%s/%s': %m", LAYERS, name, STAMP) : 0;
+                return r < 0 ? log_error_errno(r, "cannot write '%s/%s/%s': %m", LAYERS, name, STAMP) : 0;
         }
         if (r < 0)
-                return log_error_errno(r, "Cannot read '%s/%s/%s': %m", LAYERS, name, STAMP);
+                return log_error_errno(r, "cannot read '%s/%s/%s': %m", LAYERS, name, STAMP);
         if (streq(stamp, wanted))
                 return 0;
         return log_error_errno(ESTALE,
@@ -67,7 +67,7 @@ static int note(int layer_fd, const char *name, const char *file, const char *te
         if (r >= 0 && noted_size == size && memcmp(noted, text, size) == 0)
                 return 0;
         r = write_file_at(layer_fd, file, text, size, 0600);
-        return r < 0 ? log_error_errno(r, "Cannot write '%s/%s/%s': %m", LAYERS, name, file) : 0;
+        return r < 0 ? log_error_errno(r, "cannot write '%s/%s/%s': %m", LAYERS, name, file) : 0;
 }
 
 int layer_note_mounts(int layer_fd, const char *name, char *const *mounts) {
@@ -78,7 +78,7 @@ int layer_note_mounts(int layer_fd, const char *name, char *const *mounts) {
         for (char *const *mount = mounts; mount && *mount; mount++)
                 size += strlen(*mount) + 1;
         if (size > MOUNTS_SIZE_MAX)
-                return log_error_errno(E2BIG, "The mounts' targets are more than %d bytes", MOUNTS_SIZE_MAX);
+                return log_error_errno(E2BIG, "the mounts' targets are more than %d bytes", MOUNTS_SIZE_MAX);
         at = text = malloc(size + 1);
         if (!text)
                 return log_oom();
@@ -146,7 +146,7 @@ static int make_layer(int layers_fd, const char *layer, bool ephemeral) {
         int fd = make_path(layers_fd, layer, 0700), r;
 
         if (fd < 0 || ephemeral)
-                return fd < 0 ? log_error_errno(fd, "Cannot make '%s/%s': %m", LAYERS, layer) : fd;
+                return fd < 0 ? log_error_errno(fd, "cannot make '%s/%s': %m", LAYERS, layer) : fd;
         close_fd(fd);
         r = layer_lock(layers_fd, layer, /* exclusive= */ false);
         if (r == -EBUSY)
@@ -154,7 +154,7 @@ static int make_layer(int layers_fd, const char *layer, bool ephemeral) {
                                 r,
                                 "the kept layer %s/%s is just being changed, restored or removed; try again",
                                 LAYERS, layer);
-        return r < 0 ? log_error_errno(r, "Cannot open '%s/%s': %m", LAYERS, layer) : r;
+        return r < 0 ? log_error_errno(r, "cannot open '%s/%s': %m", LAYERS, layer) : r;
 }
 
 static bool holds(int layer_fd, const char *entry) {
@@ -238,14 +238,14 @@ int layer_open(const Plan *plan, const State *state, int image_fd, int *ret_moun
         snprintf(layer, sizeof(layer), "%s%s", name, ephemeral ? EPHEMERAL : "");
         layers_fd = data_open("layers");
         if (layers_fd < 0)
-                return log_error_errno(layers_fd, "Cannot make '%s': %m", LAYERS);
+                return log_error_errno(layers_fd, "cannot make '%s': %m", LAYERS);
         if (ephemeral && holds(layers_fd, layer)) {
                 _cleanup_patience_ Patience patience =
                                 patience_begin("Removing what an earlier start has left");
 
                 r = layer_remove(layers_fd, layer);
                 if (r < 0)
-                        return log_error_errno(r, "Cannot remove what an earlier start left in '%s/%s': %m",
+                        return log_error_errno(r, "cannot remove what an earlier start left in '%s/%s': %m",
                                                LAYERS, layer);
         }
         fd = make_layer(layers_fd, layer, ephemeral);
@@ -264,11 +264,11 @@ int layer_open(const Plan *plan, const State *state, int image_fd, int *ret_moun
         mount_fd = r > 0 ? r : -EBADF;
         r = make_directories(mount_fd >= 0 ? mount_fd : fd, image_fd);
         if (r < 0)
-                return log_error_errno(r, "Cannot prepare '%s/%s': %m", LAYERS, layer);
+                return log_error_errno(r, "cannot prepare '%s/%s': %m", LAYERS, layer);
         if (mount_fd < 0) {
                 mount_fd = mount_clone(fd, "");
                 if (mount_fd < 0)
-                        return log_error_errno(mount_fd, "The layer cannot be bound: %m");
+                        return log_error_errno(mount_fd, "the layer cannot be bound: %m");
         }
         *ret_mount_fd = TAKE_FD(mount_fd);
         return TAKE_FD(fd);
@@ -280,7 +280,7 @@ int layer_limit(const Plan *plan, int layer_fd) {
         if (plan->disk == 0 || layer_fd < 0 || !layer_quota_has(layer_fd))
                 return 0;
         r = layer_quota_set(layer_fd, plan->disk, 0);
-        return r < 0 ? log_error_errno(r, "The layer of '%s' cannot be limited: %m", plan->name) : 0;
+        return r < 0 ? log_error_errno(r, "the layer of '%s' cannot be limited: %m", plan->name) : 0;
 }
 
 int layer_open_files(int layer_fd, const char *name, bool running, bool *ret_mounted) {
@@ -306,7 +306,7 @@ int layer_open_kept(const char *name, bool exclusive, Image *ret_image) {
 
         layers_fd = data_open("layers");
         if (layers_fd < 0)
-                return log_error_errno(layers_fd, "Cannot make '%s': %m", LAYERS);
+                return log_error_errno(layers_fd, "cannot make '%s': %m", LAYERS);
         fd = layer_lock(layers_fd, name, exclusive);
         if (fd == -ENOENT)
                 return fd;
@@ -315,7 +315,7 @@ int layer_open_kept(const char *name, bool exclusive, Image *ret_image) {
                                        "the kept layer %s/%s is just being used by somebody else; try again",
                                        LAYERS, name);
         if (fd < 0)
-                return log_error_errno(fd, "Cannot open '%s/%s': %m", LAYERS, name);
+                return log_error_errno(fd, "cannot open '%s/%s': %m", LAYERS, name);
         r = read_file_at(fd, IMAGE, 8192, &noted, NULL);
         if (r < 0)
                 return log_error_errno(
@@ -340,8 +340,8 @@ int layer_remove_ephemeral(const char *name) {
 
         layers_fd = data_open("layers");
         if (layers_fd < 0)
-                return log_error_errno(layers_fd, "Cannot open '%s': %m", LAYERS);
+                return log_error_errno(layers_fd, "cannot open '%s': %m", LAYERS);
         snprintf(layer, sizeof(layer), "%s%s", name, EPHEMERAL);
         r = layer_remove(layers_fd, layer);
-        return r < 0 ? log_error_errno(r, "Cannot remove '%s/%s': %m", LAYERS, layer) : 0;
+        return r < 0 ? log_error_errno(r, "cannot remove '%s/%s': %m", LAYERS, layer) : 0;
 }

@@ -40,11 +40,11 @@ static int become_root(const Leader *leader) {
          * by such comes up read-only (tried). */
         if (leader->own_users &&
             (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
-                return log_error_errno(errno, "Cannot become root of the container: %m");
+                return log_error_errno(errno, "cannot become root of the container: %m");
         /* What a container may ptrace it may look into, and write: the init has all capabilities, and the host's files,
          * until it has let go of them. Not before the change of ids, which can undo it: fs.suid_dumpable in proc(5). */
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-                return log_error_errno(errno, "Cannot become unreadable for the container: %m");
+                return log_error_errno(errno, "cannot become unreadable for the container: %m");
         return 0;
 }
 
@@ -76,7 +76,7 @@ static int set_hostname(const Leader *leader) {
         const char *hostname = leader->plan->hostname;
 
         if (sethostname(hostname, strlen(hostname)) < 0)
-                return log_error_errno(errno, "Cannot set the host name '%s': %m", hostname);
+                return log_error_errno(errno, "cannot set the host name '%s': %m", hostname);
         return 0;
 }
 
@@ -148,7 +148,7 @@ static int become_command(Leader *leader, const User *user) {
 
         r = confine_apparmor(leader->host_proc_fd, leader->plan->apparmor_profile);
         if (r < 0) {
-                log_error_errno(r, "Cannot enter the AppArmor profile '%s': %m; is it loaded?",
+                log_error_errno(r, "cannot enter the AppArmor profile '%s': %m; is it loaded?",
                                 leader->plan->apparmor_profile);
                 return EXIT_BERTH;
         }
@@ -165,23 +165,23 @@ static int become_command(Leader *leader, const User *user) {
         if (r >= 0)
                 r = confine_apply(&confinement);
         if (r < 0) {
-                log_error_errno(r, "Cannot confine the command: %m");
+                log_error_errno(r, "cannot confine the command: %m");
                 return EXIT_BERTH;
         }
         r = command_chdir(leader->directory); /* as the user: what it may not enter, it does not start in */
         if (r < 0) {
-                log_error_errno(r, "Cannot enter the working directory '%s': %m", leader->directory);
+                log_error_errno(r, "cannot enter the working directory '%s': %m", leader->directory);
                 return EXIT_BERTH;
         }
         if (leader->plan->foreground)
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         r = confine_seal(&confinement);
         if (r < 0) {
-                log_error_errno(r, "Cannot load the system call filter: %m");
+                log_error_errno(r, "cannot load the system call filter: %m");
                 return EXIT_BERTH;
         }
         r = command_exec(leader->command, leader->env);
-        log_error_errno(r, "Cannot execute '%s': %m", leader->command[0]);
+        log_error_errno(r, "cannot execute '%s': %m", leader->command[0]);
         return command_exit_status(r);
 }
 
@@ -205,7 +205,7 @@ static int run_child(Leader *leader, const User *user, const InitStreams *stream
         int r = setsid() < 0 ? -errno : take_streams(streams);
 
         if (r < 0) {
-                log_error_errno(r, "Cannot prepare the command: %m");
+                log_error_errno(r, "cannot prepare the command: %m");
                 return fail(leader, EXIT_BERTH);
         }
         return fail(leader, become_command(leader, user));
@@ -236,13 +236,13 @@ static int become_init(Leader *leader, const User *user) {
                                              leader->host_proc_fd, init.notify.from_fd, init.notify.to_fd },
                               9);
         if (r < 0) {
-                log_error_errno(r, "Cannot prepare the init: %m");
+                log_error_errno(r, "cannot prepare the init: %m");
                 return fail(leader, EXIT_BERTH);
         }
         if (leader->command[0]) {
                 init.pid = fork();
                 if (init.pid < 0) {
-                        log_error_errno(errno, "Cannot fork: %m");
+                        log_error_errno(errno, "cannot make a process: %m");
                         return fail(leader, EXIT_BERTH);
                 }
                 if (init.pid == 0)
@@ -261,7 +261,7 @@ static int become_init(Leader *leader, const User *user) {
         if (r >= 0)
                 r = confine_init(UINT64_C(1) << CAP_KILL);
         if (r < 0) {
-                log_error_errno(r, "Cannot confine the init: %m");
+                log_error_errno(r, "cannot confine the init: %m");
                 return EXIT_BERTH;
         }
         if (leader->plan->foreground)
@@ -289,14 +289,14 @@ static int begin(const Leader *leader, NetworkMaker *maker) {
         /* a unit has one of its own: KeyringMode= in systemd.exec(5) */
         r = leader->plan->foreground ? confine_keyring() : 0;
         if (r < 0)
-                return log_error_errno(r, "Cannot leave the caller's keyring: %m");
+                return log_error_errno(r, "cannot leave the caller's keyring: %m");
         return set_hostname(leader);
 }
 
 static int join_network(const Leader *leader, NetworkMaker *maker) {
         int r = leader->own_network ? namespaces_join_network(maker) : 0;
 
-        return r < 0 ? log_error_errno(r, "Cannot %s: %m", maker->step) : 0;
+        return r < 0 ? log_error_errno(r, "cannot %s: %m", maker->step) : 0;
 }
 
 static int wait_for_memory(Root *root, int go_fd) {
@@ -372,7 +372,7 @@ int leader_run(Leader *leader) {
                 return fail(leader, EXIT_BERTH);
         r = streams_take_null(leader->root.device_fd);
         if (r < 0) {
-                log_error_errno(r, "Cannot open the container's /dev/null: %m");
+                log_error_errno(r, "cannot open the container's /dev/null: %m");
                 return fail(leader, EXIT_BERTH);
         }
         if (leader->plan->init) {

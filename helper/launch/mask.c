@@ -56,7 +56,7 @@ static int close_path(Root *root, const char *path, bool hide) {
         if (r >= 0)
                 r = mount_attach(fd, place_fd);
         if (r < 0)
-                return log_error_errno(r, "Cannot %s /%s: %m", hide ? "hide" : "make read-only", path);
+                return log_error_errno(r, "cannot %s /%s: %m", hide ? "hide" : "make read-only", path);
         root->attached++;
         return 0;
 }

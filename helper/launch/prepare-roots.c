@@ -174,7 +174,7 @@ static int make_scratch(const char *path, const char *mode, uint64_t size, uid_t
         snprintf(gid_option, sizeof(gid_option), "gid=%u", root);
         snprintf(size_option, sizeof(size_option), "size=%" PRIu64, size);
         fd = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | attributes);
-        return fd < 0 ? log_error_errno(fd, "Cannot make a tmpfs for %s: %m", path) : fd;
+        return fd < 0 ? log_error_errno(fd, "cannot make a tmpfs for %s: %m", path) : fd;
 }
 
 int prepare_memory(Launch *launch) {

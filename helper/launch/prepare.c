@@ -101,11 +101,11 @@ static int set_string(char **field, const char *value) {
 
 static int check_caller(const Plan *plan) {
         if (geteuid() != 0)
-                return log_error_errno(EPERM, "Only root can launch a container");
+                return log_error_errno(EPERM, "only root can launch a container");
         if (!plan->foreground && !getenv("NOTIFY_SOCKET"))
                 return log_error_errno(
                                 EINVAL,
-                                "Not called by systemd (NOTIFY_SOCKET is not set); use systemctl start, "
+                                "not called by systemd (NOTIFY_SOCKET is not set); use systemctl start, "
                                 "or --foreground");
         return 0;
 }
@@ -114,7 +114,7 @@ static int check_caller(const Plan *plan) {
 static int end_former(const char *name, int unit_fd) {
         int r = enter_kill(unit_fd);
 
-        return r < 0 ? log_error_errno(r, "Cannot end what an earlier start of '%s' has left: %m", name) : 0;
+        return r < 0 ? log_error_errno(r, "cannot end what an earlier start of '%s' has left: %m", name) : 0;
 }
 
 /* A leader that lives under this name, as a second launch by hand would find. */
@@ -159,7 +159,8 @@ static int check_controllers(const Launch *launch) {
                 int r = cgroup_has_controller(launch->cgroup_fd, controllers[i]);
 
                 if (r < 0)
-                        return log_error_errno(r, "Cannot read the controllers of our control group: %m");
+                        return log_error_errno(
+                                        r, "cannot read the controllers of the unit's control group: %m");
                 if (r == 0)
                         return log_error_errno(
                                         EOPNOTSUPP,
@@ -184,7 +185,7 @@ static int open_unit_cgroup(Launch *launch, char **ret_path) {
                                        "systemd.unified_cgroup_hierarchy=1");
         self_fd = cgroup_open(self);
         if (self_fd < 0)
-                return log_error_errno(self_fd, "Cannot open our control group '%s': %m", self);
+                return log_error_errno(self_fd, "cannot open the unit's control group '%s': %m", self);
         if (!launch->plan.foreground) {
                 launch->cgroup_fd = TAKE_FD(self_fd);
                 *ret_path = TAKE_PTR(self);
@@ -195,7 +196,7 @@ static int open_unit_cgroup(Launch *launch, char **ret_path) {
                 return log_oom();
         launch->cgroup_fd = cgroup_make(self_fd, name);
         return launch->cgroup_fd < 0 ? log_error_errno(launch->cgroup_fd,
-                                                       "Cannot make the control group '%s': %m", *ret_path)
+                                                       "cannot make the control group '%s': %m", *ret_path)
                                      : 0;
 }
 
@@ -218,12 +219,12 @@ static int prepare_cgroup(Launch *launch) {
                 return -EBUSY;
         launch->payload_fd = cgroup_make(launch->cgroup_fd, CGROUP_PAYLOAD);
         if (launch->payload_fd < 0)
-                return log_error_errno(launch->payload_fd, "Cannot make the control group '%s': %m",
+                return log_error_errno(launch->payload_fd, "cannot make the control group '%s': %m",
                                        launch->state.cgroup);
         if (!launch->plan.controllers)
                 return 0;
         r = cgroup_delegate(launch->cgroup_fd, launch->payload_fd, "launch", launch->plan.controllers);
-        return r < 0 ? log_error_errno(r, "Cannot repeat the limits on '%s': %m", launch->state.cgroup) : 0;
+        return r < 0 ? log_error_errno(r, "cannot repeat the limits on '%s': %m", launch->state.cgroup) : 0;
 }
 
 /* Which host ids the container's are. */
@@ -367,7 +368,7 @@ static int read_resolv_conf(char **ret) {
         int r;
 
         r = read_file_at(AT_FDCWD, "/etc/resolv.conf", 65536, ret, NULL);
-        return r < 0 && r != -ENOENT ? log_error_errno(r, "Cannot read '/etc/resolv.conf': %m") : 0;
+        return r < 0 && r != -ENOENT ? log_error_errno(r, "cannot read '/etc/resolv.conf': %m") : 0;
 }
 
 static bool copies_resolv_conf(const Plan *plan) {
@@ -382,7 +383,7 @@ static int prepare_machine_id(Launch *launch) {
 
         r = read_file_at(AT_FDCWD, "/etc/machine-id", 4096, &host, NULL);
         if (r < 0)
-                return r == -ENOENT ? 0 : log_error_errno(r, "Cannot read '/etc/machine-id': %m");
+                return r == -ENOENT ? 0 : log_error_errno(r, "cannot read '/etc/machine-id': %m");
         if (machine_id_make(host, launch->plan.name, launch->machine_id) >= 0)
                 launch->etc[launch->n_etc++] = (EtcFile){ "machine-id", launch->machine_id };
         return 0;
@@ -417,12 +418,12 @@ static int raise_files(Leader *leader) {
         struct rlimit files;
 
         if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-                return log_error_errno(errno, "Cannot read the limit of open files: %m");
+                return log_error_errno(errno, "cannot read the limit of open files: %m");
         leader->soft_files = files.rlim_cur;
         leader->hard_files = files.rlim_max;
         files.rlim_cur = files.rlim_max;
         return setrlimit(RLIMIT_NOFILE, &files) < 0
-                               ? log_error_errno(errno, "Cannot raise the limit of open files: %m")
+                               ? log_error_errno(errno, "cannot raise the limit of open files: %m")
                                : 0;
 }
 
@@ -430,11 +431,11 @@ static int open_pipes(Launch *launch) {
         int go[2], report[2];
 
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, go) < 0)
-                return log_error_errno(errno, "Cannot make a pair of sockets: %m");
+                return log_error_errno(errno, "cannot make a pair of sockets: %m");
         launch->theirs[0] = go[0];
         launch->go_fd = go[1];
         if (pipe2(report, O_CLOEXEC) < 0)
-                return log_error_errno(errno, "Cannot make a pipe: %m");
+                return log_error_errno(errno, "cannot make a pipe: %m");
         launch->report_fd = report[0];
         launch->theirs[1] = report[1];
         return 0;
@@ -468,7 +469,7 @@ static int prepare_apparmor(Launch *launch) {
         if (set_string(&launch->state.apparmor, launch->plan.apparmor_profile) < 0)
                 return -ENOMEM;
         launch->host_proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        return launch->host_proc_fd < 0 ? log_error_errno(errno, "Cannot open '/proc': %m") : 0;
+        return launch->host_proc_fd < 0 ? log_error_errno(errno, "cannot open '/proc': %m") : 0;
 }
 
 /* How the leader speaks to systemd. Without a word of the application the init itself gives the signs of life. */
@@ -494,7 +495,7 @@ static int prepare_notify(Launch *launch) {
         relay->watchdog_usec = plan->notify == NOTIFY_YES ? 0 : watchdog;
         relay->to_fd = notify_connect();
         return relay->to_fd < 0
-                               ? log_error_errno(relay->to_fd, "Cannot connect to systemd at '%s': %m", path)
+                               ? log_error_errno(relay->to_fd, "cannot connect to systemd at '%s': %m", path)
                                : 0;
 }
 

@@ -84,7 +84,7 @@ static int add_path(ProfileRoot *root, const char *path) {
         parent_fd = *parent ? make_path(root->fd, parent + 1, 0755) : fcntl(root->fd, F_DUPFD_CLOEXEC, 3);
         if (parent_fd < 0 || symlinkat(target, parent_fd, strrchr(path, '/') + 1) < 0)
                 return log_error_errno(parent_fd < 0 ? parent_fd : errno,
-                                       "Cannot make '%s' in the container: %m", path);
+                                       "cannot make '%s' in the container: %m", path);
         return 0;
 }
 
@@ -127,7 +127,7 @@ static int add_all(ProfileRoot *root) {
 
         r = directory_names(AT_FDCWD, "/", 0, is_shown, &names);
         if (r < 0)
-                return log_error_errno(r, "Cannot read the host's root directory: %m");
+                return log_error_errno(r, "cannot read the host's root directory: %m");
         for (char **name = names; r >= 0 && name && *name; name++) {
                 char path[NAME_MAX + 2];
 
@@ -179,13 +179,13 @@ int profile_open(const Plan *plan, uid_t uid, ProfileRoot *ret) {
         snprintf(gid_option, sizeof(gid_option), "gid=%u", uid);
         root.fd = mount_new("tmpfs", options, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
         if (root.fd < 0)
-                return log_error_errno(root.fd, "Cannot make a tmpfs for the root: %m");
+                return log_error_errno(root.fd, "cannot make a tmpfs for the root: %m");
         /* what is made belongs to the container's root */
         (void) setfsgid(uid);
         (void) setfsuid(uid);
         r = add_skeleton(root.fd);
         if (r < 0)
-                log_error_errno(r, "Cannot fill the root: %m");
+                log_error_errno(r, "cannot fill the root: %m");
         if (r >= 0)
                 r = parts[plan->profile](&root);
         if (r >= 0 && plan->profile == PROFILE_STANDARD)
@@ -234,7 +234,7 @@ static int hide_sockets(Plan *plan) {
 
         r = read_file_at(AT_FDCWD, UNIX_SOCKETS, UNIX_SOCKETS_MAX, &text, NULL);
         if (r < 0)
-                return log_error_errno(r, "Cannot read '%s': %m", UNIX_SOCKETS);
+                return log_error_errno(r, "cannot read '%s': %m", UNIX_SOCKETS);
         for (rest = text; r >= 0 && (line = strsep(&rest, "\n"));) {
                 _cleanup_free_ char *optional = NULL;
                 const char *path = strstr(line, " /");

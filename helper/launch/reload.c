@@ -50,7 +50,7 @@ int verb_reload(int argc _unused_, char *argv[]) {
                 return r < 0 ? EXIT_USAGE : EXIT_DONE;
         r = state_read(name, &state);
         if (r < 0) {
-                log_error_errno(r, "Cannot read the state of container '%s': %m", name);
+                log_error_errno(r, "cannot read the state of container '%s': %m", name);
                 return r == -ENOENT ? EXIT_NOT_RUNNING : EXIT_FAILED;
         }
         leader_fd = state_open_leader(&state);
@@ -59,7 +59,7 @@ int verb_reload(int argc _unused_, char *argv[]) {
                 return EXIT_NOT_RUNNING;
         }
         if (leader_fd < 0 || pidfd_send_signal(leader_fd, signal_number, NULL, 0) < 0) {
-                log_error_errno(leader_fd < 0 ? leader_fd : errno, "Cannot signal container '%s': %m", name);
+                log_error_errno(leader_fd < 0 ? leader_fd : errno, "cannot signal container '%s': %m", name);
                 return EXIT_FAILED;
         }
         return EXIT_DONE;

@@ -73,7 +73,7 @@ static int mount_at(Root *root, int dir_fd, const char *name, const char *type, 
         mount_fd = mount_new(type, options, attributes);
         r = mount_fd < 0 ? mount_fd : attach_at(root, mount_fd, dir_fd, name);
         if (r < 0)
-                return log_error_errno(r, "Cannot mount %s at %s in the container: %m", type, name);
+                return log_error_errno(r, "cannot mount %s at %s in the container: %m", type, name);
         if (ret_fd)
                 *ret_fd = TAKE_FD(mount_fd);
         return 0;
@@ -127,14 +127,14 @@ static int attach_bare(Root *root) {
 
         if (proc_fd < 0 || set_aside(root->etc_fd) < 0 ||
             move_mount(root->image_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-                return log_error_errno(errno, "Cannot attach the root: %m");
+                return log_error_errno(errno, "cannot attach the root: %m");
         root->fd = root->image_fd;
         root->attached = 1;
         root->proc_fd = proc_fd;
         for (size_t i = 0; r >= 0 && i < root->n_binds; i++) {
                 r = attach_bind(root, &root->binds[i]);
                 if (r < 0)
-                        log_error_errno(r, "Cannot bind '%s' in the container: %m", root->binds[i].path);
+                        log_error_errno(r, "cannot bind '%s' in the container: %m", root->binds[i].path);
         }
         root->proc_fd = -EBADF;
         return r;
@@ -145,7 +145,7 @@ int root_overlay(Root *root) {
 
         /* Private first: what is mounted from here on must not travel back to the host. */
         if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-                return log_error_errno(errno, "Cannot make the mounts private: %m");
+                return log_error_errno(errno, "cannot make the mounts private: %m");
         if (!root->plan->image)
                 return attach_bare(root);
         /* Before Linux 6.6 or so overlayfs refuses layers that are attached nowhere (tried on 6.1). */
@@ -155,12 +155,12 @@ int root_overlay(Root *root) {
         if (r >= 0)
                 r = set_aside(root->etc_fd);
         if (r < 0)
-                return log_error_errno(r, "Cannot attach image and layer: %m");
+                return log_error_errno(r, "cannot attach image and layer: %m");
         root->fd = r = stack(root);
         if (r < 0)
-                return log_error_errno(r, "Cannot stack the writable layer over the image: %m");
+                return log_error_errno(r, "cannot stack the writable layer over the image: %m");
         if (move_mount(root->fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-                return log_error_errno(errno, "Cannot attach the root: %m");
+                return log_error_errno(errno, "cannot attach the root: %m");
         root->attached = 1;
         return 0;
 }
@@ -169,7 +169,7 @@ int root_overlay(Root *root) {
 static int attach_given(Root *root, int mount_fd, int dir_fd, const char *name) {
         int r = attach_at(root, mount_fd, dir_fd, name);
 
-        return r < 0 ? log_error_errno(r, "Cannot mount %s in the container: %m", name) : 0;
+        return r < 0 ? log_error_errno(r, "cannot mount %s in the container: %m", name) : 0;
 }
 
 /* Ports below 1024 of a private network are nobody's but the container's: any user of it may have them. */
@@ -182,7 +182,7 @@ static int open_low_ports(const Root *root) {
                 if (startswith(*s, "net.ipv4.ip_unprivileged_port_start="))
                         return 0; /* said otherwise, and written by the launcher */
         r = write_string_at(root->proc_fd, "sys/net/ipv4/ip_unprivileged_port_start", "0");
-        return r < 0 && r != -ENOENT ? log_error_errno(r, "Cannot open the ports below 1024: %m") : 0;
+        return r < 0 && r != -ENOENT ? log_error_errno(r, "cannot open the ports below 1024: %m") : 0;
 }
 
 static int fill_proc(Root *root) {
@@ -210,7 +210,7 @@ static int close_settings(Root *root) {
         if (r >= 0)
                 r = attach_at(root, sys_fd, root->proc_fd, "sys");
         if (r < 0)
-                return log_error_errno(r, "Cannot make /proc/sys read-only: %m");
+                return log_error_errno(r, "cannot make /proc/sys read-only: %m");
         return 0;
 }
 
@@ -221,11 +221,11 @@ static int fill_sys(Root *root) {
         if (fd < 0) {
                 fd = own_fd = mount_new("sysfs", NULL, API_ATTRIBUTES | MOUNT_ATTR_RDONLY);
                 if (fd < 0)
-                        return log_error_errno(fd, "Cannot make a sysfs: %m");
+                        return log_error_errno(fd, "cannot make a sysfs: %m");
         }
         r = attach_at(root, fd, root->fd, "sys");
         if (r < 0)
-                return log_error_errno(r, "Cannot mount /sys in the container: %m");
+                return log_error_errno(r, "cannot mount /sys in the container: %m");
         return mount_at(root, fd, "fs/cgroup", "cgroup2", NULL, API_ATTRIBUTES | MOUNT_ATTR_RDONLY, NULL);
 }
 
@@ -240,7 +240,7 @@ static int fill_notify(Root *root) {
                 fd = openat(root->device_fd, "notify", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
                 r = fd < 0 ? -errno : attach(root, root->notify_fd, fd);
         }
-        return r < 0 ? log_error_errno(r, "Cannot make " NOTIFY_PATH " in the container: %m") : 0;
+        return r < 0 ? log_error_errno(r, "cannot make " NOTIFY_PATH " in the container: %m") : 0;
 }
 
 static int fill_dev(Root *root) {
@@ -304,7 +304,7 @@ static int fill_secrets(Root *root) {
         _cleanup_close_ int target_fd = target_open(root->fd, SECRETS_PATH, true);
         int r = target_fd < 0 ? target_fd : attach(root, root->secrets_fd, target_fd);
 
-        return r < 0 ? log_error_errno(r, "Cannot mount " SECRETS_PATH " in the container: %m") : 0;
+        return r < 0 ? log_error_errno(r, "cannot mount " SECRETS_PATH " in the container: %m") : 0;
 }
 
 int root_fill_first(Root *root) {
@@ -342,10 +342,10 @@ static int check_mounts(const Root *root) {
 
         r = mount_count(root->proc_fd, &lines);
         if (r < 0)
-                return log_error_errno(r, "Cannot read /proc/self/mountinfo: %m");
+                return log_error_errno(r, "cannot read /proc/self/mountinfo: %m");
         if (lines != root->attached)
                 return log_error_errno(EUCLEAN,
-                                       "The container would see %u mounts where %u were made for it", lines,
+                                       "the container would see %u mounts where %u were made for it", lines,
                                        root->attached);
         return 0;
 }
@@ -355,9 +355,9 @@ int root_enter(Root *root) {
         int r;
 
         if (fchdir(root->fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
-                return log_error_errno(errno, "Cannot change the root: %m");
+                return log_error_errno(errno, "cannot change the root: %m");
         if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-                return log_error_errno(errno, "Cannot detach the host's root: %m");
+                return log_error_errno(errno, "cannot detach the host's root: %m");
         r = check_mounts(root);
         if (r < 0)
                 return r;
@@ -365,13 +365,13 @@ int root_enter(Root *root) {
                 return 0;
         /* An overlay whose layer cannot be written comes up read-only without a word (tried). */
         if (fstatfs(root->fd, &fs) < 0)
-                return log_error_errno(errno, "Cannot examine the root: %m");
+                return log_error_errno(errno, "cannot examine the root: %m");
         if (fs.f_flags & ST_RDONLY)
-                return log_error_errno(EROFS, "The writable layer came up read-only; see the kernel's log");
+                return log_error_errno(EROFS, "the writable layer came up read-only; see the kernel's log");
         if (root->plan->read_only) {
                 r = mount_set(root->fd, MOUNT_ATTR_RDONLY);
                 if (r < 0)
-                        return log_error_errno(r, "Cannot make the root read-only: %m");
+                        return log_error_errno(r, "cannot make the root read-only: %m");
         }
         return 0;
 }

@@ -124,7 +124,7 @@ int secrets_read(Secrets *secrets) {
                         return r;
         }
         secrets->fd = make_tmpfs(secrets->n);
-        return secrets->fd < 0 ? log_error_errno(secrets->fd, "Cannot make a tmpfs for secrets: %m") : 0;
+        return secrets->fd < 0 ? log_error_errno(secrets->fd, "cannot make a tmpfs for secrets: %m") : 0;
 }
 
 /* Not by printf(3), whose buffers grow. */
@@ -198,5 +198,5 @@ int secrets_fill(Secrets *secrets, uid_t uid, gid_t gid) {
         if (r >= 0)
                 r = mount_set(secrets->fd, MOUNT_ATTR_RDONLY);
         secrets_forget(secrets);
-        return r < 0 ? log_error_errno(r, "Cannot give the secrets to the container: %m") : 0;
+        return r < 0 ? log_error_errno(r, "cannot give the secrets to the container: %m") : 0;
 }

@@ -82,7 +82,7 @@ static int make_line(const Plan *plan, char *argv[], char ***ret) {
 static int await(pid_t pid, int *ret_status) {
         while (waitpid(pid, ret_status, 0) < 0)
                 if (errno != EINTR)
-                        return log_error_errno(errno, "Cannot wait for a process: %m");
+                        return log_error_errno(errno, "cannot wait for a process: %m");
         return 0;
 }
 
@@ -99,7 +99,7 @@ static int run_command(char *const line[], const char *first) {
         (void) notify_send(0, text); /* nobody there: nobody reads */
         pid = command_fork();        /* one that outlived us would work on the layer of the next start */
         if (pid < 0)
-                return log_error_errno(pid, "Cannot make a process: %m");
+                return log_error_errno(pid, "cannot make a process: %m");
         if (pid == 0) {
                 (void) unsetenv("NOTIFY_SOCKET");
                 (void) unsetenv("LISTEN_PID");

@@ -84,7 +84,7 @@ int successor_begin(Launch *launch, int *ret_fd) {
         pid_t pid;
 
         if (pipe2(words, O_CLOEXEC) < 0)
-                return log_error_errno(errno, "Cannot make a pipe: %m");
+                return log_error_errno(errno, "cannot make a pipe: %m");
         pid = fork();
         r = pid < 0 ? -errno : 0;
         if (pid == 0) {
@@ -94,7 +94,7 @@ int successor_begin(Launch *launch, int *ret_fd) {
         close_fd(words[0]);
         if (r < 0) {
                 close_fd(words[1]);
-                return log_error_errno(r, "Cannot fork: %m");
+                return log_error_errno(r, "cannot make a process: %m");
         }
         *ret_fd = words[1];
         return 0;

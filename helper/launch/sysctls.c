@@ -27,10 +27,10 @@ static int write_one(const char *assignment, uid_t root) {
         /* Those of IPC may be the namespace's own root's alone: the host's root is refused on 6.18 (tried). */
         if ((r == -EACCES || r == -EPERM) && root != 0) {
                 if (seteuid(root) < 0)
-                        return log_error_errno(errno, "Cannot become the container's root: %m");
+                        return log_error_errno(errno, "cannot become the container's root: %m");
                 r = write_string_at(AT_FDCWD, path, assignment + n + 1);
                 if (seteuid(0) < 0)
-                        return log_error_errno(errno, "Cannot become root again: %m");
+                        return log_error_errno(errno, "cannot become root again: %m");
         }
         if (r == -ENOENT)
                 return log_error_errno(
@@ -51,7 +51,7 @@ static int write_all(int leader_pidfd, uid_t root, char *const *sysctls, bool ne
         if (r >= 0)
                 r = state_namespace(getpid(), "net", &joined);
         if (r < 0)
-                return log_error_errno(r, "Cannot join the container's namespaces for its sysctls: %m");
+                return log_error_errno(r, "cannot join the container's namespaces for its sysctls: %m");
         network = network && joined != hosts; /* a leader that has not got its own yet has the host's */
         for (; *sysctls; sysctls++) {
                 r = -EPERM;
@@ -75,11 +75,11 @@ int sysctls_write(int leader_pidfd, uid_t root, char *const *sysctls, bool netwo
                 return 0;
         pid = fork();
         if (pid < 0)
-                return log_error_errno(errno, "Cannot fork: %m");
+                return log_error_errno(errno, "cannot make a process: %m");
         if (pid == 0)
                 _exit(write_all(leader_pidfd, root, sysctls, network) < 0);
         while (waitid(P_PID, (id_t) pid, &info, WEXITED) < 0)
                 if (errno != EINTR)
-                        return log_error_errno(errno, "Cannot wait: %m");
+                        return log_error_errno(errno, "cannot wait: %m");
         return info.si_code == CLD_EXITED && info.si_status == 0 ? 0 : -ECANCELED; /* it has logged why */
 }

@@ -204,7 +204,7 @@ static int run_check(const Check *check, char **ret) {
         child_fd = ends[1];
         pid = fork();
         if (pid < 0)
-                return log_error_errno(errno, "cannot fork: %m");
+                return log_error_errno(errno, "cannot make a process: %m");
         if (pid == 0)
                 run_child(check, child_fd);
         child_fd = close_fd(child_fd);

@@ -49,7 +49,7 @@ static int find_process(Target *target, const char *pid) {
         int r;
 
         if (parse_uint32(pid, &number) < 0 || number == 0 || number > INT32_MAX) {
-                log_error("'%s' is no process id, see berth top %s", pid, name);
+                log_error("'%s' is not a process id, see berth top %s", pid, name);
                 return EXIT_USAGE;
         }
         target->wanted = (pid_t) number;

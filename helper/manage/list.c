@@ -176,7 +176,7 @@ static int collect(const Call *call, char ***cells, json_object *array, size_t *
         if (r == -EACCES || r == -EPERM)
                 return log_error_errno(r, "only root may look at containers");
         if (r == -ENOTCONN)
-                return log_error_errno(r, "cannot ask systemd for those that do not run");
+                return log_error_errno(r, "cannot ask systemd for containers that do not run");
         return r < 0 ? log_error_errno(r, "cannot list the containers: %m") : 0;
 }
 

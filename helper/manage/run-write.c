@@ -108,7 +108,7 @@ static int preview(const Run *run, char **ret) {
         snprintf(where, sizeof(where), "--manifest-path=" RUN_DIR "/%s:" MANIFEST_DIRS, run->name);
         pid = fork();
         if (pid < 0)
-                return log_error_errno(errno, "cannot fork: %m");
+                return log_error_errno(errno, "cannot make a process: %m");
         if (pid == 0) {
                 if (dup2(to_fd, STDOUT_FILENO) >= 0)
                         (void) execl(BERTH_LIBEXECDIR "/berth-manifest", "berth-manifest", "preview", where,

@@ -120,7 +120,7 @@ static int run_exec(const Run *run) {
         (void) sigprocmask(SIG_BLOCK, &set, &before);
         pid = fork();
         if (pid < 0)
-                return log_error_errno(errno, "cannot fork: %m"), EXIT_BERTH;
+                return log_error_errno(errno, "cannot make a process: %m"), EXIT_BERTH;
         if (pid == 0)
                 execute(run, parent, &before);
         return attend_exec(pid, &set);

@@ -279,7 +279,10 @@ static int refuse_name(const char *assignment) {
         if (!name)
                 return log_oom();
         if (streq(name, "RuntimeMaxSec"))
-                return log_error_errno(EINVAL, "-p %s: --timeout= ends a command, and tells", assignment);
+                return log_error_errno(
+                                EINVAL,
+                                "-p %s: use --timeout=, which also tells that it has ended the command",
+                                assignment);
         nearest = options_nearest(name, rows, ARRAY_LEN(rows), sizeof(Row));
         if (nearest)
                 return log_error_errno(EINVAL,

@@ -128,7 +128,7 @@ static int end_one(const char *container, const char *id, bool close_it) {
                 file_fd = openat(dir_fd, file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
         }
         if (file_fd < 0) {
-                log_error("no session '%s' of a container '%s', see berth session list", id, container);
+                log_error("no session '%s' of container '%s', see berth session list", id, container);
                 return EXIT_NO_SUCH;
         }
         /* or one that has just ended has kept it anew */

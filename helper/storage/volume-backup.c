@@ -200,7 +200,7 @@ int volume_verb_backup(const SubverbCall *call) {
         if (volume_parse(call->operands[0], &volume) < 0)
                 return EXIT_USAGE;
         if (file && streq(file, "-") && isatty(STDOUT_FILENO)) {
-                log_error("standard output is a terminal, and an archive is not for reading");
+                log_error("standard output is a terminal: redirect it, an archive is not for reading");
                 return EXIT_USAGE;
         }
         if (volume_lock(&volume, /* make= */ false, /* change= */ false) < 0)

@@ -381,7 +381,7 @@ def test_a_leaked_descriptor_as_working_directory_leads_nowhere(berth: Path, deb
                 done = launch(berth, debian, "pwd", "-P", options=(f"--working-directory=/proc/self/fd/{fd}", f"--init={init}"), **more)
                 assert (done.returncode, done.stdout) == (125, ""), fd
                 # what is open until the last is the pipe that tells of this failure
-                assert done.stderr in [f"Cannot enter the working directory '/proc/self/fd/{fd}': {error}\n"
+                assert done.stderr in [f"cannot enter the working directory '/proc/self/fd/{fd}': {error}\n"
                                        for error in ("No such file or directory", "Not a directory")]
     finally:
         os.close(taken)

@@ -103,7 +103,7 @@ def test_the_time_that_ran_out(c: Container) -> None:
     (["/etc"], 126, "exec", "EACCES", "cannot execute '/etc'"),
     (["--workdir=/no/such", "true"], 125, "directory", "ENOENT", "cannot change to directory '/no/such'"),
     (["--user=no-such", "true"], 125, "user", "ESRCH", "--user=no-such: no such user"),
-    (["--env-file=/no/such", "true"], 125, "environment", "ENOENT", "Cannot read environment file '/no/such'"),
+    (["--env-file=/no/such", "true"], 125, "environment", "ENOENT", "cannot read environment file '/no/such'"),
     (["--input=/no/such", "true"], 125, "streams", "ENOENT", "--input: cannot open '/no/such'"),
     (["--cap-add=CAP_SYS_ADMIN", "true"], 125, "capabilities", "EPERM", "--cap-add=CAP_SYS_ADMIN"),
     (["--tmieout=1", "true"], 125, "usage", "EINVAL", "did you mean '--timeout'"),

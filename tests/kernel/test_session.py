@@ -179,7 +179,7 @@ def test_reset_and_close(sh: Shell, berth: Path) -> None:
 def test_names_that_are_no_sessions(berth: Path, words: tuple[str, ...]) -> None:
     done = manage(berth, *words)
     assert done.returncode == 3
-    assert f"no session '{words[2]}' of a container '{words[1]}', see berth session list" in done.stderr
+    assert f"no session '{words[2]}' of container '{words[1]}', see berth session list" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "a b", "x" * 65])

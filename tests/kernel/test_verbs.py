@@ -75,7 +75,7 @@ def test_the_manual_page_names_every_verb_and_option(verbs: dict) -> None:
 
 
 @pytest.mark.parametrize("words, status, message", [
-    ([], 2, "Expected a verb"),
+    ([], 2, "expected a verb"),
     (["exce"], 2, "did you mean 'exec'"),
     (["nothing-like-it"], 2, "unknown verb"),
     (["exec"], 125, "expected the name"),

@@ -78,7 +78,7 @@ FAILING: dict[str, tuple[bytes, int, str]] = {
                    "image 'base' names no command, and neither Exec= nor Entrypoint= is set; set one (Exec= set empty "
                    "gives an idle leader)"),
     "command-missing": (b"[Container]\nImage=base\nExec=nosuch\n", 127,
-                        "Cannot execute 'nosuch': No such file or directory"),
+                        "cannot execute 'nosuch': No such file or directory"),
     "user-unknown": (b"[Container]\nImage=base\nExec=true\nUser=nosuch\n", 125,
                      "user 'nosuch': no such user in the container's /etc/passwd; give a name that stands there, or a "
                      "number"),

@@ -317,7 +317,7 @@ def test_and_where_it_cannot_be_made_again_nothing_starts(alone: Machine, no_com
     alone.sh(f"cp -a {mine} /run/good; sed s/berth/other/ {mine} > /run/other")
     for damage in DAMAGES:
         alone.sh(f"f={mine}; rm -f $f; cp -a /run/good $f; {damage}")
-        assert refused(alone, OPTION) == f"Cannot execute '{COMPILER}', which compiles filters: Permission denied", damage
+        assert refused(alone, OPTION) == f"cannot execute '{COMPILER}', which compiles filters: Permission denied", damage
 
 
 def test_a_directory_that_others_may_enter_is_refused(alone: Machine) -> None:

@@ -582,8 +582,8 @@ def test_descriptors_that_mean_something_to_root_are_refused(s: System) -> None:
         print(answer(s))
     """).lines
     at = out.index("secret")
-    assert set(out[:at]) == {"the gate takes pipes and terminals for streams alone"} and at == 3 * 12
-    assert out[at:] == ["secret", "True", *["the gate takes files alone that can be read"] * 6, "(129, '')"]
+    assert set(out[:at]) == {"the gate takes only pipes and terminals as streams"} and at == 3 * 12
+    assert out[at:] == ["secret", "True", *["the gate takes only files that can be read"] * 6, "(129, '')"]
 
 
 def test_nothing_is_done_for_a_client_that_has_gone_meanwhile(s: System) -> None:

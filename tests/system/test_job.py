@@ -181,7 +181,7 @@ def test_instances_have_jobs_of_their_own(m: System) -> None:
 
 MISTAKES = [
     (["--user=nobody-here", "--", "true"], "no such user"),
-    (["--env-file=/no/such", "--", "true"], "Cannot read environment file '/no/such'"),
+    (["--env-file=/no/such", "--", "true"], "cannot read environment file '/no/such'"),
     (["--env=A=a\nb", "--", "true"], "--env=A: a value with a line break cannot go with --detach"),
     (["-t", "--", "true"], "--detach: takes neither --json nor --tty"),
     (["--input=-", "--", "true"], "--detach: a job has no standard input of the caller's"),

@@ -223,10 +223,10 @@ def test_a_restart_of_systemds_own_brings_back_what_failed(m: Machine) -> None:
 
 @pytest.mark.parametrize("init", ["yes", "no"])
 @pytest.mark.parametrize("command, status, line", [
-    ("no-such-program", 127, "Cannot execute 'no-such-program': No such file or directory"),
-    ("/no/such", 127, "Cannot execute '/no/such': No such file or directory"),
-    ("/etc/passwd", 126, "Cannot execute '/etc/passwd': Permission denied"),
-    ("/usr", 126, "Cannot execute '/usr': Permission denied"),
+    ("no-such-program", 127, "cannot execute 'no-such-program': No such file or directory"),
+    ("/no/such", 127, "cannot execute '/no/such': No such file or directory"),
+    ("/etc/passwd", 126, "cannot execute '/etc/passwd': Permission denied"),
+    ("/usr", 126, "cannot execute '/usr': Permission denied"),
 ])
 def test_what_cannot_be_executed_fails_the_start(m: Machine, command: str, status: int, line: str,
                                                  init: str) -> None:
@@ -443,7 +443,7 @@ def test_the_keys_come_over_the_files_and_later_files_over_earlier(m: Machine) -
     ("A=1\n\n# x\n=1\n", "/etc/bad.env:4: expected KEY=VALUE, or '#' first for a comment"),
     ("export A=1\n", "/etc/bad.env:1: expected KEY=VALUE, or '#' first for a comment"),
     ("A=1\0B=2\n", "/etc/bad.env: holds a NUL byte; an environment cannot"),
-    (None, "Cannot read environment file '/etc/bad.env': No such file or directory"),
+    (None, "cannot read environment file '/etc/bad.env': No such file or directory"),
 ])
 def test_a_bad_environment_file_fails_the_start_and_says_where(m: Machine, text: str | None, line: str) -> None:
     m.run("rm", "-f", "/etc/bad.env")
@@ -478,9 +478,9 @@ def test_the_working_directory_is_entered_as_the_user(m: Machine) -> None:
     assert job(m, "pwd") == ["/"]
     assert job(m, "pwd", "WorkingDirectory=/usr/lib/") == ["/usr/lib"]
     assert refused(m, service(m, "true", container="WorkingDirectory=/no/such")) == \
-        "Cannot enter the working directory '/no/such': No such file or directory"
+        "cannot enter the working directory '/no/such': No such file or directory"
     assert refused(m, service(m, "true", container="WorkingDirectory=/root\nUser=www-data")) == \
-        "Cannot enter the working directory '/root': Permission denied"
+        "cannot enter the working directory '/root': Permission denied"
 
 
 # -- confinement --
@@ -1025,9 +1025,9 @@ def test_targets_inside_each_other_may_stand_in_any_order(m: Machine, order: tup
 
 
 @pytest.mark.parametrize("fault, status, told", [
-    ("unshare:error=ENOSPC", 125, "Cannot make the network namespace of the container: No space left on device"),
-    ("ioctl:error=EPERM", 125, "Cannot bring up the loopback interface: Operation not permitted"),
-    ("setns:error=EPERM", 125, "Cannot enter the network namespace of the container: Operation not permitted"),
+    ("unshare:error=ENOSPC", 125, "cannot make the network namespace of the container: No space left on device"),
+    ("ioctl:error=EPERM", 125, "cannot bring up the loopback interface: Operation not permitted"),
+    ("setns:error=EPERM", 125, "cannot enter the network namespace of the container: Operation not permitted"),
     ("clone:error=EAGAIN", 0, ""),  # no room for a process beside the leader, who makes it himself
 ])
 def test_a_network_is_made_or_the_launch_fails_with_the_reason(m: Machine, fault: str, status: int, told: str) -> None:

@@ -19,8 +19,8 @@ OF_A_COMMAND = ("exec", "shell", "run")
 #: Words that would be right, were it not for the container, C, and what else there is to say than that there is none.
 OF_A_CONTAINER: dict[str, tuple[str, str | None]] = {
     "exec": ("C true", None), "shell": ("C", None),
-    "session list": ("C", None), "session reset": ("C s", "no session 's' of a container 'C', see berth session list"),
-    "session close": ("C s", "no session 's' of a container 'C', see berth session list"),
+    "session list": ("C", None), "session reset": ("C s", "no session 's' of container 'C', see berth session list"),
+    "session close": ("C s", "no session 's' of container 'C', see berth session list"),
     "env set": ("C A=1", None), "env unset": ("C A", None), "env list": ("C", None),
     "job list": ("C", None), "job logs": ("C-00000000", "no job 'C-00000000', see berth job list"),
     "job stop": ("C-00000000", "no job 'C-00000000', see berth job list"),
@@ -40,10 +40,10 @@ OF_A_CONTAINER: dict[str, tuple[str, str | None]] = {
     "image inspect": ("C", "image 'C': there is none, see berth image list"),
     "image verify": ("C", "image 'C': there is none, see berth image list"),
     "image remove": ("C", "image 'C': there is none, see berth image list"),
-    "check": ("C", "No manifest 'C'; see berth check without arguments"),
-    "preview": ("C", "No manifest 'C'; see berth check without arguments"),
-    "diff": ("C", "No manifest 'C'; see berth check"),
-    "enable": ("C", "No manifest 'C'; see berth check"), "disable": ("C", "No manifest 'C'; see berth check"),
+    "check": ("C", "no manifest 'C'; see berth check without arguments"),
+    "preview": ("C", "no manifest 'C'; see berth check without arguments"),
+    "diff": ("C", "no manifest 'C'; see berth check"),
+    "enable": ("C", "no manifest 'C'; see berth check"), "disable": ("C", "no manifest 'C'; see berth check"),
 }
 
 #: Verbs that are of no container, or make what there is not.

@@ -63,7 +63,7 @@ def test_where_claims_cannot_be_read_nothing_is_picked(m: Machine, file: str) ->
     m.run("mkdir", file)
     try:
         done = launch(m, check=False)
-        assert (done.rc, done.out, done.err) == (125, "", f"Cannot read whose user ids are whose in '{file}': Is a directory\n")
+        assert (done.rc, done.out, done.err) == (125, "", f"cannot read whose user ids are whose in '{file}': Is a directory\n")
     finally:
         m.run("rmdir", file)
 

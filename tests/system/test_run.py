@@ -305,7 +305,7 @@ def test_why_a_detached_command_did_not_start_is_told(s: System) -> None:
     for word in "nosuch", "neither":  # of the second what was wrong with the first is not told again
         result = run(s, "--detach", "--name=job", "--", word)
         assert (result.rc, result.out) == (125, "")
-        assert result.err.splitlines() == [f"Cannot execute '{word}': No such file or directory",
+        assert result.err.splitlines() == [f"cannot execute '{word}': No such file or directory",
                                            "container of 'job.service' did not start"]
 
 

@@ -142,7 +142,7 @@ MISTAKES = [
     (["--scope", "-p", "MemoryMax"], "-p MemoryMax: expected PROPERTY=VALUE, like MemoryMax=512M"),
     (["--scope", "-p", "=1G"], "-p =1G: expected PROPERTY=VALUE, like MemoryMax=512M"),
     (["--scope", "-p", "MemryMax=1G"], "-p MemryMax=1G: no property that exec --scope takes (did you mean 'MemoryMax'?)"),
-    (["--scope", "-p", "RuntimeMaxSec=5"], "-p RuntimeMaxSec=5: --timeout= ends a command, and tells"),
+    (["--scope", "-p", "RuntimeMaxSec=5"], "-p RuntimeMaxSec=5: use --timeout=, which also tells that it has ended the command"),
     (["--scope", "-p", "MemoryMax="], "-p MemoryMax=: expected bytes, like 512M, a part of the machine's memory, like 10%, or infinity"),
     (["--scope", "-p", "MemoryMax=101%"], "-p MemoryMax=101%: expected bytes, like 512M, a part of the machine's memory, like 10%, or infinity"),
     (["--scope", "-p", "MemoryMax=-1"], "-p MemoryMax=-1: expected bytes, like 512M, a part of the machine's memory, like 10%, or infinity"),

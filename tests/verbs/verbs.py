@@ -67,17 +67,17 @@ class Verbs(unittest.TestCase):
 class CommandLine(Verbs):
     def test_wrong_usage_is_one_line_and_status_2(self):
         rows = [
-            (["chek"], "Expected a verb, not 'chek'; see berth --help\n"),
-            ([], "Expected a verb, not ''; see berth --help\n"),
-            (["check", "--jsn"], "Unknown option '--jsn', see berth check --help\n"),
-            (["check", "-j"], "Unknown option '-j', see berth check --help\n"),
+            (["chek"], "expected a verb, not 'chek'; see berth --help\n"),
+            ([], "expected a verb, not ''; see berth --help\n"),
+            (["check", "--jsn"], "unknown option '--jsn', see berth check --help\n"),
+            (["check", "-j"], "unknown option '-j', see berth check --help\n"),
             (["check", "--json=yes"], "--json takes no value, see berth check --help\n"),
             (["preview", "--root"], "--root needs a value: --root=DIR\n"),
             (["preview", "--root="], "--root needs a value: --root=DIR\n"),
-            (["preview", "--output=x"], "Unknown option '--output=x', see berth preview --help\n"),
-            (["convert"], "Expected FILE...|DIR, see berth convert --help\n"),
-            (["enable"], "Expected NAME..., see berth enable --help\n"),
-            (["disable", "--output=x", "y"], "Unknown option '--output=x', see berth disable --help\n"),
+            (["preview", "--output=x"], "unknown option '--output=x', see berth preview --help\n"),
+            (["convert"], "expected FILE...|DIR, see berth convert --help\n"),
+            (["enable"], "expected NAME..., see berth enable --help\n"),
+            (["disable", "--output=x", "y"], "unknown option '--output=x', see berth disable --help\n"),
         ]
         for arguments, message in rows:
             done = run(TOOL, *arguments)
@@ -133,8 +133,8 @@ class Preview(Verbs):
         (self.etc / "off.berth").symlink_to("/dev/null")
         self.write("etc/berth/dbus.berth", PLAIN)
         self.tool("preview", "nope", status=3, stdout="",
-                  stderr="No manifest 'nope'; see berth check without arguments\n")
-        self.tool("preview", "./nope.berth", status=3, stdout="", stderr="No manifest './nope.berth'\n")
+                  stderr="no manifest 'nope'; see berth check without arguments\n")
+        self.tool("preview", "./nope.berth", status=3, stdout="", stderr="no manifest './nope.berth'\n")
         self.tool("preview", "off", status=0, stdout="",
                   stderr="/etc/berth/off.berth: warning: the manifest is masked and makes no unit\n")
         self.tool("preview", "dbus", status=1, stdout="", stderr="/etc/berth/dbus.berth: error: the name 'dbus' is "
@@ -247,7 +247,7 @@ class Diff(Verbs):
         self.tool("diff", status=0, stdout="", stderr="")
 
     def test_a_name_without_a_manifest(self):
-        self.tool("diff", "nope", status=3, stdout="", stderr="No manifest 'nope'; see berth check\n")
+        self.tool("diff", "nope", status=3, stdout="", stderr="no manifest 'nope'; see berth check\n")
 
 
 class Enable(Verbs):
@@ -323,7 +323,7 @@ class Enable(Verbs):
         self.write("etc/berth/web.berth", PLAIN)
         self.tool("enable", "off", status=1, stdout="",
                   stderr="'off' is masked by /etc/berth/off.berth; remove that link first\n")
-        self.tool("enable", "nope", status=3, stdout="", stderr="No manifest 'nope'; see berth check\n")
+        self.tool("enable", "nope", status=3, stdout="", stderr="no manifest 'nope'; see berth check\n")
         self.tool("enable", "../web", status=2, stdout="",
                   stderr="'../web' is a file; give the name of its container\n")
         self.tool("enable", "nope", "web", status=3)
@@ -355,7 +355,7 @@ class Convert(Verbs):
         self.write("b.container", "[Container]\nImage=x\n")
         self.assertEqual(self.convert("."), (2, "", "2 manifests do not fit on standard output; say where they go: "
                                              "--output=DIR\n"))
-        self.assertEqual(self.convert("--output=none", "."), (1, "", "Failed to open the directory 'none' of --output: "
+        self.assertEqual(self.convert("--output=none", "."), (1, "", "cannot open the directory 'none' of --output: "
                                                               "No such file or directory\n"))
         (self.root / "out").mkdir()
         status, told, _ = self.convert("--output", "out", "a.container", "b.container")
@@ -374,7 +374,7 @@ class Convert(Verbs):
 
     def test_what_is_no_file_of_quadlet(self):
         self.write("web.service", "")
-        self.assertEqual(self.convert("nope.container"), (1, "", "No file 'nope.container': No such file or directory\n"))
+        self.assertEqual(self.convert("nope.container"), (1, "", "no file 'nope.container': No such file or directory\n"))
         self.assertEqual(self.convert("web.service"), (1, "", "'web.service' is no file of Quadlet: its name ends in "
                                                        ".container, .pod, .volume or .network\n"))
 

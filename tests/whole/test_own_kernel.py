@@ -404,7 +404,7 @@ def test_the_command_and_what_is_executed_are_under_the_profile(guest: Guest, pr
 def test_a_profile_that_is_not_loaded_lets_nothing_start(guest: Guest) -> None:
     refused = launch(guest, "true", "--apparmor-profile=nobody-has-this", check=False)
     assert (refused.rc, refused.err) == (
-        125, "Cannot enter the AppArmor profile 'nobody-has-this': No such file or directory; is it loaded?\n")
+        125, "cannot enter the AppArmor profile 'nobody-has-this': No such file or directory; is it loaded?\n")
     assert guest.sh(f"ls {LAYERS}; ls /run/berth/containers").out == ""
 
 
