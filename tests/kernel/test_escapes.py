@@ -505,8 +505,8 @@ def test_nothing_of_the_image_is_read_for_the_host(berth: Path, image: Path, gro
 
 
 def launch_with(berth: Path, image: Path, script: str, users: str, *options: str, **streams) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([berth, "launch", "--foreground", "--name=streams", f"--image={image}", f"--private-users={users}",
-                           "--network=none", *options, "--", "python3", "-c", PRELUDE + script], timeout=60, **streams)
+    return subprocess.run([berth, "launch", "--foreground", f"--name=e{uuid.uuid4().hex[:12]}", f"--image={image}", f"--private-users={users}",
+                           "--network=none", *options, "--", "python3", "-c", PRELUDE + script], timeout=2 * PATIENCE, **streams)
 
 
 NULL = """
