@@ -85,15 +85,17 @@ class Container:
     """A container in the foreground of a process of ours, in a control group of its own."""
 
     def __init__(self, berth: Path, image: Path, *options: str, command: tuple[str, ...] = ("sleep", "1000"),
-                 name: str = ""):
+                 name: str = "", prefix: tuple[str, ...] = (), runtime: Path = Path("/run/berth")):
         self.berth, self.name = berth, name or f"x{uuid.uuid4().hex[:12]}"
+        #: how a command gets to where /run/berth is that directory
+        self.prefix, self.runtime = prefix, runtime
         #: the caller's control group
         self.caller = cgroup2() / f"test-{self.name}"
         self.caller.mkdir()
         #: what stands for a unit's below it: payload, guard and execs
         self.unit = self.caller / f"berth-{self.name}"
         self.process = subprocess.Popen(
-            [berth, "launch", "--foreground", f"--name={self.name}", f"--image={image}", "--network=none",
+            [*prefix, berth, "launch", "--foreground", f"--name={self.name}", f"--image={image}", "--network=none",
              *options, "--", *command],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             preexec_fn=lambda: (self.caller / "cgroup.procs").write_text("0"))
@@ -104,7 +106,7 @@ class Container:
 
     @property
     def directory(self) -> Path:
-        return Path("/run/berth/containers") / self.name
+        return self.runtime / "containers" / self.name
 
     @property
     def state(self) -> dict[str, str]:
@@ -115,7 +117,7 @@ class Container:
         return sorted(self.unit.glob("exec-*"))
 
     def argv(self, *words: str, verb: str = "exec") -> list[str]:
-        return [str(self.berth), verb, self.name, *words]
+        return [*self.prefix, str(self.berth), verb, self.name, *words]
 
     def run(self, *words: str, verb: str = "exec", **more) -> subprocess.CompletedProcess:
         more = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
@@ -173,6 +175,6 @@ class Container:
         wait_for(lambda: "populated 0" in (self.caller / "cgroup.events").read_text())
         remove_group(self.caller)
         if self.directory.exists():
-            done = subprocess.run([self.berth, "cleanup", f"--name={self.name}"], check=False, text=True,
+            done = subprocess.run([*self.prefix, self.berth, "cleanup", f"--name={self.name}"], check=False, text=True,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             assert done.returncode == 0 and not self.directory.exists(), done.stdout

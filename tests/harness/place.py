@@ -34,9 +34,13 @@ class Place:
              self.lib, self.runtime], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         assert self.keeper.stdout.readline() == b"up\n"
 
+    def enter(self) -> tuple[str, ...]:
+        """What goes before a command that has a control group."""
+        return "nsenter", f"--mount=/proc/{self.keeper.pid}/ns/mnt", "--"
+
     def prefix(self, group: Path | None = None) -> list[str]:
-        return ["sh", "-c", 'echo 0 >"$0" && exec "$@"', str((group or self.group) / "cgroup.procs"),
-                "nsenter", f"--mount=/proc/{self.keeper.pid}/ns/mnt", "--"]
+        """What goes before one that is to be in the place's, or another."""
+        return ["sh", "-c", 'echo 0 >"$0" && exec "$@"', str((group or self.group) / "cgroup.procs"), *self.enter()]
 
     def run(self, program: str, *words: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*self.prefix(), str(self.helper / program), *map(str, words)], check=False, text=True,

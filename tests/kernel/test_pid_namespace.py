@@ -6,13 +6,16 @@ import ast
 import os
 import signal
 import subprocess
+import uuid
 from pathlib import Path
 from typing import Iterator
 
 import pytest
 
+from harness import roots
 from harness.attack import PRELUDE, launch
 from harness.container import Container, lives, members, wait_for, words_of
+from harness.place import Place
 from harness.timing import PATIENCE
 
 pytestmark = pytest.mark.kernel
@@ -210,11 +213,22 @@ def test_nothing_outlives_the_command(berth: Path, debian: Path, init: str) -> N
         container.stop()
 
 
+@pytest.fixture
+def place(build: Path) -> Iterator[Place]:
+    """Of its own: clean --all takes what is just starting beside us for a remnant."""
+    top = roots.cache_directory() / "pids" / uuid.uuid4().hex
+    top.mkdir(parents=True)
+    place = Place(build, top)
+    yield place
+    place.close()
+
+
 @pytest.mark.parametrize("how", ["launch", "clean"])
 @pytest.mark.parametrize("init", ["yes", "no"])
-def test_what_a_killed_launcher_leaves_is_ended_by_the_next_launch_or_by_clean(berth: Path, build: Path, debian: Path, init: str,
-                                                                              how: str) -> None:
-    container = Container(berth, debian, HOST, f"--init={init}", command=("bash", "-c", LEAVE + "sleep 1008"))
+def test_what_a_killed_launcher_leaves_is_ended_by_the_next_launch_or_by_clean(berth: Path, build: Path, debian: Path, place: Place,
+                                                                              init: str, how: str) -> None:
+    container = Container(berth, debian, HOST, f"--init={init}", command=("bash", "-c", LEAVE + "sleep 1008"), prefix=place.enter(),
+                          runtime=place.runtime)
     try:
         assert container.process.stdout.readline() == b"up\n"
         wait_for(lambda: len([pid for pid in members(container.unit) if words_of(pid) == ["sleep", "1007"]]) == 11)
@@ -223,12 +237,12 @@ def test_what_a_killed_launcher_leaves_is_ended_by_the_next_launch_or_by_clean(b
         container.process.wait()
         wait_for(lambda: not lives(leader))  # PR_SET_PDEATHSIG
         if how == "clean":
-            done = subprocess.run([build / "helper/berth-manage", "clean", "--all"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            done = subprocess.run([*place.enter(), build / "helper/berth-manage", "clean", "--all"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True, check=False)
             assert f"removed the processes of container '{container.name}'" in done.stdout
             assert not container.unit.exists() and not container.directory.exists()
         else:
-            done = launch(berth, debian, "echo", "works", name=container.name)
+            done = launch(berth, debian, "echo", "works", name=container.name, before=place.enter())
             assert (done.returncode, done.stdout) == (0, "works\n"), done.stderr
         wait_for(lambda: none_lives(left))
     finally:
