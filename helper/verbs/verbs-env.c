@@ -12,7 +12,7 @@ const Option env_options[] = {
 };
 
 const Subverb env_subverbs[] = {
-        { "set", "NAME NAME=VALUE...", "Keep variables for later execs in a container", O(JSON) },
+        { "set", "NAME VARIABLE=VALUE...", "Keep variables for later execs in a container", O(JSON) },
         { "unset", "NAME VARIABLE...", "Forget variables", O(JSON) },
         { "list", "NAME", "List what is kept", O(JSON) },
         {},
