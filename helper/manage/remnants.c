@@ -21,11 +21,15 @@ void remnants_add(Remnants *remnants, int r, Remnant remnant, const char *contai
         };
         json_object *object;
 
-        if (r < 0) {
+        if (r == -EBUSY)
+                (void) log_error_errno(
+                                r,
+                                "cannot remove %s of container '%s': a start or somebody else just uses it; try again",
+                                rows[remnant].text, container);
+        else if (r < 0)
                 (void) log_error_errno(r, "cannot remove %s of container '%s': %m", rows[remnant].text,
                                        container);
-                remnants->failed = true;
-        }
+        remnants->failed |= r < 0;
         if (r <= 0)
                 return;
         remnants->n++;

@@ -86,6 +86,8 @@ def test_remove_says_what_it_does_and_takes_no_data_unasked(own: System) -> None
     assert "web" in own.run("ls", "/var/lib/berth/layers").lines
     told = own.run("berth", "remove", "web")
     assert told.err.splitlines()[-1].endswith("container 'web' keeps a layer, which --layer removes")
+    busy = own.run("flock", "--shared", "/var/lib/berth/layers/web", "berth", "remove", "web", "--layer", check=False)
+    assert (busy.rc, busy.err) == (1, "cannot remove the kept layer of container 'web': a start or somebody else just uses it; try again\n")
     own.run("berth", "remove", "web", "--all")
     assert own.run("ls", "-A", "/var/lib/berth/layers").out == ""
     # with force one that leaves nothing is removed as well, when it runs
