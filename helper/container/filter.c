@@ -5,7 +5,7 @@
 #include <linux/seccomp.h>
 #include <sys/syscall.h>
 
-/* filter_default[] and three more */
+/* filter_default[] and five more */
 #include "filter-programs.h"
 
 static int load(const struct sock_filter *code, size_t n) {
@@ -18,16 +18,21 @@ static int load(const struct sock_filter *code, size_t n) {
 }
 
 int filter_load(const Filter *filter) {
-        int r;
+        const struct {
+                const struct sock_filter *code;
+                size_t n;
+        } programs[][2] = {
+                { { filter_default, ARRAY_LEN(filter_default) },
+                  { filter_default_restrict, ARRAY_LEN(filter_default_restrict) } },
+                { { filter_network, ARRAY_LEN(filter_network) },
+                  { filter_network_restrict, ARRAY_LEN(filter_network_restrict) } },
+                { { filter_floor, ARRAY_LEN(filter_floor) },
+                  { filter_floor_restrict, ARRAY_LEN(filter_floor_restrict) } },
+        };
+        const size_t i = filter->replaces ? 2 : filter->network ? 1 : 0;
+        int r = load(programs[i][filter->restrict_suid_sgid].code,
+                     programs[i][filter->restrict_suid_sgid].n);
 
-        if (filter->replaces)
-                r = filter->restrict_suid_sgid
-                                    ? load(filter_floor_restrict, ARRAY_LEN(filter_floor_restrict))
-                                    : load(filter_floor, ARRAY_LEN(filter_floor));
-        else
-                r = filter->restrict_suid_sgid
-                                    ? load(filter_default_restrict, ARRAY_LEN(filter_default_restrict))
-                                    : load(filter_default, ARRAY_LEN(filter_default));
         if (r < 0 || filter->size == 0)
                 return r;
         return load(filter->program, filter->size / sizeof(struct sock_filter));

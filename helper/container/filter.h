@@ -8,6 +8,7 @@
 
 typedef struct Filter {          /* borrows */
         bool restrict_suid_sgid; /* no set-uid and set-gid files either, RestrictSUIDSGID= in systemd.exec(5) */
+        bool network;            /* may set up its network, CAP_NET_ADMIN: by generic netlink, too */
         bool replaces;       /* the container's own stands in the default's place: only its floor is kept */
         const void *program; /* the container's own, struct sock_filter[]; the kernel takes the stricter answer */
         size_t size;         /* 0: it has none */

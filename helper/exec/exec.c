@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -211,6 +212,7 @@ static int start_and_attend(Exec *exec) {
                            (exec->user.uid != 0 ? request->capabilities : 0),
                 .no_new_privs = state->no_new_privs,
                 .filter = { .restrict_suid_sgid = state->restrict_suid_sgid,
+                            .network = state->capabilities & (UINT64_C(1) << CAP_NET_ADMIN),
                             .replaces = state->filter_replaces,
                             .program = state->filter,
                             .size = state->filter_size },

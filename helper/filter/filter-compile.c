@@ -32,6 +32,9 @@
         "hypervisor past the network namespace. Left are *AF_UNIX*, *AF_INET*, *AF_INET6*, *AF_NETLINK*, *AF_PACKET*, " \
         "*AF_KEY*, *AF_PPPOX*, *AF_CAN* and *AF_BLUETOOTH*"
 
+#define OLD_NETWORKS                                                                                                   \
+        "*SIOCGIFBR*, *SIOCSIFBR*, *SIOCGIFVLAN*, *SIOCSIFVLAN*, *SIOCBRADDBR* and *SIOCBRDELBR* load the bridge and " \
+        "VLANs for whoever asks; programs speak netlink"
 #define RARE_INTERNET \
         "L2TP and SMC (protocols 115 and 256 of *AF_INET* and *AF_INET6*), which the kernel would load for whoever asks"
 #define RARE_NETLINK                                                                                                       \
@@ -69,6 +72,9 @@ typedef struct Rule {
                 .name = "socketpair", .why = RARE, .error = EAFNOSUPPORT, .mask = UINT32_MAX & ~(more),     \
                 .value = v                                                                                  \
         }
+/* Requests v and v + 1. */
+#define TWO(n, v, w) \
+        { .name = n, .why = w, .error = EPERM, .arg = 1, .mask = UINT32_MAX & ~1U, .value = v }
 #define PROTOCOLS_OF(n, w, f, few, p, more)                                                             \
         {                                                                                               \
                 .name = n, .why = w, .error = EPROTONOSUPPORT, .mask = UINT32_MAX & ~(few), .value = f, \
@@ -117,6 +123,10 @@ static const Rule rules[] = {
         FLOOR_EQUAL("ioctl", 1, TIOCSTI, "*TIOCSTI* types into the terminal of whoever reads it", EPERM),
         FLOOR_EQUAL("ioctl", 1, TIOCLINUX, "*TIOCLINUX* pastes into the console", EPERM),
         FLOOR_EQUAL("ioctl", 1, FS_IOC_FSSETXATTR, "*FS_IOC_FSSETXATTR* gives a file to another project, whose quota it then takes", EPERM),
+        /* linux/sockios.h */
+        TWO("ioctl", 0x8940, OLD_NETWORKS) /* SIOCGIFBR, SIOCSIFBR */,
+        TWO("ioctl", 0x8982, OLD_NETWORKS) /* SIOCGIFVLAN, SIOCSIFVLAN */,
+        TWO("ioctl", 0x89a0, OLD_NETWORKS) /* SIOCBRADDBR, SIOCBRDELBR */,
         EQUAL("ioctl", 1, TIOCSETD, "*TIOCSETD* loads a line discipline, code of few users, for whoever asks", EPERM),
         { .name = "socket", .why = "*SOCK_DCCP* loads a protocol of few users for whoever asks",
           .error = EAFNOSUPPORT, .arg = 1, .mask = 15, .value = SOCK_DCCP },
@@ -132,6 +142,11 @@ static const Rule rules[] = {
         PROTOCOLS(RARE_NETLINK, AF_NETLINK, 0, NETLINK_SCSITRANSPORT, 1) /* NETLINK_ECRYPTFS */,
         PROTOCOLS(RARE_NETLINK, AF_NETLINK, 0, NETLINK_RDMA, 3) /* NETLINK_CRYPTO, NETLINK_SMC, 23 */,
         PROTOCOLS(RARE_NETLINK, AF_NETLINK, 0, 24, 7) /* all others */,
+};
+
+/* Who may not set up a network has no use for it. */
+static const Rule generic_rules[] = {
+        PROTOCOLS("what has a name in generic netlink", AF_NETLINK, 0, NETLINK_GENERIC, 0),
 };
 
 static const Rule suid_sgid_rules[] = {
@@ -212,14 +227,16 @@ static int print_program(const Build *filter, const char *name) {
         return 0;
 }
 
-/* floor: only what no profile opens. */
-static int compile(const char *name, bool floor, bool restrict_suid_sgid) {
+/* floor: only what no profile opens. generic: with generic netlink. */
+static int compile(const char *name, bool floor, bool restrict_suid_sgid, bool generic) {
         _cleanup_build_ Build filter = {};
         int r = build_begin(&filter, SCMP_ACT_ALLOW);
 
         for (size_t i = 0; r >= 0 && i < ARRAY_LEN(rules); i++)
                 if (!floor || rules[i].floor)
                         r = add_rule(&filter, &rules[i]);
+        for (size_t i = 0; r >= 0 && !generic && i < ARRAY_LEN(generic_rules); i++)
+                r = add_rule(&filter, &generic_rules[i]);
         for (size_t i = 0; r >= 0 && restrict_suid_sgid && i < ARRAY_LEN(suid_sgid_rules); i++)
                 r = add_rule(&filter, &suid_sgid_rules[i]);
         if (r >= 0 && restrict_suid_sgid)
@@ -288,12 +305,11 @@ static int print_page(const char *template) {
 int main(int argc, char *argv[]) {
         static const struct {
                 const char *name;
-                bool floor, restrict_suid_sgid;
+                bool floor, restrict_suid_sgid, generic;
         } programs[] = {
-                { "filter_default", false, false },
-                { "filter_default_restrict", false, true },
-                { "filter_floor", true, false },
-                { "filter_floor_restrict", true, true },
+                { "filter_default", false, false, false }, { "filter_default_restrict", false, true, false },
+                { "filter_network", false, false, true },  { "filter_network_restrict", false, true, true },
+                { "filter_floor", true, false, true },     { "filter_floor_restrict", true, true, true },
         };
         int r = 0;
 
@@ -301,7 +317,8 @@ int main(int argc, char *argv[]) {
                 return print_page(argv[2]);
         printf("/* Made by filter-compile. */\n\n");
         for (size_t i = 0; r >= 0 && i < ARRAY_LEN(programs); i++)
-                r = compile(programs[i].name, programs[i].floor, programs[i].restrict_suid_sgid);
+                r = compile(programs[i].name, programs[i].floor, programs[i].restrict_suid_sgid,
+                            programs[i].generic);
         if (r < 0)
                 fprintf(stderr, "filter-compile: %s\n", strerror(-r));
         return r < 0;

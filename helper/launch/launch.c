@@ -6,6 +6,7 @@
  * its exit status (tried). While it builds its root we make what it mounts below; then it runs, and we leave. */
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -75,6 +76,7 @@ static int run_leader(Launch *launch) {
         leader->host_proc_fd = launch->host_proc_fd;
         leader->filter = (Filter){
                 .restrict_suid_sgid = launch->state.restrict_suid_sgid,
+                .network = launch->state.capabilities & (UINT64_C(1) << CAP_NET_ADMIN),
                 .replaces = launch->state.filter_replaces,
                 .program = launch->state.filter,
                 .size = launch->state.filter_size,

@@ -122,6 +122,8 @@ static void what_ships_is_shortened(void **state _unused_) {
         } rows[] = {
                 { filter_default, ARRAY_LEN(filter_default) },
                 { filter_default_restrict, ARRAY_LEN(filter_default_restrict) },
+                { filter_network, ARRAY_LEN(filter_network) },
+                { filter_network_restrict, ARRAY_LEN(filter_network_restrict) },
                 { filter_floor, ARRAY_LEN(filter_floor) },
                 { filter_floor_restrict, ARRAY_LEN(filter_floor_restrict) },
         };
