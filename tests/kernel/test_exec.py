@@ -163,12 +163,13 @@ def test_no_descriptor_of_ours_can_be_a_working_directory(c: Container, number: 
     def hand_over() -> None:
         os.dup2(taken, number)  # inheritable
 
+    handed = {"preexec_fn": hand_over, "close_fds": False}
     try:
         for path in (f"/proc/self/fd/{number}", f"/proc/self/fd/{number}/../../.."):
-            for more in ({}, {"preexec_fn": hand_over, "close_fds": False}):
-                done = c.run(f"--workdir={path}", "pwd", **more)
+            for more, options in (({}, []), (handed, []), (handed, ["--session=w"])):
+                done = c.run(*options, f"--workdir={path}", "pwd", **more)
                 assert (done.returncode, done.stdout) == (125, "")
-                # what is open until the last is the pipe that tells of this failure
+                # what is open until the last is the pipe that tells of this failure, and a session's state
                 assert done.stderr in [f"cannot change to directory '{path}' in container '{c.name}': {error}\n"
                                        for error in ("No such file or directory", "Not a directory")]
     finally:
@@ -675,10 +676,12 @@ def test_a_command_that_ignores_the_hang_up_is_killed(c: Container, name: str) -
 
 
 def test_user_signals_are_passed_on_and_nothing_else_happens(c: Container) -> None:
-    process = c.start("sh", "-c", "trap 'echo one' USR1; trap 'exit 8' USR2; echo ready; while :; do sleep 0.05; done")
-    assert process.stdout.readline() == b"ready\n"
+    """To all of its process group, as a terminal would."""
+    process = c.start("sh", "-c", "(trap 'echo two; exit' USR1; echo ready; while :; do sleep 0.05; done) & "
+                      "trap 'echo one' USR1; trap 'exit 8' USR2; echo ready; while :; do sleep 0.05; done")
+    assert [process.stdout.readline() for _ in range(2)] == [b"ready\n"] * 2
     process.send_signal(signal.SIGUSR1)
-    assert process.stdout.readline() == b"one\n"
+    assert sorted(process.stdout.readline() for _ in range(2)) == [b"one\n", b"two\n"]
     process.send_signal(signal.SIGUSR2)
     process.communicate(timeout=PATIENCE)
     assert process.returncode == 8

@@ -247,6 +247,16 @@ def test_killed_at_any_moment_a_setup_is_done_once_and_whole(place: Place, round
         assert (done.returncode, done.stdout) == (0, "one\ntwo\n"), done.stderr
 
 
+def test_what_somebody_has_mounted_in_a_layer_is_not_removed_with_it(place: Place) -> None:
+    layer = "/var/lib/berth/layers/web.ephemeral"
+    subprocess.run([*place.prefix(), "sh", "-euc", f"mkdir -p {layer}/up/there {layer}/work; mount -t tmpfs none {layer}/up/there; "
+                    f"echo precious >{layer}/up/there/file"], check=True)
+    done = place.run("berth", "cleanup", "--name=web")
+    assert (done.returncode, done.stderr) == (1, f"Cannot remove '{layer}': Invalid cross-device link\n")
+    kept = subprocess.run([*place.prefix(), "cat", f"{layer}/up/there/file"], check=True, stdout=subprocess.PIPE, text=True)
+    assert kept.stdout == "precious\n"
+
+
 @pytest.mark.parametrize("ephemeral", ["yes", "no"])
 def test_only_a_layer_that_is_kept_is_brought_to_disk(place: Place, ephemeral: str) -> None:
     options = (f"--image={make_tree(place.top / 'tree')}", f"--ephemeral={ephemeral}")

@@ -69,11 +69,13 @@ static void what_is_no_frame(void **state) {
 }
 
 static void what_are_no_words(void **state) {
-        _cleanup_free_ char *many = calloc(1, 5000);
+        _cleanup_free_ char *many = calloc(1, 4097);
+        _cleanup_strv_ char **most = NULL;
         char **words = NULL;
         Frame frames[] = { { FRAME_REQUEST, "", 0 },
                            { FRAME_REQUEST, "abc", 3 },
-                           { FRAME_REQUEST, many, 5000 } };
+                           { FRAME_REQUEST, many, 4097 } },
+              full = { FRAME_REQUEST, many, 4096 };
         uint32_t number;
 
         (void) state;
@@ -81,6 +83,8 @@ static void what_are_no_words(void **state) {
                 assert_int_equal(frame_words(&frames[i], &words), -EBADMSG);
         assert_int_equal(frame_number(&frames[1], &number), -EBADMSG);
         assert_null(words);
+        assert_int_equal(frame_words(&full, &most), 0);
+        assert_int_equal(strv_length(most), 4096);
 }
 
 static void more_descriptors_than_there_may_be(void **state) {

@@ -2,6 +2,7 @@
 #include "tests/unit/check.h"
 
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 
 #include "common/fs.h"
@@ -87,6 +88,21 @@ static void only_regular_files_are_read_and_nothing_blocks(void **state) {
         assert_string_equal(data, "hello");
 }
 
+/* Of a device, opening may be all it takes. */
+static void what_is_no_file_is_not_even_opened(void **state) {
+        const Place *p = *state;
+        _cleanup_close_ int watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        struct inotify_event event;
+        char path[128];
+
+        snprintf(path, sizeof(path), "%s/root/fifo", p->path);
+        assert_int_equal(mkfifo(path, 0600), 0);
+        assert_true(inotify_add_watch(watch_fd, path, IN_OPEN) >= 0);
+        assert_int_equal(open_regular_in_root(p->root_fd, "fifo"), -EINVAL);
+        assert_int_equal(read(watch_fd, &event, sizeof(event)), -1);
+        assert_int_equal(errno, EAGAIN);
+}
+
 static void a_limit_on_reading_holds(void **state) {
         const Place *p = *state;
         char *data = NULL;
@@ -114,6 +130,13 @@ static void writing_replaces_a_file_whole(void **state) {
         assert_int_equal(read_file_at(p->fd, "secret", 100, &data, NULL), 0);
         assert_string_equal(data, "secret");
         assert_int_equal(write_file_at(p->root_fd, "absent/out", "new", 3, 0640), -ENOENT);
+        /* what cannot be put in its place is not left beside it: the directory can be removed as an empty one */
+        assert_int_equal(unlinkat(p->root_fd, "out", 0), 0);
+        assert_int_equal(mkdirat(p->root_fd, "in", 0700), 0);
+        assert_int_equal(mkdirat(p->root_fd, "in/directory", 0700), 0);
+        assert_int_equal(write_file_at(p->root_fd, "in/directory", "new", 3, 0640), -EISDIR);
+        assert_int_equal(unlinkat(p->root_fd, "in/directory", AT_REMOVEDIR), 0);
+        assert_int_equal(unlinkat(p->root_fd, "in", AT_REMOVEDIR), 0);
 }
 
 static void paths_are_made_without_following_links(void **state) {
@@ -155,9 +178,24 @@ static void a_tree_is_removed_and_nothing_beside_it(void **state) {
         assert_int_equal(fstatat(p->fd, "secret", &st, 0), 0);
 }
 
+/* What is moved up to be removed must not fail because the tree has such a name, as a container may make it. */
+static void a_tree_may_hold_the_names_that_its_removal_takes(void **state) {
+        const Place *p = *state;
+        _cleanup_close_ int fd = -EBADF;
+        char path[3000] = "d/.berth-removal-0";
+
+        for (int i = 0; i < 120; i++)
+                strcat(path, i % 2 ? "/.berth-removal-1" : "/.berth-removal-2");
+        fd = make_path(p->root_fd, path, 0700);
+        assert_true(fd >= 0);
+        assert_int_equal(remove_tree(p->root_fd, "d"), 0);
+        assert_int_equal(faccessat(p->root_fd, "d", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+}
+
 #define PLACED(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 RUN(PLACED(links_never_leave_the_root), PLACED(beneath_follows_no_link_at_all),
-    PLACED(only_regular_files_are_read_and_nothing_blocks), PLACED(a_limit_on_reading_holds),
-    PLACED(writing_replaces_a_file_whole), PLACED(paths_are_made_without_following_links),
-    PLACED(a_tree_is_removed_and_nothing_beside_it))
+    PLACED(only_regular_files_are_read_and_nothing_blocks), PLACED(what_is_no_file_is_not_even_opened),
+    PLACED(a_limit_on_reading_holds), PLACED(writing_replaces_a_file_whole),
+    PLACED(paths_are_made_without_following_links), PLACED(a_tree_is_removed_and_nothing_beside_it),
+    PLACED(a_tree_may_hold_the_names_that_its_removal_takes))

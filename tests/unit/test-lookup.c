@@ -99,6 +99,7 @@ static void one_name_alone_is_found_by_the_same_rule(void **state) {
         } rows[] = {
                 { "low", MANIFEST_PRESENT },      { "masked", MANIFEST_MASKED },
                 { "unmasked", MANIFEST_PRESENT }, { "dangling", MANIFEST_PRESENT },
+                { "longer", MANIFEST_PRESENT },   { "shorter", MANIFEST_PRESENT },
                 { "nobody", MANIFEST_ABSENT },    { "t@1", MANIFEST_PRESENT },
                 { "t@2", MANIFEST_MASKED },       { "t", MANIFEST_ABSENT },
                 { "gone@1", MANIFEST_MASKED },    { "gone@2", MANIFEST_PRESENT },
@@ -112,6 +113,8 @@ static void one_name_alone_is_found_by_the_same_rule(void **state) {
         put(p, "etc/berth/unmasked.berth", "");
         assert_int_equal(symlinkat("/dev/null", p->fd, "usr/lib/berth/unmasked.berth"), 0);
         assert_int_equal(symlinkat("nowhere", p->fd, "etc/berth/dangling.berth"), 0);
+        assert_int_equal(symlinkat("/dev/nulls", p->fd, "etc/berth/longer.berth"), 0);
+        assert_int_equal(symlinkat("/dev/nul", p->fd, "etc/berth/shorter.berth"), 0);
         put(p, "etc/berth/t@.berth", "");
         assert_int_equal(symlinkat("/dev/null", p->fd, "etc/berth/t@2.berth"), 0);
         put(p, "usr/lib/berth/gone@.berth", "");
