@@ -1,9 +1,18 @@
 # bash completion for berth(1). The words come from berth itself (--dump-options: VERB, PROGRAM, OPTION, LETTER,
 # VALUE, tab-separated), so they cannot differ from what it takes.
 
-# Without a terminal, as polkit would ask for a password to complete a word.
+# Those that run, or with --all all. Without a terminal, as polkit would ask for a password to complete a word.
 _berth_names() {
-    berth list --no-legend </dev/null 2>/dev/null | while read -r name _; do echo "$name"; done
+    berth list "$@" --no-legend </dev/null 2>/dev/null | while read -r name _; do echo "$name"; done
+}
+
+# The second column of what is listed of a container.
+_berth_tags() {
+    berth snapshot list "$1" --no-legend </dev/null 2>/dev/null | while read -r _ tag _; do echo "$tag"; done
+}
+
+_berth_sessions() {
+    berth session list "$1" --no-legend </dev/null 2>/dev/null | while read -r id _; do echo "$id"; done
 }
 
 _berth_manifests() {
@@ -66,15 +75,23 @@ _berth() {
     if [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$word")
         [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
-    elif [[ $verb == @(exec|shell|status|mount|umount|remove|inspect|top|logs|kill|freeze|thaw|commit) && $COMP_CWORD -eq 2 ]]; then
+    elif [[ $verb == @(exec|shell|mount|umount|top|kill|freeze|thaw) && $COMP_CWORD -eq 2 ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_names)" -- "$word")
+    elif [[ $verb == @(status|inspect|remove|logs|commit) && $COMP_CWORD -eq 2 ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_berth_names --all)" -- "$word")
     elif [[ $verb == mount && $COMP_CWORD -eq 3 ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
     elif [[ $verb == cp ]]; then
-        mapfile -t COMPREPLY < <(compgen -f -- "$word"; compgen -S : -W "$(_berth_names)" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -f -- "$word"; compgen -S : -W "$(_berth_names --all)" -- "$word")
         [[ ${COMPREPLY[0]-} == *: ]] && compopt -o nospace 2>/dev/null
-    elif [[ $verb == stats || ($verb == 'file '* && $COMP_CWORD -eq 3) ]]; then
+    elif [[ $verb == stats ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_names)" -- "$word")
+    elif [[ $verb == @(file *|snapshot *|volume list) && $COMP_CWORD -eq 3 ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_berth_names --all)" -- "$word")
+    elif [[ $verb == 'snapshot '@(restore|remove) && $COMP_CWORD -eq 4 ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_berth_tags "${COMP_WORDS[3]}")" -- "$word")
+    elif [[ $verb == 'session '@(reset|close) && $COMP_CWORD -ge 4 ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_berth_sessions "${COMP_WORDS[3]}")" -- "$word")
     elif [[ $verb == @(check|preview) ]]; then
         mapfile -t COMPREPLY < <(compgen -f -W "$(_berth_manifests)" -- "$word")
     elif [[ $verb == @(diff|enable|disable) ]]; then
@@ -83,8 +100,6 @@ _berth() {
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_names)" -- "$word")
     elif [[ $verb == 'job '* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_jobs)" -- "$word")
-    elif [[ $verb == 'snapshot '* && $COMP_CWORD -eq 3 ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(_berth_names)" -- "$word")
     elif [[ $verb == 'image '@(inspect|verify|remove) ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_berth_images)" -- "$word")
     elif [[ $verb == @(convert|run|image import) ]]; then

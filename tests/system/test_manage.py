@@ -151,6 +151,16 @@ def test_a_stop_ends_what_was_executed(s: System) -> None:
     assert s.run("pgrep", "-fx", "sleep 4242", check=False).rc == 1
 
 
+def test_names_are_completed(s: System) -> None:
+    s.manifest("onward", "[Container]\nImage=base\nExec=sleep 1\n")
+    s.reload()
+    s.run("berth", "exec", "--session=s7", "one", "true")
+    script = """. /usr/share/bash-completion/completions/berth
+        complete_() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _berth; echo ${COMPREPLY[*]}; }
+        complete_ berth exec on; complete_ berth status on; complete_ berth remove on; complete_ berth session close one ''; complete_ berth image inspect ba"""
+    assert s.run("bash", "-c", script).lines == ["one", "one onward", "one onward", "s7", "base"]
+
+
 def test_a_frozen_unit_is_shown_and_not_entered(s: System) -> None:
     s.run("systemctl", "freeze", "one.service")
     assert rows(s)[0][2] == "frozen"
