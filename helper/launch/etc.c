@@ -46,7 +46,9 @@ int etc_localtime(const char *zone, char **ret, size_t *ret_size) {
                 return log_oom();
         r = read_file_at(AT_FDCWD, path, ZONE_SIZE_MAX, &data, &size);
         if (r < 0)
-                return log_error_errno(r, "time zone '%s': '%s' of the host cannot be read: %m", zone, path);
+                return log_error_errno(
+                                r, "time zone '%s': '%s' of the host cannot be read: %m%s", zone, path,
+                                r == -ENOENT ? "; see timedatectl list-timezones, or install tzdata" : "");
         if (size < strlen(ZONE_MAGIC) || memcmp(data, ZONE_MAGIC, strlen(ZONE_MAGIC)) != 0)
                 return log_error_errno(EBADMSG, "time zone '%s': '%s' is no zone of tzfile(5)", zone, path);
         *ret = TAKE_PTR(data);

@@ -66,7 +66,7 @@ static int close_path(Root *root, const char *path, bool hide) {
 static int close_network(const Root *root) {
         int r = root->plan->network == NETWORK_HOST ? mount_set(root->proc_fd, MOUNT_ATTR_RDONLY) : 0;
 
-        return r < 0 ? log_error_errno(r, "Cannot make /proc read-only: %m") : 0;
+        return r < 0 ? log_error_errno(r, "cannot make /proc read-only: %m") : 0;
 }
 
 int mask_kernel(Root *root) {

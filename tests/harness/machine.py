@@ -210,7 +210,7 @@ class Machine(System):
                  "--pid", "--cgroup", "--", "/bin/sh", "-c", _JOIN, "join", *argv],
                 env=env, stdin=stdin, stdout=stdout, stderr=stderr,
                 # Python closes on exec whatever it opened, all but the copy made here.
-                close_fds=False, preexec_fn=lambda: os.dup2(procs, 9) and None)
+                close_fds=False, preexec_fn=lambda: os.set_inheritable(os.dup2(procs, 9), True))
         finally:
             os.close(procs)
         process.cgroup = group
