@@ -7,14 +7,16 @@
 #include "common/log.h"
 #include "common/parse.h"
 #include "common/strv.h"
+#include "helper/launch/streams.h"
 
 #define FIRST 3 /* SD_LISTEN_FDS_START */
 #define N_MAX 1024
 
 static int check(int fd) {
+        int flags = fcntl(fd, F_GETFL), r;
         struct stat st;
 
-        if (fstat(fd, &st) < 0)
+        if (flags < 0 || fstat(fd, &st) < 0)
                 return log_error_errno(errno, "systemd says that it has passed descriptor %d, but: %m", fd);
         /* OpenFile= of systemd.service(5) opens directories too: from one the host's root is not far */
         if (S_ISDIR(st.st_mode))
@@ -22,6 +24,15 @@ static int check(int fd) {
                                 EISDIR,
                                 "systemd has passed a directory (descriptor %d), which would be a way out of "
                                 "the container; mount it",
+                                fd);
+        /* what OpenFile= opens to be read could be opened anew, by whom it belongs to */
+        r = S_ISREG(st.st_mode) && st.st_nlink > 0 && (flags & O_ACCMODE) == O_RDONLY
+                            ? stream_make_read_only(fd)
+                            : 0;
+        if (r < 0)
+                return log_error_errno(
+                                r,
+                                "the file of descriptor %d cannot be made read-only for the container: %m",
                                 fd);
         return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
 }

@@ -568,6 +568,19 @@ def test_a_file_that_is_standard_input_can_be_read_and_nothing_else(berth: Path,
         (before.st_mode, before.st_uid, before.st_mtime_ns, "first\nsecond\n")
 
 
+def test_a_file_that_systemd_has_opened_to_be_read_can_be_read_and_nothing_else(berth: Path, debian: Path, ground: Path) -> None:
+    """OpenFile= with read-only, in systemd.service(5)."""
+    source = ground / "source"
+    source.write_text("content\n")
+    source.chmod(0o600)
+    done = subprocess.run(["sh", "-c", 'exec 3<"$0"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', source, berth, "launch", "--foreground",
+                           "--name=opened", f"--image={debian}", "--private-users=no", "--network=none", "--sockets=yes", "--",
+                           "sh", "-c", "chmod 777 /proc/self/fd/3; (: >/proc/self/fd/3); cat <&3"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.stdout, done.stderr.count("Read-only file system")) == ("content\n", 2), done.stderr
+    assert (source.read_text(), source.stat().st_mode & 0o777) == ("content\n", 0o600)
+
+
 @pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_PATH])
 def test_a_directory_of_the_callers_is_not_handed_in(berth: Path, debian: Path, ground: Path, flags: int) -> None:
     fd = os.open(ground, flags)
