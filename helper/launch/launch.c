@@ -411,6 +411,7 @@ static int finish_foreground(Launch *launch) {
         int status;
 
         (void) say(launch, 'R');
+        prepare_let_go(launch); /* now, while there is nothing to do, and not when our own end is waited for */
         status = foreground_attend(launch->pidfd);
         release(launch);
         return status;

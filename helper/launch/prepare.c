@@ -56,21 +56,21 @@ Launch prepare_empty(void) {
         };
 }
 
-void prepare_done(Launch *launch) {
+void prepare_let_go(Launch *launch) {
+        int *const fds[] = { &launch->image_fd, &launch->layer_fd, &launch->device_fd, &launch->etc_fd,
+                             &launch->sys_fd,   &launch->pids_fd,  &launch->run_fd,    &launch->shm_fd,
+                             &launch->tmp_fd,   &launch->mqueue_fd };
+
+        for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+                close_fdp(fds[i]);
         for (size_t i = 0; launch->mount_fds && i < launch->plan.n_mounts; i++)
-                close_fd(launch->mount_fds[i]);
+                close_fdp(&launch->mount_fds[i]);
+}
+
+void prepare_done(Launch *launch) {
+        prepare_let_go(launch);
         free(launch->mount_fds);
-        close_fd(launch->image_fd);
-        close_fd(launch->layer_fd);
         close_fd(launch->lock_fd);
-        close_fd(launch->device_fd);
-        close_fd(launch->etc_fd);
-        close_fd(launch->sys_fd);
-        close_fd(launch->pids_fd);
-        close_fd(launch->run_fd);
-        close_fd(launch->shm_fd);
-        close_fd(launch->tmp_fd);
-        close_fd(launch->mqueue_fd);
         close_fd(launch->host_proc_fd);
         close_fd(launch->cgroup_fd);
         close_fd(launch->notify_fd);

@@ -49,6 +49,9 @@ typedef struct Launch {
 /* An empty one, of which every descriptor is "none". */
 Launch prepare_empty(void);
 
+/* Closes what the container has mounted by now, and which would else stay when it ends. */
+void prepare_let_go(Launch *launch);
+
 /* Closes and frees all of it; what was made on disk stays (see cleanup). */
 void prepare_done(Launch *launch);
 

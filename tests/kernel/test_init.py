@@ -129,3 +129,18 @@ def test_a_launcher_that_is_asked_to_end_before_there_is_a_leader_leaves_nothing
     out, err = done.communicate(timeout=2 * PATIENCE)
     assert (done.returncode, out, err) == (128 + signal.SIGTERM, b"", b"")
     assert traces(name) == []
+
+
+def foreign_directories(pid: int) -> list[Path]:
+    """Descriptors of what is not mounted where the process is."""
+    mounted = {line.split()[0] for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()}
+    return [fd for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_dir() and
+            (Path(f"/proc/{pid}/fdinfo") / fd.name).read_text().split("mnt_id:")[1].split()[0] not in mounted]
+
+
+def test_a_launcher_holds_nothing_of_what_its_container_has_mounted(berth: Path, image: Path) -> None:
+    launcher = launch(berth, image, "echo up; read line", stdin=subprocess.PIPE)
+    assert launcher.stdout.readline() == b"up\n"
+    wait_for(lambda: not foreign_directories(launcher.pid), 60)
+    assert launcher.communicate(b"end\n", timeout=120) == (b"", b"")
+    assert launcher.returncode == 0
