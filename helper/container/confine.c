@@ -35,7 +35,7 @@ static int raise_ambient(uint64_t ambient) {
         return 0;
 }
 
-static int drop_bounding(uint64_t keep) {
+int confine_bounding(uint64_t keep) {
         for (unsigned long capability = 0; capability < 64; capability++)
                 if (!(keep & BIT(capability)) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
                         return errno == EINVAL ? 0 : -errno; /* EINVAL: beyond the kernel's last */
@@ -70,7 +70,7 @@ int confine_apply(const Confinement *confinement) {
         if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
                 return -errno;
         /* The bounding set while CAP_SETPCAP is still here; the ids while CAP_SETGID and CAP_SETUID are. */
-        r = drop_bounding(confinement->capabilities);
+        r = confinement->bounded ? 0 : confine_bounding(confinement->capabilities);
         if (r < 0)
                 return r;
         /* Permitted capabilities stay through the change of ids, until they are set below; exec(2) resets this. */
@@ -108,7 +108,7 @@ int confine_init(uint64_t keep) {
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
             prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
                 return -errno;
-        r = drop_bounding(keep);
+        r = confine_bounding(keep);
         if (r < 0)
                 return r;
         r = set_capabilities(keep, 0);

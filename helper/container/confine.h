@@ -13,8 +13,13 @@ typedef struct Confinement {
         uint64_t capabilities; /* capabilities(7), a bit each: the bounding set; root has them */
         uint64_t ambient;      /* those of them that other users have as well */
         bool no_new_privs;
+        bool bounded; /* confine_bounding() has left capabilities alone already */
         Filter filter;
 } Confinement;
+
+/* Drops all but keep from the bounding set, which is about what will be executed: what the caller may do itself stays. It is
+ * a system call for each, which may be made as soon as there is time. */
+int confine_bounding(uint64_t keep);
 
 /* Has the kernel change to an AppArmor profile (NULL: none) at the next exec. proc_fd: the host's /proc, which no
  * container has made. */

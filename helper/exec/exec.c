@@ -211,6 +211,7 @@ static int start_and_attend(Exec *exec) {
                 .ambient = (exec->user.uid == state->uid ? state->ambient : 0) |
                            (exec->user.uid != 0 ? request->capabilities : 0),
                 .no_new_privs = state->no_new_privs,
+                .bounded = !state->host_pids, /* by a guard that has joined */
                 .filter = { .restrict_suid_sgid = state->restrict_suid_sgid,
                             .network = state->capabilities & (UINT64_C(1) << CAP_NET_ADMIN),
                             .replaces = state->filter_replaces,

@@ -166,6 +166,9 @@ static int begin(const Spawn *spawn, int order_fd, int error_fd, Process *proces
         r = spawn->enter->state.host_pids ? 0 : enter_join(spawn->enter);
         if (r < 0)
                 return r;
+        r = spawn_prepare(spawn);
+        if (r < 0)
+                return log_error_errno(r, "cannot drop capabilities: %m");
         return may_go(order_fd) ? spawn_start(spawn, error_fd, process) : -ECANCELED;
 }
 

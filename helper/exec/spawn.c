@@ -59,13 +59,18 @@ static int begin_session(bool tty) {
         return tty && ioctl(0, TIOCSCTTY, 0) < 0 ? -errno : 0;
 }
 
-/* What is ignored stays so across exec(2); nohup(1) and shells ignore for their own children, not for these. */
-static int reset_signals(void) {
+int spawn_prepare(const Spawn *spawn) {
         struct sigaction action = { .sa_handler = SIG_DFL };
-        sigset_t none;
 
+        /* What is ignored stays so across exec(2); nohup(1) and shells ignore for their own children, not for these. */
         for (int signal = 1; signal < NSIG; signal++)
                 (void) sigaction(signal, &action, NULL); /* EINVAL: KILL, STOP, and libc's own */
+        return spawn->confinement->bounded ? confine_bounding(spawn->confinement->capabilities) : 0;
+}
+
+static int unblock_signals(void) {
+        sigset_t none;
+
         sigemptyset(&none);
         return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
@@ -94,7 +99,7 @@ static Report become(const Spawn *spawn, int error_fd) {
                 return (Report){ STAGE_STDIO, r };
         r = begin_session(spawn->stdio->tty);
         if (r >= 0)
-                r = reset_signals();
+                r = unblock_signals();
         if (r < 0)
                 return (Report){ STAGE_SESSION, r };
         (void) umask((mode_t) spawn->enter->state.umask); /* the caller's is not the container's business */

@@ -40,7 +40,11 @@ void process_done(Process *process);
 /* clone(2) has failed: says why. Returns error. */
 int spawn_log_failure(const Enter *enter, int error);
 
-/* Starts it; error_fd is the write end of a pipe that closes when the command executes. Logs. */
+/* What it inherits, taken over by who is about to start it and has time until then: no signal that the client ignores, and, if
+ * joined, its bounding set, with which the caller could only execute. */
+int spawn_prepare(const Spawn *spawn);
+
+/* Starts it, after spawn_prepare(); error_fd is the write end of a pipe that closes when the command executes. Logs. */
 int spawn_start(const Spawn *spawn, int error_fd, Process *ret);
 
 typedef struct Failure {   /* of ours, not of the command */

@@ -142,6 +142,7 @@ static int become_command(Leader *leader, const User *user) {
                 .capabilities = leader->capabilities,
                 .ambient = leader->plan->ambient_capabilities,
                 .no_new_privs = leader->plan->no_new_privs,
+                .bounded = true, /* by build() */
                 .filter = leader->filter,
         };
         int r;
@@ -312,6 +313,13 @@ static int wait_for_memory(Root *root, int go_fd) {
         return 0;
 }
 
+/* At a moment when we would wait for the network. */
+static int bound_command(const Leader *leader) {
+        int r = confine_bounding(leader->capabilities);
+
+        return r < 0 ? log_error_errno(r, "cannot drop capabilities: %m") : 0;
+}
+
 /* First what needs neither the network nor what the launcher makes in memory, both of which take their time. */
 static int build(Leader *leader, NetworkMaker *maker, User *ret_user) {
         Root *root = &leader->root;
@@ -330,6 +338,8 @@ static int build(Leader *leader, NetworkMaker *maker, User *ret_user) {
                 r = report_user(leader, ret_user);
         if (r >= 0)
                 r = root_fill_first(root);
+        if (r >= 0)
+                r = bound_command(leader);
         if (r >= 0 && !leader->plan->sysctls)
                 r = join_network(leader, maker);
         if (r >= 0)
