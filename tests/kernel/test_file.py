@@ -265,6 +265,8 @@ def test_as_a_user_only_what_that_user_may(c: Files) -> None:
     assert fails(c, "read", path, "--user=app")[2] == "EACCES"
     assert fails(c, "write", "/etc/new", "--user=app", data="x")[2] == "EACCES"
     assert fails(c, "write", path, "--user=app", data="x")[2] == "EACCES"
+    c.shell(f"chown app {path}; chmod 400 {path}")  # it could be replaced, but its mode says that it is not to be written
+    assert fails(c, "write", path, "--user=app", data="x")[2] == "EACCES"
     assert file(c, "write", f"/tmp/{uuid.uuid4().hex}", "--user=app", data="x")["uid"] == 1000
     assert file(c, "write", f"/tmp/{uuid.uuid4().hex}", "--user=7", data="x")["uid"] == 7
     assert fails(c, "read", path, "--user=nobody-knows")[:3] == (1, "enter", "EINVAL")
