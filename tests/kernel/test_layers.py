@@ -252,7 +252,7 @@ def test_what_somebody_has_mounted_in_a_layer_is_not_removed_with_it(place: Plac
     subprocess.run([*place.prefix(), "sh", "-euc", f"mkdir -p {layer}/up/there {layer}/work; mount -t tmpfs none {layer}/up/there; "
                     f"echo precious >{layer}/up/there/file"], check=True)
     done = place.run("berth", "cleanup", "--name=web")
-    assert (done.returncode, done.stderr) == (1, f"Cannot remove '{layer}': Invalid cross-device link\n")
+    assert (done.returncode, done.stderr) == (1, f"cannot remove '{layer}': Invalid cross-device link\n")
     kept = subprocess.run([*place.prefix(), "cat", f"{layer}/up/there/file"], check=True, stdout=subprocess.PIPE, text=True)
     assert kept.stdout == "precious\n"
 
