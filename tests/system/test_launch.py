@@ -591,8 +591,8 @@ def test_a_range_that_another_has_is_passed_over(m: Machine) -> None:
     m.start(unit)
     assert uid_map(m, unit)[1] == base + 65536
     m.stop(unit)
-    # given back, and only its own
-    assert m.run("ls", "/run/berth/ranges").lines == [str(base)]
+    # given back, and only its own; a directory of those that manifests give may be there
+    assert m.run("ls", "--ignore=given", "/run/berth/ranges").lines == [str(base)]
     m.run("rm", f"/run/berth/ranges/{base}")
     m.write("/etc/subuid", f"user:{base + 10}:5\n")
     try:
