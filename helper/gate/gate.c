@@ -235,7 +235,8 @@ static int attend(Gate *gate, int pidfd) {
         for (;;) {
                 struct pollfd fds[] = { { .fd = pidfd, .events = POLLIN },
                                         { .fd = kill_at ? -1 : gate->socket_fd, .events = POLLIN } };
-                int left = kill_at ? (int) MAX(kill_at - (int64_t) monotonic_ms(), 0) : -1;
+                int64_t now = kill_at ? (int64_t) monotonic_ms() : 0;
+                int left = kill_at ? (int) MAX(kill_at - now, 0) : -1;
                 int r = poll(fds, ARRAY_LEN(fds), left);
 
                 if (r < 0 && errno != EINTR)

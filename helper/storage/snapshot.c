@@ -484,8 +484,8 @@ static int add_rows(const char *name, json_object *array, char ***cells) {
                 }
                 for (size_t i = 0; r >= 0 && i < ARRAY_LEN(row); i++)
                         r = strv_append(cells, row[i] ? row[i] : "-");
-                if (record)
-                        r = MIN(r, json_append(array, record));
+                if (record && json_append(array, record) < 0)
+                        r = -ENOMEM;
         }
         return r;
 }
