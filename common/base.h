@@ -59,6 +59,7 @@ static inline size_t span_alnum(const char *s, const char *others) {
         return n;
 }
 
+/* What is taken is evaluated twice: no call goes in here that does something, or gives another value next time. */
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
