@@ -106,8 +106,11 @@ static void join(char *const *v, char ret[static 128]) {
         char *to = ret, *end = ret + 128;
 
         strcpy(ret, "-");
-        for (size_t i = 0; v && v[i] && to < end - 1; i++)
-                to += MIN(snprintf(to, (size_t) (end - to), "%s%s", i > 0 ? "," : "", v[i]), end - to - 1);
+        for (size_t i = 0; v && v[i] && to < end - 1; i++) {
+                int n = snprintf(to, (size_t) (end - to), "%s%s", i > 0 ? "," : "", v[i]);
+
+                to += MIN(n, end - to - 1);
+        }
 }
 
 /* What stands in ID.json is the image's maker's: it is shown as printable. */
