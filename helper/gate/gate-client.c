@@ -63,6 +63,8 @@ static int send_request(int socket_fd, const GateWords *words, const int streams
                         n++;
         if (r >= 0) {
                 r = frame_send(socket_fd, FRAME_REQUEST, payload, size, fds, n);
+                if (r == -EPIPE) /* who is refused before he has asked is told why all the same */
+                        r = 0;
                 if (r < 0)
                         r = log_error_errno(r, "cannot send the request to the gate: %m");
         }
